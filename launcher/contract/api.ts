@@ -1,0 +1,322 @@
+import * as z from 'zod';
+import { ERROR_CODES } from './errors.ts';
+import { EVIDENCE_KINDS } from './evidence.ts';
+import { execExitSchema, execStartSchema } from './exec-frames.ts';
+import {
+  durationSchema,
+  gitRefSchema,
+  gitUrlSchema,
+  holdNameSchema,
+  isoTimeSchema,
+  ownerSchema,
+  sessionIdSchema,
+  sizeSchema,
+  snapshotIdSchema,
+  tokenIdSchema,
+  workspaceNameSchema,
+} from './fields.ts';
+import { PHASE_NAMES } from './phases.ts';
+import { receiptSchema } from './receipt.ts';
+import { SCOPES, snapshotRefSchema } from './records.ts';
+
+const SECOND = 1000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/**
+ * Ranges of the two life times. The lower bound of the idle time is low enough for drills; the default is 30 min.
+ */
+export const IDLE_TTL_RANGE_MS = { min: 5 * SECOND, max: 12 * HOUR, default: HOUR / 2 } as const;
+export const MAX_TTL_RANGE_MS = { min: 30 * SECOND, max: 7 * DAY, default: 12 * HOUR } as const;
+export const HOLD_RANGE_MS = { min: 10 * SECOND, max: 24 * HOUR } as const;
+export const FORK_COUNT_MAX = 20;
+
+const count = z.int().min(0);
+const noteSchema = z.string().max(200).meta({ description: 'A note for people', example: 'before the refactoring' });
+
+export const idempotencyKeySchema = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, 'use 1 to 128 printable characters without spaces')
+  .meta({ example: '5b0c1c0e-9d3c-4f6e-8f5a-0c8c1d1f2a3b' });
+
+/** `?limit=50&cursor=…` of every list. */
+export const pageQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(2000).optional(),
+});
+
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable().meta({ description: 'Give it as ?cursor= for the next page' }) });
+
+// ---- sessions
+
+const leaseInput = {
+  idleTtl: durationSchema(IDLE_TTL_RANGE_MS.min, IDLE_TTL_RANGE_MS.max, '30m').optional(),
+  maxTtl: durationSchema(MAX_TTL_RANGE_MS.min, MAX_TTL_RANGE_MS.max, '12h').optional(),
+};
+
+export const sourceInputSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('empty') }),
+  z.strictObject({ kind: z.literal('upload') }),
+  z.strictObject({ kind: z.literal('git'), url: gitUrlSchema, ref: gitRefSchema.optional() }),
+]);
+
+export const createSessionSchema = z
+  .strictObject({
+    workspace: workspaceNameSchema,
+    source: sourceInputSchema
+      .optional()
+      .meta({ description: 'What a new workspace begins with. Ignored when the workspace exists: it is never overwritten' }),
+    size: sizeSchema.default('medium'),
+    ...leaseInput,
+    network: z.boolean().default(true),
+    allowSetup: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Remember that .devctl/setup.sh of this workspace may run in its boxes, or that it may not' }),
+  })
+  .meta({ id: 'CreateSession', example: { workspace: 'shop', size: 'medium', idleTtl: '30m' } });
+export type CreateSession = z.output<typeof createSessionSchema>;
+export type CreateSessionInput = z.input<typeof createSessionSchema>;
+
+export const waitQuerySchema = z.strictObject({
+  wait: z.enum(['none', 'ready']).default('none'),
+  timeout: durationSchema(SECOND, HOUR, '2m').default(120 * SECOND),
+});
+export const downQuerySchema = z.strictObject({
+  wait: z.enum(['none', 'quiet', 'stopped']).default('none'),
+  timeout: durationSchema(SECOND, HOUR, '2m').default(300 * SECOND),
+});
+
+const failureViewSchema = z.object({ code: z.enum(ERROR_CODES), detail: z.string(), hint: z.string() });
+
+export const sessionSchema = z
+  .object({
+    id: sessionIdSchema,
+    workspace: workspaceNameSchema,
+    owner: ownerSchema,
+    phase: z.enum(PHASE_NAMES),
+    desired: z.enum(['ready', 'stopped']),
+    generation: count,
+    size: sizeSchema,
+    network: z.boolean(),
+    provider: z.string(),
+    box: z.object({ id: z.string(), description: z.string(), launchedAt: isoTimeSchema, heartbeatAt: isoTimeSchema.nullable() }).nullable(),
+    lease: z.object({
+      idleTtlMs: count,
+      maxTtlMs: count,
+      endsAt: isoTimeSchema,
+      idleEndsAt: isoTimeSchema,
+      hardEndsAt: isoTimeSchema,
+      holds: z.array(z.object({ name: holdNameSchema, until: isoTimeSchema })),
+    }),
+    content: z.enum(['empty', 'present']).meta({ description: 'empty until the first import or clone is in' }),
+    head: snapshotIdSchema.nullable(),
+    createdAt: isoTimeSchema,
+    readyAt: isoTimeSchema.nullable(),
+    endedAt: isoTimeSchema.nullable(),
+    endReason: z.string().nullable(),
+    timings: z.record(z.string(), count).meta({ description: 'Milliseconds from creation to each phase' }),
+    receipt: receiptSchema.nullable(),
+    failure: failureViewSchema.nullable(),
+    links: z.object({ self: z.string(), events: z.string(), workspace: z.string() }),
+  })
+  .meta({ id: 'Session' });
+export type Session = z.infer<typeof sessionSchema>;
+
+export const sessionListQuerySchema = pageQuerySchema.extend({
+  all: z.enum(['true', 'false']).default('false').meta({ description: 'true: ended sessions too' }),
+  workspace: workspaceNameSchema.optional(),
+});
+
+export const createHoldSchema = z
+  .strictObject({ name: holdNameSchema, for: durationSchema(HOLD_RANGE_MS.min, HOLD_RANGE_MS.max, '2h') })
+  .meta({ id: 'CreateHold', example: { name: 'build', for: '2h' } });
+export const holdViewSchema = z.object({ name: holdNameSchema, until: isoTimeSchema }).meta({ id: 'Hold' });
+
+export const createSnapshotSchema = z
+  .strictObject({ note: noteSchema.optional() })
+  .meta({ id: 'CreateSnapshot', example: { note: 'before lunch' } });
+
+export const execRequestSchema = execStartSchema
+  .omit({ tty: true })
+  .extend({
+    argv: execStartSchema.shape.argv.unwrap().min(1),
+    stdin: z.string().max(1_000_000).default(''),
+    timeout: durationSchema(SECOND, HOUR, '1m').default(60 * SECOND),
+  })
+  .meta({ id: 'ExecRequest', example: { argv: ['npm', 'test'] } });
+export const execResultSchema = execExitSchema
+  .extend({
+    stdout: z.string(),
+    stderr: z.string(),
+    truncated: z.boolean().meta({ description: 'True when output past 1 MB was left out' }),
+    timedOut: z.boolean(),
+  })
+  .meta({ id: 'ExecResult' });
+
+export const whySchema = z
+  .object({
+    phase: z.enum(PHASE_NAMES),
+    since: isoTimeSchema,
+    endsAt: isoTimeSchema.nullable(),
+    because: z.string().meta({ description: 'Which deadline ends it', example: 'idle 30m after the last evidence' }),
+    evidence: z.array(
+      z.object({
+        kind: z.enum(EVIDENCE_KINDS),
+        at: isoTimeSchema,
+        detail: z.string(),
+        seenBy: z.enum(['launcher', 'box']),
+        counts: z.boolean(),
+      }),
+    ),
+    holds: z.array(holdViewSchema),
+    idleEndsAt: isoTimeSchema.nullable(),
+    hardEndsAt: isoTimeSchema.nullable(),
+    selfReportedLimitAt: isoTimeSchema.nullable().meta({ description: "The box's own word moves the idle deadline no further than this" }),
+  })
+  .meta({ id: 'Why' });
+export type Why = z.infer<typeof whySchema>;
+
+export const filesQuerySchema = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .max(4096)
+    .refine((path) => !path.includes('\0'), { message: 'must not have a NUL' })
+    .meta({ description: 'In the box: absolute, or relative to /workspace/src', example: 'dist' }),
+});
+export const logsQuerySchema = z.strictObject({
+  follow: z.enum(['true', 'false']).default('false'),
+  tail: z.coerce.number().int().min(0).max(10_000).default(200),
+});
+export const importResultSchema = z.object({ files: count, bytes: count }).meta({ id: 'ImportResult' });
+
+// ---- workspaces and snapshots
+
+export const workspaceSchema = z
+  .object({
+    name: workspaceNameSchema,
+    id: z.string(),
+    owner: ownerSchema,
+    createdAt: isoTimeSchema,
+    content: z.enum(['empty', 'present']),
+    source: z.object({ kind: z.enum(['empty', 'upload', 'git', 'fork']), from: z.string().nullable() }),
+    head: snapshotIdSchema.nullable(),
+    headOf: workspaceNameSchema
+      .nullable()
+      .meta({ description: 'Set while the head still is a snapshot of the workspace it was forked from' }),
+    headAt: isoTimeSchema.nullable(),
+    bytes: count.nullable(),
+    session: sessionIdSchema.nullable(),
+    unsaved: z.boolean().meta({ description: 'True when its live volume has work that is in no snapshot' }),
+    setupAllowed: z.boolean(),
+    quarantined: z.string().nullable(),
+    retention: z.object({ keepLast: count, keepDaily: count }),
+  })
+  .meta({ id: 'Workspace' });
+export type Workspace = z.infer<typeof workspaceSchema>;
+
+export const updateWorkspaceSchema = z
+  .strictObject({
+    setupAllowed: z.boolean().optional(),
+    retention: z.strictObject({ keepLast: z.int().min(1).max(1000), keepDaily: z.int().min(0).max(366) }).optional(),
+  })
+  .meta({ id: 'UpdateWorkspace', example: { retention: { keepLast: 10, keepDaily: 7 } } });
+export const deleteWorkspaceQuerySchema = z.strictObject({ force: z.enum(['true', 'false']).default('false') });
+
+export const snapshotSchema = z
+  .object({
+    id: snapshotIdSchema,
+    workspace: workspaceNameSchema,
+    parent: snapshotRefSchema.nullable(),
+    state: z.enum(['pending', 'completed', 'error', 'deleting']),
+    reason: z.string(),
+    note: z.string().nullable(),
+    clean: z.boolean(),
+    createdAt: isoTimeSchema,
+    bytes: count.nullable(),
+    newBytes: count.nullable(),
+    files: count.nullable(),
+    isHead: z.boolean(),
+  })
+  .meta({ id: 'Snapshot' });
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+export const forkSchema = z
+  .strictObject({
+    count: z.int().min(1).max(FORK_COUNT_MAX).default(1),
+    names: z.array(workspaceNameSchema).min(1).max(FORK_COUNT_MAX).optional(),
+    snapshot: snapshotIdSchema.optional().meta({ description: 'Default: a checkpoint of the live session, else the head' }),
+  })
+  .meta({ id: 'Fork', example: { count: 3 } });
+export const forkResultSchema = z.object({ snapshot: snapshotIdSchema, workspaces: z.array(workspaceSchema) }).meta({ id: 'ForkResult' });
+
+export const restoreSchema = z.strictObject({ snapshot: snapshotIdSchema }).meta({ id: 'Restore', example: { snapshot: 'snap_41' } });
+
+// ---- tokens, launcher
+
+export const createTokenSchema = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    owner: ownerSchema.optional().meta({ description: 'Another owner than your own needs the scope admin' }),
+    scopes: z.array(z.enum(SCOPES)).min(1).default(['read', 'write']),
+    expiresIn: durationSchema(60 * SECOND, 366 * DAY, '90d').optional(),
+  })
+  .meta({ id: 'CreateToken', example: { name: 'ci', scopes: ['read'], expiresIn: '30d' } });
+export const tokenSchema = z
+  .object({
+    id: tokenIdSchema,
+    name: z.string(),
+    owner: ownerSchema,
+    scopes: z.array(z.enum(SCOPES)),
+    createdAt: isoTimeSchema,
+    expiresAt: isoTimeSchema.nullable(),
+    revokedAt: isoTimeSchema.nullable(),
+  })
+  .meta({ id: 'Token' });
+export const createdTokenSchema = tokenSchema
+  .extend({ token: z.string().meta({ description: 'Shown this once' }) })
+  .meta({ id: 'CreatedToken' });
+export const whoamiSchema = z
+  .object({ owner: ownerSchema, scopes: z.array(z.enum(SCOPES)), tokenId: tokenIdSchema })
+  .meta({ id: 'WhoAmI' });
+
+export const reapSchema = z.strictObject({ dryRun: z.boolean().default(false) }).meta({ id: 'Reap', example: { dryRun: true } });
+export const reapResultSchema = z
+  .object({
+    dryRun: z.boolean(),
+    sessionsLookedAt: count,
+    items: z.array(
+      z.object({
+        kind: z.enum(['box', 'volume', 'snapshot', 'claim', 'usage', 'pin']),
+        id: z.string(),
+        reason: z.string(),
+        action: z.enum(['removed', 'would_remove', 'waiting', 'failed']),
+      }),
+    ),
+    complete: z.boolean().meta({ description: 'False when a list could not be read in full: nothing was removed on its word' }),
+  })
+  .meta({ id: 'ReapResult' });
+export type ReapResult = z.infer<typeof reapResultSchema>;
+
+const checkSchema = z.object({
+  name: z.string(),
+  ok: z.boolean(),
+  level: z.enum(['ok', 'warn', 'error']),
+  detail: z.string(),
+  fix: z.string().nullable(),
+});
+export type Check = z.infer<typeof checkSchema>;
+export const infoSchema = z
+  .object({
+    version: z.string(),
+    provider: z.string(),
+    isolation: z.string().meta({ description: 'What keeps a box in', example: 'bubblewrap' }),
+    startedAt: isoTimeSchema,
+    checks: z.array(checkSchema),
+  })
+  .meta({ id: 'Info' });
+export const healthSchema = z
+  .object({ status: z.enum(['ok', 'failing']), checks: z.record(z.string(), z.string()) })
+  .meta({ id: 'Health' });

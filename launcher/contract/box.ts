@@ -1,0 +1,85 @@
+import * as z from 'zod';
+import { DevctlError } from './errors.ts';
+import { EVIDENCE, type EvidenceKind } from './evidence.ts';
+import { gitRefSchema, gitUrlSchema, sessionIdSchema } from './fields.ts';
+
+/** Kinds of evidence that a box may speak of. */
+const BOX_KINDS = (Object.keys(EVIDENCE) as EvidenceKind[]).filter((kind) => EVIDENCE[kind].seenBy === 'box') as [
+  EvidenceKind,
+  ...EvidenceKind[],
+];
+
+const identity = { sessionId: sessionIdSchema, generation: z.int().min(1) };
+
+/** `POST /boxes/register`: the agent is up and its workspace is mounted. May be repeated. */
+export const registerSchema = z
+  .strictObject({ ...identity, agentVersion: z.string().max(50), bootId: z.string().max(100) })
+  .meta({ id: 'Register' });
+export type Register = z.output<typeof registerSchema>;
+
+/** What the launcher wants of a box; the answer to register and to each heartbeat. Level-triggered: the same answer twice is harmless. */
+export const ordersSchema = z
+  .object({
+    /** `work`: be open for commands. `hold`: take no new ones (it is being quiesced). `end`: this generation is over. */
+    state: z.enum(['work', 'hold', 'end']),
+    /** Fetch this into an empty `/workspace/src`, then report `prepared`. */
+    clone: z.object({ url: gitUrlSchema, ref: gitRefSchema.optional() }).nullable(),
+    /** The owner allowed `.devctl/setup.sh` to run. */
+    runSetup: z.boolean(),
+    heartbeatMs: z.int().min(100),
+    /** A line to show in every terminal, with an id so that it is shown once. */
+    notice: z.object({ id: z.string(), text: z.string().max(500) }).nullable(),
+    /** End by itself when the launcher has not answered until then (ms since the epoch). */
+    hardDeadlineMs: z.int(),
+  })
+  .meta({ id: 'Orders' });
+export type Orders = z.infer<typeof ordersSchema>;
+
+/** `POST /boxes/heartbeat`. */
+export const heartbeatSchema = z
+  .strictObject({
+    ...identity,
+    state: z.enum(['preparing', 'ready', 'quiesced']),
+    /** Set once when preparing did not work; the box stays so that it can be looked into. */
+    failure: z
+      .strictObject({
+        code: z.enum(['source_unavailable', 'setup_failed', 'workspace_quarantined', 'disk_full']),
+        detail: z.string().max(2000),
+      })
+      .optional(),
+    /** What a clone or the setup script has done so far, for the owner's progress line. */
+    progress: z.string().max(200).optional(),
+    /** `/workspace/src` has files now. */
+    contentPresent: z.boolean(),
+    /** Each kind at most once: how long ago it was last seen (the box's clock is not trusted), and in a few words what. */
+    evidence: z
+      .array(z.strictObject({ kind: z.enum(BOX_KINDS), agoMs: z.int().min(0), detail: z.string().max(200) }))
+      .max(BOX_KINDS.length),
+  })
+  .meta({ id: 'Heartbeat' });
+export type Heartbeat = z.output<typeof heartbeatSchema>;
+
+/** A box token is an opaque secret for one generation: `dvb_` + 43 characters of base64url (32 random bytes). */
+export const BOX_TOKEN_PATTERN = /^dvb_[A-Za-z0-9_-]{43}$/;
+
+/** The fixed paths inside every box. */
+export const BOX_PATHS = {
+  workspace: '/workspace',
+  src: '/workspace/src',
+  home: '/workspace/home',
+  cache: '/workspace/cache',
+  /** State of the agent that must survive the box: journal, canary. Not writable by mistake: a dot folder of its own. */
+  state: '/workspace/.devctl-box',
+  run: '/run/devctl',
+  /** The launcher listens here, for /boxes/* only. */
+  launcherSocket: '/run/devctl/launcher.sock',
+  /** The agent listens here, for the launcher. */
+  agentSocket: '/run/devctl/agent.sock',
+} as const;
+
+/** Refuses the name of a path that leaves the workspace, before anything is opened. */
+export function assertRelativePath(path: string): void {
+  if (path.startsWith('/') || path.split('/').includes('..') || path.includes('\0')) {
+    throw new DevctlError('invalid_archive', `path ${JSON.stringify(path.slice(0, 200))} leaves its folder`);
+  }
+}

@@ -1,0 +1,245 @@
+import * as z from 'zod';
+import { ERROR_CODES } from './errors.ts';
+import { evidenceKindSchema } from './evidence.ts';
+import {
+  gitRefSchema,
+  gitUrlSchema,
+  holdNameSchema,
+  ownerSchema,
+  sessionIdSchema,
+  sizeSchema,
+  snapshotIdSchema,
+  tokenIdSchema,
+  workspaceIdSchema,
+  workspaceNameSchema,
+} from './fields.ts';
+import { PHASE_NAMES } from './phases.ts';
+import { quiesceReportSchema, receiptSchema } from './receipt.ts';
+
+/**
+ * What the store keeps. Times are milliseconds since the epoch. Objects are loose on purpose: a field that an older
+ * version does not know is kept when it writes the record back.
+ */
+const timeMs = z.int();
+const count = z.int().min(0);
+
+/** A snapshot of any workspace of the same owner. */
+export const snapshotRefSchema = z.object({ workspaceId: workspaceIdSchema, id: snapshotIdSchema });
+export type SnapshotRef = z.infer<typeof snapshotRefSchema>;
+
+export const sourceSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('empty') }),
+  z.object({ kind: z.literal('upload') }),
+  z.object({ kind: z.literal('git'), url: gitUrlSchema, ref: gitRefSchema.optional() }),
+  z.object({ kind: z.literal('fork'), workspace: workspaceNameSchema, snapshot: snapshotRefSchema }),
+]);
+export type Source = z.infer<typeof sourceSchema>;
+
+export const workspaceRecordSchema = z.looseObject({
+  owner: ownerSchema,
+  name: workspaceNameSchema,
+  /** Never used again, even when the name is: providers keep volumes and snapshots under it. */
+  id: workspaceIdSchema,
+  version: count,
+  createdAt: timeMs,
+  source: sourceSchema,
+  /** `empty` until the first import or clone has succeeded; an import is refused once it is `present`. */
+  content: z.enum(['empty', 'present']),
+  /** The newest durable state. Moves only forward in headSeq, by compare-and-set. */
+  head: snapshotRefSchema.nullable(),
+  headSeq: count,
+  /** Last number given to a snapshot of this workspace; numbers are never reused. */
+  snapshotSeq: count,
+  /** A live disk: while it is there it is the truth, newer than or equal to the head. */
+  volume: z
+    .looseObject({
+      id: z.string(),
+      /** Raised at each launch that may write to it. */
+      epoch: count,
+      /** Epoch whose content is completely in the head; equal to `epoch` when nothing would be lost with the volume. */
+      savedEpoch: count,
+      keepUntil: timeMs.nullable(),
+    })
+    .nullable(),
+  /** The one session that may write, and in which generation. */
+  claim: z.object({ sessionId: sessionIdSchema, generation: count }).nullable(),
+  /** Set while the workspace is being removed; nothing may claim it any more. */
+  deleting: z.boolean(),
+  quarantined: z.string().nullable(),
+  /** The owner allowed `.devctl/setup.sh` of this workspace to run. */
+  setupAllowed: z.boolean(),
+  retention: z.object({ keepLast: z.int().min(1), keepDaily: count }),
+});
+export type WorkspaceRecord = z.infer<typeof workspaceRecordSchema>;
+
+export const snapshotRecordSchema = z.looseObject({
+  owner: ownerSchema,
+  workspace: workspaceNameSchema,
+  workspaceId: workspaceIdSchema,
+  id: snapshotIdSchema,
+  seq: z.int().min(1),
+  parent: snapshotRefSchema.nullable(),
+  /** `deleting` is a tombstone: nothing may pin it any more. */
+  state: z.enum(['pending', 'completed', 'error', 'deleting']),
+  reason: z.enum(['down', 'checkpoint', 'fork', 'rescue', 'restore']),
+  note: z.string().max(200).nullable(),
+  /** Provider call that makes it; a repeat of the same operation finds the same snapshot. */
+  operationId: z.string(),
+  sessionId: sessionIdSchema.nullable(),
+  volumeId: z.string(),
+  volumeEpoch: count,
+  clean: z.boolean(),
+  createdAt: timeMs,
+  completedAt: timeMs.nullable(),
+  bytes: count.nullable(),
+  newBytes: count.nullable(),
+  files: count.nullable(),
+  /** Workspace ids (forks, restores) whose head is this snapshot: never deleted while there is one. */
+  pins: z.array(workspaceIdSchema),
+});
+export type SnapshotRecord = z.infer<typeof snapshotRecordSchema>;
+
+export const failureSchema = z.object({ code: z.enum(ERROR_CODES), detail: z.string(), hint: z.string() });
+export type Failure = z.infer<typeof failureSchema>;
+
+export const holdSchema = z.object({ name: holdNameSchema, untilMs: timeMs, createdAt: timeMs });
+export type Hold = z.infer<typeof holdSchema>;
+
+/** Latest sign of work of one kind. */
+export const evidenceSchema = z.object({ kind: evidenceKindSchema, atMs: timeMs, detail: z.string().max(200) });
+export type Evidence = z.infer<typeof evidenceSchema>;
+
+export const leaseSchema = z.looseObject({
+  idleTtlMs: count,
+  maxTtlMs: count,
+  hardDeadlineMs: timeMs,
+  idleDeadlineMs: timeMs,
+  /** Latest evidence that the control plane saw itself: the box's own word counts at most selfReportedMax past it. */
+  observedAtMs: timeMs,
+  evidence: z.array(evidenceSchema),
+  holds: z.array(holdSchema),
+  /** The end of the lease that was last warned of; null when none was. */
+  warnedForMs: timeMs.nullable(),
+});
+export type Lease = z.infer<typeof leaseSchema>;
+
+export const eventSchema = z
+  .object({
+    /** Sorts as text in the order of happening. */
+    id: z.string().regex(/^\d{10}\.\d{2}$/),
+    atMs: timeMs,
+    type: z
+      .string()
+      .regex(/^[a-z]+(?:\.[a-z_]+)+$/)
+      .meta({ example: 'session.ready' }),
+    message: z.string().max(1000).meta({ description: 'One line for people' }),
+    data: z.record(z.string(), z.unknown()).optional(),
+  })
+  .meta({ id: 'Event' });
+export type SessionEvent = z.infer<typeof eventSchema>;
+
+/** An operation at the provider that has been decided on and may have been carried out. Saved before the call is made. */
+export const operationSchema = z.looseObject({
+  kind: z.enum(['launch', 'quiesce', 'snapshot', 'end']),
+  /** Same id, same effect: the provider finds what an earlier call with it made. */
+  id: z.string(),
+  attempt: z.int().min(1),
+  startedAt: timeMs,
+  /** Not before this time: back-off after a failure that may pass. */
+  notBeforeMs: timeMs,
+});
+export type Operation = z.infer<typeof operationSchema>;
+
+export const boxSchema = z.looseObject({
+  id: z.string(),
+  /** For people: `2 cpu · 4 GiB · bubblewrap`. */
+  description: z.string(),
+  volumeId: z.string(),
+  launchedAt: timeMs,
+  registeredAt: timeMs.nullable(),
+  heartbeatAt: timeMs.nullable(),
+  /** SHA-256, hex, of the token that this generation's agent shows. */
+  tokenHash: z.string(),
+});
+export type BoxRecord = z.infer<typeof boxSchema>;
+
+export const sessionRecordSchema = z.looseObject({
+  owner: ownerSchema,
+  id: sessionIdSchema,
+  workspace: workspaceNameSchema,
+  workspaceId: workspaceIdSchema,
+  version: count,
+  phase: z.enum(PHASE_NAMES),
+  phaseSince: timeMs,
+  desired: z.enum(['ready', 'stopped']),
+  /** Why it ends: `user`, `idle`, `hard_limit`, `lost`, `failed`. */
+  endReason: z.string().nullable(),
+  generation: count,
+  /** When the controller must look again; null when nothing is due (final phases). */
+  dueAt: timeMs.nullable(),
+  size: sizeSchema,
+  network: z.boolean(),
+  createdAt: timeMs,
+  readyAt: timeMs.nullable(),
+  endedAt: timeMs.nullable(),
+  lease: leaseSchema,
+  op: operationSchema.nullable(),
+  box: boxSchema.nullable(),
+  /** The snapshot that this session is making now, for `down` or a checkpoint. */
+  snapshot: z
+    .looseObject({ id: snapshotIdSchema, volumeEpoch: count, reason: z.enum(['down', 'checkpoint', 'fork', 'rescue']) })
+    .nullable(),
+  /** A checkpoint that was asked for and is not begun. */
+  checkpoint: z.object({ operationId: z.string(), note: z.string().nullable(), reason: z.enum(['checkpoint', 'fork']) }).nullable(),
+  report: quiesceReportSchema.nullable(),
+  receipt: receiptSchema.nullable(),
+  failure: failureSchema.nullable(),
+  /** Failures in a row of the launch, and boxes lost so far: each has its bound in limits. */
+  launchAttempts: count,
+  rescues: count,
+  /** When each phase was entered last, for the step times that `up` and `down` show. */
+  timings: z.record(z.string(), timeMs),
+  /** Kept for the provider, opaque to everyone else. */
+  providerState: z.unknown(),
+  /** Events of the latest save, until they are in the event items too. */
+  outbox: z.array(eventSchema),
+});
+export type SessionRecord = z.infer<typeof sessionRecordSchema>;
+
+export const SCOPES = ['read', 'write', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export const tokenRecordSchema = z.looseObject({
+  owner: ownerSchema,
+  id: tokenIdSchema,
+  name: z.string().max(100),
+  scopes: z.array(z.enum(SCOPES)),
+  /** SHA-256, hex, of the secret part: the token itself is shown once and kept nowhere. */
+  secretHash: z.string().length(64),
+  createdAt: timeMs,
+  expiresAt: timeMs.nullable(),
+  revokedAt: timeMs.nullable(),
+});
+export type TokenRecord = z.infer<typeof tokenRecordSchema>;
+
+export const idempotencyRecordSchema = z.looseObject({
+  owner: ownerSchema,
+  key: z.string(),
+  bodyHash: z.string(),
+  /** Id decided before anything was made, so that a repeat makes the same thing. */
+  resourceId: z.string(),
+  createdAt: timeMs,
+  expiresAt: timeMs,
+});
+export type IdempotencyRecord = z.infer<typeof idempotencyRecordSchema>;
+
+/** What an owner holds, against the quotas. Sets, not counters: adding twice is adding once. */
+export const usageRecordSchema = z.looseObject({
+  owner: ownerSchema,
+  sessions: z.array(z.string()),
+  workspaces: z.array(z.string()),
+  /** `workspaceId/snapshotId` of every snapshot whose bytes are counted. */
+  snapshots: z.array(z.string()),
+  snapshotBytes: count,
+});
+export type UsageRecord = z.infer<typeof usageRecordSchema>;

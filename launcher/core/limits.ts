@@ -1,0 +1,72 @@
+/** Every bound of the launcher in one place. Times in milliseconds, sizes in bytes unless the name says otherwise. */
+export const LIMITS = {
+  // bodies and requests
+  jsonBodyBytes: 1024 * 1024,
+  uploadBytes: 20 * 1024 ** 3,
+  uploadFiles: 2_000_000,
+  /** An archive that unpacks to more than this many times its own size, past `uploadRatioFloorBytes`, is refused. */
+  uploadRatio: 200,
+  uploadRatioFloorBytes: 256 * 1024 ** 2,
+  headersMs: 10_000,
+  bodyIdleMs: 20_000,
+  requestMs: 3_600_000,
+  execOutputBytes: 1_000_000,
+  idempotencyKeepMs: 24 * 3_600_000,
+
+  // sessions
+  launchAttempts: 3,
+  snapshotAttempts: 5,
+  rescues: 3,
+  quiesceAttempts: 2,
+  launchMs: 120_000,
+  bootstrapMs: 120_000,
+  /** A box that still reports progress (a long clone or setup) gets this long. */
+  prepareMs: 3_600_000,
+  quiesceMs: 60_000,
+  snapshotMs: 3_600_000,
+  backoffBaseMs: 500,
+  backoffMaxMs: 30_000,
+  busyPollMs: 500,
+  pollMs: 500,
+  /** With no heartbeat for this long the box is looked at through its provider. */
+  silentMs: 45_000,
+  readyLookMs: 15_000,
+  /** After a snapshot failed and the box was kept, the idle clock starts again with this. */
+  retryDownMs: 300_000,
+  stepsPerReconcile: 20,
+  casAttempts: 20,
+  holds: 20,
+  outboxEvents: 50,
+
+  // lease
+  selfReportedMaxMs: 4 * 3_600_000,
+  warnBeforeMs: 5 * 60_000,
+  heartbeatMaxMs: 10_000,
+  heartbeatMinMs: 500,
+  /** The box ends itself when the launcher has been silent this long past the hard deadline. */
+  hardGraceMs: 600_000,
+
+  // workspaces
+  keepVolumeMs: 2 * 3_600_000,
+  keepLast: 10,
+  keepDaily: 7,
+  sessionKeepMs: 30 * 24 * 3_600_000,
+
+  // reaper
+  orphanGraceMs: 10 * 60_000,
+  dueBatch: 100,
+  concurrency: 16,
+  listPages: 10_000,
+
+  // quotas per owner
+  quotaLiveSessions: 10,
+  quotaWorkspaces: 200,
+  quotaSnapshotBytes: 200 * 1024 ** 3,
+
+  // event streams
+  eventsPage: 500,
+  sseKeepAliveMs: 15_000,
+  sseStreams: 200,
+} as const;
+
+export type Limits = { readonly [K in keyof typeof LIMITS]: number };

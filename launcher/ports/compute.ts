@@ -1,0 +1,153 @@
+import type { Size } from '../contract/fields.ts';
+import type { QuiesceReport } from '../contract/receipt.ts';
+import type { SnapshotRef } from '../contract/records.ts';
+
+/** What a failed provider call means for the caller. Vendor error names are read in one file per provider and end here. */
+export type ComputeErrorKind =
+  /** May pass by itself: repeat with back-off. */
+  | 'transient'
+  /** Something it needs is still in use (a volume being copied): repeat soon, without counting it as a failure. */
+  | 'busy'
+  /** No machine of this class is to be had now. */
+  | 'capacity'
+  /** The box does not answer. */
+  | 'unreachable'
+  /** No space for the data. */
+  | 'disk_full'
+  /** Source, volume or snapshot is not there. */
+  | 'missing'
+  /** Repeating is of no use. */
+  | 'fatal';
+
+export class ComputeError extends Error {
+  override readonly name = 'ComputeError';
+  constructor(
+    readonly kind: ComputeErrorKind,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Whose box, volume or snapshot it is: kept with the resource, so that its record can be found from the resource alone. */
+export interface ResourceTags {
+  owner: string;
+  workspace: string;
+  workspaceId: string;
+  sessionId: string | null;
+  generation: number | null;
+  operationId: string;
+}
+
+/** Where the disk of a new box comes from. */
+export type VolumeSource = { kind: 'blank' } | { kind: 'snapshot'; snapshot: SnapshotRef } | { kind: 'volume'; volumeId: string };
+
+export interface LaunchRequest {
+  tags: ResourceTags & { sessionId: string; generation: number };
+  source: VolumeSource;
+  size: Size;
+  network: boolean;
+  /** Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else. */
+  boxToken: string;
+  providerState: unknown;
+}
+
+export interface LaunchResult {
+  boxId: string;
+  volumeId: string;
+  /** One line for people: `2 cpu · 4 GiB · bubblewrap`. */
+  description: string;
+  providerState?: unknown;
+}
+
+/** `unknown`: the provider could not tell. Never a reason to destroy anything. */
+export type BoxState = 'pending' | 'running' | 'gone' | 'unknown';
+
+export interface BoxRef {
+  boxId: string;
+  sessionId: string;
+  generation: number;
+}
+
+export interface SnapshotRequest {
+  tags: ResourceTags;
+  /** The id to make it under: `ref` and `tags.operationId` together are idempotent. */
+  ref: SnapshotRef;
+  volumeId: string;
+  /** The box that is using the volume, when it is live and not quiesced: it is frozen while the point in time is taken. */
+  liveBox: BoxRef | null;
+  parent: SnapshotRef | null;
+}
+
+export interface SnapshotStatus {
+  state: 'pending' | 'completed' | 'error' | 'absent';
+  /** Size of the whole tree, bytes; null until known. */
+  bytes: number | null;
+  /** What this snapshot added on disk, bytes; null where the provider cannot tell. */
+  newBytes: number | null;
+  files: number | null;
+  detail?: string;
+}
+
+export interface ListedResource {
+  kind: 'box' | 'volume' | 'snapshot';
+  /** boxId, volumeId or snapshot ref as `workspaceId/snap_N`. */
+  id: string;
+  /** Null when the resource carries no readable tags: it is reported and left alone. */
+  tags: ResourceTags | null;
+  createdAtMs: number;
+  bytes: number | null;
+}
+
+export interface ResourceList {
+  items: ListedResource[];
+  /** False when any part could not be read: then nothing may be deleted on the word of this list. */
+  complete: boolean;
+}
+
+/**
+ * Boxes and workspaces, as the controllers see them. Every method may throw ComputeError and no other error on purpose.
+ * Every method may be repeated: with the same operation id it finds what the first call made.
+ */
+export interface ComputePort {
+  readonly name: string;
+
+  /**
+   * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself.
+   * @throws capacity, busy (volume still in use), missing (source gone), disk_full, transient, fatal
+   */
+  launch(request: LaunchRequest): Promise<LaunchResult>;
+
+  /** State of a box. Never throws `missing`: a box that is not there is `gone`. */
+  observe(box: BoxRef): Promise<BoxState>;
+
+  /**
+   * Stops every writer in the box, flushes its disk and reports what was found. After it the box takes no commands
+   * until its launcher tells it to work again. Repeating returns the first report.
+   * @throws unreachable, transient
+   */
+  quiesce(box: BoxRef, operationId: string): Promise<QuiesceReport>;
+
+  /**
+   * Takes a snapshot of a volume. Returns when the point in time is fixed: what is written after it is not in it.
+   * Atomic: until its state is `completed` it cannot be restored, and a crash leaves nothing that could be.
+   * @throws disk_full, missing, unreachable (a live box that could not be frozen: no snapshot was made), transient, fatal
+   */
+  snapshot(request: SnapshotRequest): Promise<SnapshotStatus>;
+
+  /** State of a snapshot; `absent` when the provider has none with this ref. @throws transient */
+  observeSnapshot(ref: SnapshotRef): Promise<SnapshotStatus>;
+
+  /** Lets the box go, with every process in it. Its volume stays. Repeating, or ending a box that is gone, is fine. @throws transient */
+  end(box: BoxRef): Promise<void>;
+
+  /** Deletes a volume. The caller has made sure that the head has its content. Repeating is fine. @throws busy, transient */
+  dropVolume(volumeId: string): Promise<void>;
+
+  /** Deletes a snapshot. Others that were made from it stay whole. Repeating is fine. @throws busy, transient */
+  dropSnapshot(ref: SnapshotRef): Promise<void>;
+
+  /** Everything that this deployment owns at the provider. */
+  list(): Promise<ResourceList>;
+}

@@ -1,0 +1,123 @@
+import type {
+  IdempotencyRecord,
+  SessionEvent,
+  SessionRecord,
+  SnapshotRecord,
+  SnapshotRef,
+  TokenRecord,
+  UsageRecord,
+  WorkspaceRecord,
+} from '../contract/records.ts';
+
+/** The store could not be reached or did not answer in time. Nothing is known of what a write did: read it back. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError';
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Opaque position for the next page; null at the end. Not authenticated: the API wraps it. */
+  next: string | null;
+  /** Rows that could not be read (unknown phase, missing fields): their keys. They are skipped, never dropped. */
+  unreadable: string[];
+}
+export interface PageRequest {
+  limit: number;
+  after: string | null;
+}
+
+export interface SessionKey {
+  owner: string;
+  id: string;
+}
+
+export interface Quotas {
+  liveSessions: number;
+  workspaces: number;
+  snapshotBytes: number;
+}
+
+/**
+ * The records, and the only concurrency primitive: the single-item conditional write. A method that loses its condition
+ * returns false or null (or the winner's record); it throws only StoreUnavailableError.
+ * Every read of a single record is strongly consistent.
+ */
+export interface StorePort {
+  // -- sessions
+  getSession(key: SessionKey): Promise<SessionRecord | null>;
+  /** Puts a new session (version as given). False when the id exists. */
+  createSession(session: SessionRecord): Promise<boolean>;
+  /**
+   * Writes the whole record with `version + 1`, if the stored version still is `session.version`.
+   * @returns the record as stored, or null when somebody else was first
+   */
+  saveSession(session: SessionRecord): Promise<SessionRecord | null>;
+  /** Removes a session record that never had a box. Conditional on its version. */
+  deleteSession(session: SessionRecord): Promise<boolean>;
+  /** Newest first. */
+  listSessions(owner: string, page: PageRequest): Promise<Page<SessionRecord>>;
+  /** Keys of sessions with `dueAt <= nowMs`, soonest first: cost grows with what is due. Eventually consistent. */
+  listDue(nowMs: number, limit: number): Promise<Array<SessionKey & { dueAt: number }>>;
+  /** Every session whose phase is not final, of every owner, by the same index. */
+  listLive(page: PageRequest): Promise<Page<SessionKey>>;
+
+  // -- events of a session
+  /** Idempotent: the same event twice is one. */
+  putEvents(key: SessionKey, events: SessionEvent[]): Promise<void>;
+  /** Events with id greater than `afterId` (all with null), oldest first. */
+  listEvents(key: SessionKey, afterId: string | null, limit: number): Promise<SessionEvent[]>;
+
+  // -- workspaces
+  getWorkspace(owner: string, name: string): Promise<WorkspaceRecord | null>;
+  createWorkspace(workspace: WorkspaceRecord): Promise<boolean>;
+  /** As saveSession. */
+  saveWorkspace(workspace: WorkspaceRecord): Promise<WorkspaceRecord | null>;
+  deleteWorkspace(workspace: WorkspaceRecord): Promise<boolean>;
+  /** By name. */
+  listWorkspaces(owner: string, page: PageRequest): Promise<Page<WorkspaceRecord>>;
+  /** Every owner that has anything, for the reaper. */
+  listOwners(): Promise<string[]>;
+
+  // -- snapshots
+  getSnapshot(owner: string, ref: SnapshotRef): Promise<SnapshotRecord | null>;
+  /** Puts a new record; false when the ref exists. */
+  createSnapshot(snapshot: SnapshotRecord): Promise<boolean>;
+  /** Sets state, sizes and completion of a snapshot. False when it is gone or is `deleting`. */
+  updateSnapshot(
+    owner: string,
+    ref: SnapshotRef,
+    patch: Partial<Pick<SnapshotRecord, 'state' | 'completedAt' | 'bytes' | 'newBytes' | 'files' | 'clean'>>,
+  ): Promise<boolean>;
+  /** Adds a pin if the snapshot is `completed`: from then on it cannot be tombstoned. Repeating is fine. */
+  pinSnapshot(owner: string, ref: SnapshotRef, workspaceId: string): Promise<boolean>;
+  unpinSnapshot(owner: string, ref: SnapshotRef, workspaceId: string): Promise<void>;
+  /** Marks it `deleting` if nothing pins it. False when pinned or gone. */
+  tombstoneSnapshot(owner: string, ref: SnapshotRef): Promise<boolean>;
+  /** Removes a tombstoned record. */
+  deleteSnapshot(owner: string, ref: SnapshotRef): Promise<boolean>;
+  /** Newest first. */
+  listSnapshots(owner: string, workspaceId: string, page: PageRequest): Promise<Page<SnapshotRecord>>;
+
+  // -- usage against quotas: each is one conditional write, and repeating it changes nothing
+  reserveSession(owner: string, sessionId: string, quotas: Quotas): Promise<'ok' | 'sessions' | 'bytes'>;
+  releaseSession(owner: string, sessionId: string): Promise<void>;
+  reserveWorkspace(owner: string, workspaceId: string, quotas: Quotas): Promise<'ok' | 'workspaces' | 'bytes'>;
+  releaseWorkspace(owner: string, workspaceId: string): Promise<void>;
+  addSnapshotBytes(owner: string, ref: SnapshotRef, bytes: number): Promise<void>;
+  removeSnapshotBytes(owner: string, ref: SnapshotRef, bytes: number): Promise<void>;
+  getUsage(owner: string): Promise<UsageRecord>;
+
+  // -- tokens
+  getToken(owner: string, id: string): Promise<TokenRecord | null>;
+  createToken(token: TokenRecord): Promise<boolean>;
+  /** @returns false when there is no such token; revoking twice is fine */
+  revokeToken(owner: string, id: string, atMs: number): Promise<boolean>;
+  listTokens(owner: string, page: PageRequest): Promise<Page<TokenRecord>>;
+
+  // -- idempotency
+  /** Puts the record, or gives the one that is there and not expired at `nowMs`. */
+  claimIdempotency(record: IdempotencyRecord, nowMs: number): Promise<IdempotencyRecord>;
+
+  /** A cheap read that shows whether the table answers. @throws StoreUnavailableError */
+  ping(): Promise<void>;
+}
