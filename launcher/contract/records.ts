@@ -20,6 +20,9 @@ import { quiesceReportSchema, receiptSchema } from './receipt.ts';
  * What the store keeps. Times are milliseconds since the epoch. Objects are loose on purpose: a field that an older
  * version does not know is kept when it writes the record back.
  */
+/** The fields that this version knows: reading others by mistake does not compile. */
+type Known<T> = { [K in keyof T as string extends K ? never : K]: T[K] };
+
 const timeMs = z.int();
 const count = z.int().min(0);
 
@@ -34,6 +37,9 @@ export const sourceSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('fork'), workspace: workspaceNameSchema, snapshot: snapshotRefSchema }),
 ]);
 export type Source = z.infer<typeof sourceSchema>;
+
+export const retentionSchema = z.object({ keepLast: z.int().min(1), keepDaily: count });
+export type Retention = z.infer<typeof retentionSchema>;
 
 export const workspaceRecordSchema = z.looseObject({
   owner: ownerSchema,
@@ -68,9 +74,9 @@ export const workspaceRecordSchema = z.looseObject({
   quarantined: z.string().nullable(),
   /** The owner allowed `.devctl/setup.sh` of this workspace to run. */
   setupAllowed: z.boolean(),
-  retention: z.object({ keepLast: z.int().min(1), keepDaily: count }),
+  retention: retentionSchema,
 });
-export type WorkspaceRecord = z.infer<typeof workspaceRecordSchema>;
+export type WorkspaceRecord = Known<z.infer<typeof workspaceRecordSchema>>;
 
 export const snapshotRecordSchema = z.looseObject({
   owner: ownerSchema,
@@ -97,7 +103,7 @@ export const snapshotRecordSchema = z.looseObject({
   /** Workspace ids (forks, restores) whose head is this snapshot: never deleted while there is one. */
   pins: z.array(workspaceIdSchema),
 });
-export type SnapshotRecord = z.infer<typeof snapshotRecordSchema>;
+export type SnapshotRecord = Known<z.infer<typeof snapshotRecordSchema>>;
 
 export const failureSchema = z.object({ code: z.enum(ERROR_CODES), detail: z.string(), hint: z.string() });
 export type Failure = z.infer<typeof failureSchema>;
@@ -121,7 +127,7 @@ export const leaseSchema = z.looseObject({
   /** The end of the lease that was last warned of; null when none was. */
   warnedForMs: timeMs.nullable(),
 });
-export type Lease = z.infer<typeof leaseSchema>;
+export type Lease = Known<z.infer<typeof leaseSchema>>;
 
 export const eventSchema = z
   .object({
@@ -148,7 +154,7 @@ export const operationSchema = z.looseObject({
   /** Not before this time: back-off after a failure that may pass. */
   notBeforeMs: timeMs,
 });
-export type Operation = z.infer<typeof operationSchema>;
+export type Operation = Known<z.infer<typeof operationSchema>>;
 
 export const boxSchema = z.looseObject({
   id: z.string(),
@@ -161,7 +167,7 @@ export const boxSchema = z.looseObject({
   /** SHA-256, hex, of the token that this generation's agent shows. */
   tokenHash: z.string(),
 });
-export type BoxRecord = z.infer<typeof boxSchema>;
+export type BoxRecord = Known<z.infer<typeof boxSchema>>;
 
 export const sessionRecordSchema = z.looseObject({
   owner: ownerSchema,
@@ -189,9 +195,11 @@ export const sessionRecordSchema = z.looseObject({
   snapshot: z
     .looseObject({ id: snapshotIdSchema, volumeEpoch: count, reason: z.enum(['down', 'checkpoint', 'fork', 'rescue']) })
     .nullable(),
-  /** A checkpoint that was asked for and is not begun. */
+  /** A checkpoint that was asked for and is not done. */
   checkpoint: z.object({ operationId: z.string(), note: z.string().nullable(), reason: z.enum(['checkpoint', 'fork']) }).nullable(),
   report: quiesceReportSchema.nullable(),
+  /** What its end owes the workspace: nothing, a snapshot of a quiet disk, or one of a disk whose box died. */
+  save: z.enum(['none', 'clean', 'crash']),
   receipt: receiptSchema.nullable(),
   failure: failureSchema.nullable(),
   /** Failures in a row of the launch, and boxes lost so far: each has its bound in limits. */
@@ -204,7 +212,7 @@ export const sessionRecordSchema = z.looseObject({
   /** Events of the latest save, until they are in the event items too. */
   outbox: z.array(eventSchema),
 });
-export type SessionRecord = z.infer<typeof sessionRecordSchema>;
+export type SessionRecord = Known<z.infer<typeof sessionRecordSchema>>;
 
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -220,7 +228,7 @@ export const tokenRecordSchema = z.looseObject({
   expiresAt: timeMs.nullable(),
   revokedAt: timeMs.nullable(),
 });
-export type TokenRecord = z.infer<typeof tokenRecordSchema>;
+export type TokenRecord = Known<z.infer<typeof tokenRecordSchema>>;
 
 export const idempotencyRecordSchema = z.looseObject({
   owner: ownerSchema,
@@ -231,7 +239,7 @@ export const idempotencyRecordSchema = z.looseObject({
   createdAt: timeMs,
   expiresAt: timeMs,
 });
-export type IdempotencyRecord = z.infer<typeof idempotencyRecordSchema>;
+export type IdempotencyRecord = Known<z.infer<typeof idempotencyRecordSchema>>;
 
 /** What an owner holds, against the quotas. Sets, not counters: adding twice is adding once. */
 export const usageRecordSchema = z.looseObject({
@@ -242,4 +250,4 @@ export const usageRecordSchema = z.looseObject({
   snapshots: z.array(z.string()),
   snapshotBytes: count,
 });
-export type UsageRecord = z.infer<typeof usageRecordSchema>;
+export type UsageRecord = Known<z.infer<typeof usageRecordSchema>>;

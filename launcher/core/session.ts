@@ -1,0 +1,96 @@
+import type { Size } from '../contract/fields.ts';
+import { isFinal, isLegal, type Phase } from '../contract/phases.ts';
+import type { SessionEvent, SessionRecord } from '../contract/records.ts';
+import { newLease } from './lease.ts';
+import { LIMITS } from './limits.ts';
+
+/** An event before it has its place in the order. */
+export interface NewEvent {
+  type: string;
+  message: string;
+  data?: Record<string, unknown>;
+}
+
+/** What one step does to the record. The phase may only move along an edge of the table. */
+export interface Change {
+  patch: Partial<Omit<SessionRecord, 'owner' | 'id' | 'version' | 'outbox' | 'phaseSince' | 'timings'>>;
+  events?: NewEvent[];
+}
+
+export interface NewSession {
+  owner: string;
+  id: string;
+  workspace: string;
+  workspaceId: string;
+  size: Size;
+  network: boolean;
+  idleTtlMs: number;
+  maxTtlMs: number;
+}
+
+/** The record of a session that was just asked for, version 1. */
+export function newSession(input: NewSession, nowMs: number): SessionRecord {
+  const { idleTtlMs, maxTtlMs, ...rest } = input;
+  const session: SessionRecord = {
+    ...rest,
+    version: 1,
+    phase: 'requested',
+    phaseSince: nowMs,
+    desired: 'ready',
+    endReason: null,
+    generation: 1,
+    dueAt: nowMs,
+    createdAt: nowMs,
+    readyAt: null,
+    endedAt: null,
+    lease: newLease(nowMs, idleTtlMs, maxTtlMs),
+    op: null,
+    box: null,
+    snapshot: null,
+    checkpoint: null,
+    report: null,
+    save: 'none',
+    receipt: null,
+    failure: null,
+    launchAttempts: 0,
+    rescues: 0,
+    timings: { requested: nowMs },
+    providerState: null,
+    outbox: [],
+  };
+  return {
+    ...session,
+    outbox: numberEvents([{ type: 'session.requested', message: `session for workspace ${input.workspace}` }], 1, nowMs),
+  };
+}
+
+/** Ids sort as text: the version of the record that they were saved with, then their place in it. */
+function numberEvents(events: NewEvent[], version: number, nowMs: number): SessionEvent[] {
+  return events.map((event, index) => ({
+    ...event,
+    message: event.message.slice(0, 1000),
+    id: `${String(version).padStart(10, '0')}.${String(index).padStart(2, '0')}`,
+    atMs: nowMs,
+  }));
+}
+
+/** The record after a change, still with the version that it was read at: saving raises it. Throws on an illegal edge. */
+export function applyChange(session: SessionRecord, change: Change, nowMs: number): SessionRecord {
+  const phase: Phase = change.patch.phase ?? session.phase;
+  if (!isLegal(session.phase, phase)) throw new Error(`no edge from ${session.phase} to ${phase}`);
+  const moved = phase !== session.phase;
+  const next: SessionRecord = {
+    ...session,
+    ...change.patch,
+    outbox: numberEvents((change.events ?? []).slice(0, LIMITS.outboxEvents), session.version + 1, nowMs),
+  };
+  if (moved) {
+    next.phaseSince = nowMs;
+    next.timings = { ...session.timings, [phase]: nowMs };
+  }
+  if (isFinal(phase)) {
+    next.dueAt = null;
+    if (moved) next.endedAt = nowMs;
+  }
+  return next;
+}

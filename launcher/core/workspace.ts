@@ -1,0 +1,89 @@
+import { DevctlError } from '../contract/errors.ts';
+import type { Retention, SnapshotRecord, Source, WorkspaceRecord } from '../contract/records.ts';
+import { LIMITS } from './limits.ts';
+
+/** A workspace that was just asked for, version 1. */
+export function newWorkspace(input: { owner: string; name: string; id: string; source: Source }, nowMs: number): WorkspaceRecord {
+  return {
+    ...input,
+    version: 1,
+    createdAt: nowMs,
+    content: input.source.kind === 'fork' ? 'present' : 'empty',
+    head: input.source.kind === 'fork' ? input.source.snapshot : null,
+    headSeq: 0,
+    snapshotSeq: 0,
+    volume: null,
+    claim: null,
+    deleting: false,
+    quarantined: null,
+    setupAllowed: false,
+    retention: { keepLast: LIMITS.keepLast, keepDaily: LIMITS.keepDaily },
+  };
+}
+
+/**
+ * The workspace with this session and generation as its one writer; null when it is that already. A volume that is there
+ * will be written to, so its epoch rises: what was saved of it before is no longer all of it.
+ * @throws DevctlError workspace_in_use, workspace_quarantined, not_found (being deleted)
+ */
+export function claimFor(workspace: WorkspaceRecord, sessionId: string, generation: number): WorkspaceRecord | null {
+  const { claim, volume, name } = workspace;
+  if (workspace.deleting) throw new DevctlError('not_found', `workspace ${name} is being deleted`);
+  if (workspace.quarantined !== null) throw new DevctlError('workspace_quarantined', `workspace ${name}: ${workspace.quarantined}`);
+  if (claim !== null) {
+    if (claim.sessionId !== sessionId) {
+      throw new DevctlError('workspace_in_use', `workspace ${name} is leased by ${claim.sessionId}`, { sessionId: claim.sessionId });
+    }
+    if (claim.generation === generation) return null;
+    if (claim.generation > generation)
+      throw new DevctlError('stale_generation', `generation ${generation} is older than ${claim.generation}`);
+  }
+  return { ...workspace, claim: { sessionId, generation }, volume: volume && { ...volume, epoch: volume.epoch + 1, keepUntil: null } };
+}
+
+/** The workspace without the claim of this session; null when it has none. Its volume is kept warm until `keepUntilMs`. */
+export function releaseFor(workspace: WorkspaceRecord, sessionId: string, keepUntilMs: number): WorkspaceRecord | null {
+  if (workspace.claim?.sessionId !== sessionId) return null;
+  return { ...workspace, claim: null, volume: workspace.volume && { ...workspace.volume, keepUntil: keepUntilMs } };
+}
+
+/** True when its live volume may hold something that no snapshot has. */
+export const isUnsaved = (workspace: WorkspaceRecord): boolean =>
+  workspace.volume !== null && workspace.volume.savedEpoch < workspace.volume.epoch;
+
+/**
+ * The workspace with a completed snapshot as its head; null when a newer one is the head already.
+ * Only a snapshot that ended its session covers the volume: after a checkpoint writing goes on.
+ */
+export function afterHeadMove(workspace: WorkspaceRecord, snapshot: SnapshotRecord): WorkspaceRecord | null {
+  if (snapshot.state !== 'completed') throw new Error(`${snapshot.id} is ${snapshot.state}, not completed`);
+  const covers = snapshot.reason === 'down' && workspace.volume?.id === snapshot.volumeId;
+  const isNewer = snapshot.seq > workspace.headSeq;
+  if (!isNewer && !covers) return null;
+  return {
+    ...workspace,
+    ...(isNewer && { head: { workspaceId: snapshot.workspaceId, id: snapshot.id }, headSeq: snapshot.seq }),
+    volume:
+      workspace.volume && covers
+        ? { ...workspace.volume, savedEpoch: Math.max(workspace.volume.savedEpoch, snapshot.volumeEpoch) }
+        : workspace.volume,
+  };
+}
+
+/**
+ * Which snapshots retention lets go: all but the newest `keepLast`, the newest of each of the last `keepDaily` UTC days that
+ * have one, the head, and what is pinned, pending or being deleted already.
+ * @param snapshots of one workspace, in any order
+ */
+export function expiredSnapshots(snapshots: readonly SnapshotRecord[], headId: string | null, retention: Retention): SnapshotRecord[] {
+  const completed = snapshots.filter((snapshot) => snapshot.state === 'completed').sort((a, b) => b.seq - a.seq);
+  const kept = new Set(completed.slice(0, retention.keepLast).map((snapshot) => snapshot.id));
+  const days = new Set<string>();
+  for (const snapshot of completed) {
+    const day = new Date(snapshot.createdAt).toISOString().slice(0, 10);
+    if (days.has(day) || days.size >= retention.keepDaily) continue;
+    days.add(day);
+    kept.add(snapshot.id);
+  }
+  return completed.filter((snapshot) => !kept.has(snapshot.id) && snapshot.id !== headId && snapshot.pins.length === 0);
+}

@@ -1,0 +1,113 @@
+import { DevctlError } from '../contract/errors.ts';
+import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
+import { LIMITS } from '../core/limits.ts';
+import { afterHeadMove, claimFor, releaseFor } from '../core/workspace.ts';
+import type { LedgerDeps } from './sessions.ts';
+
+/**
+ * Reads, decides and saves a workspace until the save wins. `decide` gives null to leave it as it is, and may throw.
+ * @throws DevctlError not_found, conflict (lost too often)
+ */
+export async function changeWorkspace(
+  deps: LedgerDeps,
+  owner: string,
+  name: string,
+  decide: (workspace: WorkspaceRecord) => WorkspaceRecord | null,
+): Promise<WorkspaceRecord> {
+  for (let attempt = 0; attempt < LIMITS.casAttempts; attempt += 1) {
+    const workspace = await deps.store.getWorkspace(owner, name);
+    if (workspace === null) throw new DevctlError('not_found', `there is no workspace ${name}`);
+    const next = decide(workspace);
+    if (next === null) return workspace;
+    const saved = await deps.store.saveWorkspace(next);
+    if (saved !== null) return saved;
+  }
+  throw new DevctlError('conflict', `workspace ${name} is being changed by others all the time`);
+}
+
+/** As changeWorkspace, for the workspace of a session: one of the same name that was made anew counts as gone. */
+export function changeWorkspaceOf(
+  deps: LedgerDeps,
+  session: SessionRecord,
+  decide: (workspace: WorkspaceRecord) => WorkspaceRecord | null,
+): Promise<WorkspaceRecord> {
+  return changeWorkspace(deps, session.owner, session.workspace, (workspace) => {
+    if (workspace.id !== session.workspaceId) throw new DevctlError('not_found', `workspace ${session.workspace} was deleted`);
+    return decide(workspace);
+  });
+}
+
+/**
+ * Makes this session and generation the one writer of the workspace.
+ * @throws DevctlError workspace_in_use (with the session that has it), workspace_quarantined, not_found
+ */
+export const claimWorkspace = (deps: LedgerDeps, session: SessionRecord): Promise<WorkspaceRecord> =>
+  changeWorkspaceOf(deps, session, (workspace) => claimFor(workspace, session.id, session.generation));
+
+/** Gives the workspace free, if this session has it. A workspace that is gone is fine. */
+export async function releaseWorkspace(deps: LedgerDeps, session: SessionRecord): Promise<void> {
+  try {
+    const keepUntilMs = deps.clock.now() + LIMITS.keepVolumeMs;
+    await changeWorkspaceOf(deps, session, (workspace) => releaseFor(workspace, session.id, keepUntilMs));
+  } catch (error) {
+    if (!(error instanceof DevctlError) || error.code !== 'not_found') throw error;
+  }
+}
+
+/**
+ * The next snapshot of a workspace, recorded as pending before the provider is asked. The same operation id gives the
+ * same snapshot again.
+ */
+export async function allocateSnapshot(
+  deps: LedgerDeps,
+  session: SessionRecord,
+  input: { operationId: string; reason: SnapshotRecord['reason']; note: string | null; clean: boolean },
+): Promise<SnapshotRecord> {
+  const known = await findByOperation(deps, session, input.operationId);
+  if (known !== null) return known;
+  const workspace = await changeWorkspaceOf(deps, session, (current) => ({ ...current, snapshotSeq: current.snapshotSeq + 1 }));
+  const volume = workspace.volume;
+  if (volume === null) throw new DevctlError('conflict', `workspace ${workspace.name} has no live volume`);
+  const record: SnapshotRecord = {
+    owner: workspace.owner,
+    workspace: workspace.name,
+    workspaceId: workspace.id,
+    id: `snap_${workspace.snapshotSeq}`,
+    seq: workspace.snapshotSeq,
+    parent: workspace.head,
+    state: 'pending',
+    reason: input.reason,
+    note: input.note,
+    operationId: input.operationId,
+    sessionId: session.id,
+    volumeId: volume.id,
+    volumeEpoch: volume.epoch,
+    clean: input.clean,
+    createdAt: deps.clock.now(),
+    completedAt: null,
+    bytes: null,
+    newBytes: null,
+    files: null,
+    pins: [],
+  };
+  if (!(await deps.store.createSnapshot(record))) throw new DevctlError('conflict', `snapshot ${record.id} exists already`);
+  return record;
+}
+
+async function findByOperation(deps: LedgerDeps, session: SessionRecord, operationId: string): Promise<SnapshotRecord | null> {
+  const recent = await deps.store.listSnapshots(session.owner, session.workspaceId, { limit: 20, after: null });
+  return recent.items.find((snapshot) => snapshot.operationId === operationId && snapshot.state !== 'error') ?? null;
+}
+
+/** Makes a completed snapshot the head, unless a newer one is the head already. Counts its bytes. */
+export async function moveHead(deps: LedgerDeps, session: SessionRecord, snapshot: SnapshotRecord): Promise<void> {
+  let left: SnapshotRef | null = null;
+  await changeWorkspaceOf(deps, session, (workspace) => {
+    const next = afterHeadMove(workspace, snapshot);
+    left = next !== null && workspace.head !== null && workspace.head.workspaceId !== workspace.id ? workspace.head : null;
+    return next;
+  });
+  const ref = { workspaceId: snapshot.workspaceId, id: snapshot.id };
+  if (snapshot.bytes !== null) await deps.store.addSnapshotBytes(session.owner, ref, snapshot.newBytes ?? snapshot.bytes);
+  if (left !== null) await deps.store.unpinSnapshot(session.owner, left, session.workspaceId);
+}
