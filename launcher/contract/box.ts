@@ -59,9 +59,6 @@ export const heartbeatSchema = z
   .meta({ id: 'Heartbeat' });
 export type Heartbeat = z.output<typeof heartbeatSchema>;
 
-/** A box token is an opaque secret for one generation: `dvb_` + 43 characters of base64url (32 random bytes). */
-export const BOX_TOKEN_PATTERN = /^dvb_[A-Za-z0-9_-]{43}$/;
-
 /** The fixed paths inside every box. */
 export const BOX_PATHS = {
   workspace: '/workspace',

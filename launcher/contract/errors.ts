@@ -3,7 +3,7 @@ import * as z from 'zod';
 /** What every error code must say of itself. A code without one of these does not compile. */
 interface ErrorSpec {
   /** HTTP status of the problem+json answer (RFC 9457). */
-  readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 422 | 429 | 500 | 502 | 503 | 504 | 507;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 500 | 502 | 503 | 504 | 507;
   /** True when the very same request may succeed later with nothing changed by the caller. */
   readonly retryable: boolean;
   /** Exit code of the CLI: 1 error · 2 usage · 3 not found · 4 not allowed · 5 conflict · 6 no capacity or budget · 7 timeout · 8 pending. */
@@ -62,6 +62,13 @@ export const ERRORS = {
     exit: 3,
     title: 'There is no such thing',
     hint: 'see devctl ls --all',
+  },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    exit: 2,
+    title: 'The path does not take this method',
+    hint: 'see the Allow header, or /docs',
   },
   workspace_in_use: {
     status: 409,

@@ -52,6 +52,15 @@ export function makeId(prefix: 'ses' | 'ws' | 'tok' | 'req' | 'evt', nowMs: numb
   return `${prefix}_${time}${tail}`;
 }
 
+/** The time in an id that makeId made, in milliseconds; null when it is not such an id. */
+export function idTimeMs(id: string): number | null {
+  const match = /^[a-z]+_([0-9a-z]{10})[0-9a-z]{16}$/.exec(id);
+  if (match === null) return null;
+  let ms = 0;
+  for (const char of match[1] as string) ms = ms * 32 + ID_ALPHABET.indexOf(char);
+  return ms;
+}
+
 /** A duration as people write it, checked against its range; the output is milliseconds. */
 export function durationSchema(minMs: number, maxMs: number, example: string) {
   const range = `${formatDuration(minMs)} … ${formatDuration(maxMs)}`;

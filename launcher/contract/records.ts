@@ -153,6 +153,8 @@ export const operationSchema = z.looseObject({
   startedAt: timeMs,
   /** Not before this time: back-off after a failure that may pass. */
   notBeforeMs: timeMs,
+  /** Of a launch: SHA-256, hex, of the token that the box will show, which may be before the answer of the launch is saved. */
+  tokenHash: z.string().optional(),
 });
 export type Operation = Known<z.infer<typeof operationSchema>>;
 
@@ -193,7 +195,12 @@ export const sessionRecordSchema = z.looseObject({
   box: boxSchema.nullable(),
   /** The snapshot that this session is making now, for `down` or a checkpoint. */
   snapshot: z
-    .looseObject({ id: snapshotIdSchema, volumeEpoch: count, reason: z.enum(['down', 'checkpoint', 'fork', 'rescue']) })
+    .object({
+      id: snapshotIdSchema,
+      operationId: z.string(),
+      /** The provider has fixed the point in time: what comes after is not in it, and the box may go. */
+      started: z.boolean(),
+    })
     .nullable(),
   /** A checkpoint that was asked for and is not done. */
   checkpoint: z.object({ operationId: z.string(), note: z.string().nullable(), reason: z.enum(['checkpoint', 'fork']) }).nullable(),

@@ -57,6 +57,7 @@ export const OPERATIONS = {
       'quota_exceeded',
       'idempotency_mismatch',
       'conflict',
+      'wrong_phase',
       'no_capacity',
       'bootstrap_failed',
       'source_unavailable',
@@ -174,7 +175,7 @@ export const OPERATIONS = {
     body: api.execRequestSchema,
     status: 200,
     response: api.execResultSchema,
-    errors: ['not_found', 'wrong_phase', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
   },
   attach: {
     method: 'GET',
@@ -184,7 +185,7 @@ export const OPERATIONS = {
     params: session,
     status: 200,
     stream: 'frames',
-    errors: ['not_found', 'wrong_phase', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
   },
   putFiles: {
     method: 'PUT',
@@ -199,6 +200,7 @@ export const OPERATIONS = {
     errors: [
       'not_found',
       'wrong_phase',
+      'lease_ended',
       'box_unreachable',
       'invalid_archive',
       'too_large',
@@ -216,7 +218,7 @@ export const OPERATIONS = {
     query: api.filesQuerySchema,
     status: 200,
     stream: 'application/x-tar',
-    errors: ['not_found', 'wrong_phase', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
   },
   importSource: {
     method: 'PUT',
@@ -230,6 +232,7 @@ export const OPERATIONS = {
     errors: [
       'not_found',
       'wrong_phase',
+      'lease_ended',
       'workspace_not_empty',
       'box_unreachable',
       'invalid_archive',
@@ -321,7 +324,17 @@ export const OPERATIONS = {
     idempotent: true,
     status: 201,
     response: api.forkResultSchema,
-    errors: ['not_found', 'wrong_phase', 'in_use', 'conflict', 'quota_exceeded', 'snapshot_failed', 'idempotency_mismatch', 'timeout'],
+    errors: [
+      'not_found',
+      'wrong_phase',
+      'unsaved_work',
+      'in_use',
+      'conflict',
+      'quota_exceeded',
+      'snapshot_failed',
+      'idempotency_mismatch',
+      'timeout',
+    ],
   },
   restoreWorkspace: {
     method: 'POST',
@@ -333,7 +346,7 @@ export const OPERATIONS = {
     idempotent: true,
     status: 200,
     response: api.workspaceSchema,
-    errors: ['not_found', 'workspace_in_use', 'unsaved_work', 'conflict', 'idempotency_mismatch'],
+    errors: ['not_found', 'workspace_in_use', 'unsaved_work', 'in_use', 'conflict', 'idempotency_mismatch'],
   },
   listTokens: {
     method: 'GET',

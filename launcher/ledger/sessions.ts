@@ -5,11 +5,13 @@ import { applyChange, type Change } from '../core/session.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signals } from '../ports/signals.ts';
 import type { SessionKey, StorePort } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
 
 export interface LedgerDeps {
   store: StorePort;
   clock: Clock;
   signals: Signals;
+  telemetry: Telemetry;
 }
 
 /**
@@ -21,8 +23,15 @@ export async function commitSession(deps: LedgerDeps, session: SessionRecord, ch
   const key = { owner: session.owner, id: session.id };
   if (session.outbox.length > 0) await deps.store.putEvents(key, session.outbox);
   const saved = await deps.store.saveSession(applyChange(session, change, deps.clock.now()));
-  if (saved !== null) deps.signals.changed(key);
+  if (saved === null) return null;
+  deps.signals.changed(key);
+  if (saved.phase !== session.phase) measure(deps, session, saved);
   return saved;
+}
+
+function measure(deps: LedgerDeps, before: SessionRecord, after: SessionRecord): void {
+  deps.telemetry.observe('devctl_phase_seconds', (after.phaseSince - before.phaseSince) / 1000, { phase: before.phase });
+  if (after.phase === 'failed') deps.telemetry.count('devctl_session_failures_total', { code: after.failure?.code ?? 'internal' });
 }
 
 /**

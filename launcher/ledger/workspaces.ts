@@ -101,13 +101,13 @@ async function findByOperation(deps: LedgerDeps, session: SessionRecord, operati
 
 /** Makes a completed snapshot the head, unless a newer one is the head already. Counts its bytes. */
 export async function moveHead(deps: LedgerDeps, session: SessionRecord, snapshot: SnapshotRecord): Promise<void> {
+  const ref = { workspaceId: snapshot.workspaceId, id: snapshot.id };
+  if (snapshot.bytes !== null) await deps.store.addSnapshotBytes(session.owner, ref, snapshot.newBytes ?? snapshot.bytes);
   let left: SnapshotRef | null = null;
   await changeWorkspaceOf(deps, session, (workspace) => {
     const next = afterHeadMove(workspace, snapshot);
     left = next !== null && workspace.head !== null && workspace.head.workspaceId !== workspace.id ? workspace.head : null;
     return next;
   });
-  const ref = { workspaceId: snapshot.workspaceId, id: snapshot.id };
-  if (snapshot.bytes !== null) await deps.store.addSnapshotBytes(session.owner, ref, snapshot.newBytes ?? snapshot.bytes);
   if (left !== null) await deps.store.unpinSnapshot(session.owner, left, session.workspaceId);
 }

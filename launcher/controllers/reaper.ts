@@ -1,0 +1,112 @@
+import type { ReapResult } from '../contract/api.ts';
+import type { SnapshotRef } from '../contract/records.ts';
+import { judge, type Records, type Verdict } from '../core/orphans.ts';
+import { changeWorkspace } from '../ledger/workspaces.ts';
+import type { ListedResource } from '../ports/compute.ts';
+import type { ControllerDeps } from './deps.ts';
+import { tidyOwner } from './tidy.ts';
+
+export type ReapItem = ReapResult['items'][number];
+
+/**
+ * One pass in both directions. Resources: the provider is listed *before* the store is read, what nothing owns is listed and
+ * judged a second time, and only what both passes condemn is removed. Records: claims, usage and pins that point at nothing
+ * are given free, deleted workspaces are finished and expired snapshots pruned.
+ * A list that could not be read in full removes nothing.
+ */
+export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): Promise<Omit<ReapResult, 'sessionsLookedAt'>> {
+  const items: ReapItem[] = [];
+  let complete = true;
+  for (const owner of await deps.store.listOwners()) {
+    const tidied = await tidyOwner(deps, owner, options);
+    items.push(...tidied.items);
+    complete &&= tidied.complete;
+  }
+  const swept = await sweep(deps, options, complete);
+  items.push(...swept.items);
+  complete &&= swept.complete;
+  deps.telemetry.info({ op: 'reap', outcome: 'ok', dryRun: options.dryRun, found: items.length, complete });
+  for (const item of items) deps.telemetry.count('devctl_reaped_total', { kind: item.kind, action: item.action });
+  return { dryRun: options.dryRun, items, complete };
+}
+
+async function sweep(
+  deps: ControllerDeps,
+  options: { dryRun: boolean },
+  mayRemove: boolean,
+): Promise<{ items: ReapItem[]; complete: boolean }> {
+  const first = await condemned(deps);
+  const items: ReapItem[] = first.waiting;
+  if (!first.complete) return { items, complete: false };
+  if (first.found.size === 0) return { items, complete: true };
+  const second = await condemned(deps);
+  for (const [id, found] of second.found) {
+    if (!first.found.has(id)) continue;
+    const { resource, verdict } = found;
+    const action = options.dryRun || !mayRemove || !second.complete ? 'would_remove' : await remove(deps, resource, verdict);
+    items.push({ kind: resource.kind, id: resource.id, reason: verdict.reason, action });
+  }
+  return { items, complete: second.complete };
+}
+
+interface Condemned {
+  found: Map<string, { resource: ListedResource; verdict: Verdict }>;
+  waiting: ReapItem[];
+  complete: boolean;
+}
+
+async function condemned(deps: ControllerDeps): Promise<Condemned> {
+  const list = await deps.compute.list();
+  const result: Condemned = { found: new Map(), waiting: [], complete: list.complete };
+  for (const resource of list.items) {
+    const verdict = judge(resource, await recordsOf(deps, resource), deps.clock.now(), deps.limits);
+    if (verdict.verdict === 'wait')
+      result.waiting.push({ kind: resource.kind, id: resource.id, reason: verdict.reason, action: 'waiting' });
+    if (verdict.verdict === 'drop' || verdict.verdict === 'expire')
+      result.found.set(`${resource.kind} ${resource.id}`, { resource, verdict });
+  }
+  return result;
+}
+
+function snapshotRefOf(resource: ListedResource): SnapshotRef {
+  const [workspaceId = '', id = ''] = resource.id.split('/');
+  return { workspaceId, id };
+}
+
+async function recordsOf(deps: ControllerDeps, resource: ListedResource): Promise<Records> {
+  const { tags } = resource;
+  if (tags === null) return { session: null, workspace: null, snapshot: null };
+  const [session, workspace, snapshot] = await Promise.all([
+    tags.sessionId === null ? null : deps.store.getSession({ owner: tags.owner, id: tags.sessionId }),
+    deps.store.getWorkspace(tags.owner, tags.workspace),
+    resource.kind === 'snapshot' ? deps.store.getSnapshot(tags.owner, snapshotRefOf(resource)) : null,
+  ]);
+  return { session, workspace, snapshot };
+}
+
+async function remove(deps: ControllerDeps, resource: ListedResource, verdict: Verdict): Promise<ReapItem['action']> {
+  try {
+    if (verdict.verdict === 'expire' && !(await letGo(deps, resource))) return 'waiting';
+    if (resource.kind === 'box') {
+      await deps.compute.end({ boxId: resource.id, sessionId: resource.tags?.sessionId ?? '', generation: resource.tags?.generation ?? 0 });
+    } else if (resource.kind === 'volume') await deps.compute.dropVolume(resource.id);
+    else await deps.compute.dropSnapshot(snapshotRefOf(resource));
+    return 'removed';
+  } catch (error) {
+    deps.telemetry.error({ op: 'reap.remove', outcome: 'error', kind: resource.kind, id: resource.id, detail: String(error) });
+    return 'failed';
+  }
+}
+
+/** Takes an expired warm volume out of its workspace, if it still is expired: whoever claims the workspace first wins. */
+async function letGo(deps: ControllerDeps, resource: ListedResource): Promise<boolean> {
+  if (resource.tags === null) return false;
+  const { owner, workspace: name } = resource.tags;
+  let released = false;
+  await changeWorkspace(deps, owner, name, (workspace) => {
+    const records = { session: null, workspace, snapshot: null };
+    released = judge(resource, records, deps.clock.now(), deps.limits).verdict === 'expire';
+    return released ? { ...workspace, volume: null } : null;
+  });
+  return released;
+}

@@ -1,0 +1,82 @@
+import { isFinal } from '../contract/phases.ts';
+import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
+import { decide, type Observed, type Step } from '../core/decide.ts';
+import { commitSession } from '../ledger/sessions.ts';
+import type { SessionKey } from '../ports/store.ts';
+import type { ControllerDeps } from './deps.ts';
+import { boxTokenHash } from './deps.ts';
+import { perform } from './perform.ts';
+
+/**
+ * Brings one session as far as it can go now: load, observe, decide, apply one action, save, and again.
+ * @returns when to look again (milliseconds since the epoch), or null when the session is over
+ */
+export async function reconcile(deps: ControllerDeps, key: SessionKey): Promise<number | null> {
+  for (let steps = 0; steps < deps.limits.stepsPerReconcile; steps += 1) {
+    const session = await deps.store.getSession(key);
+    if (session === null || isFinal(session.phase)) return null;
+    const workspace = await deps.store.getWorkspace(session.owner, session.workspace);
+    const observed = await observe(deps, session);
+    const step = decide(session, workspace, observed, deps.clock.now(), deps.limits);
+    if (step.do === 'wait') return rest(deps, session, step.untilMs);
+    await act(deps, session, workspace, step);
+  }
+  return deps.clock.now() + deps.limits.pollMs;
+}
+
+/** Waits; a due time that has passed is moved on, so that the due index holds only what is really due. */
+async function rest(deps: ControllerDeps, session: SessionRecord, untilMs: number): Promise<number> {
+  const nowMs = deps.clock.now();
+  if (session.dueAt === null || session.dueAt <= nowMs || session.dueAt > untilMs) {
+    const dueAt = Math.max(untilMs, nowMs + deps.limits.pollMs);
+    if (session.dueAt !== dueAt) await commitSession(deps, session, { patch: { dueAt } });
+  }
+  return untilMs;
+}
+
+async function observe(deps: ControllerDeps, session: SessionRecord): Promise<Observed> {
+  const [box, snapshot] = await Promise.all([
+    session.box === null ? null : observeBox(deps, session, session.box.id),
+    session.snapshot === null ? null : deps.store.getSnapshot(session.owner, { workspaceId: session.workspaceId, id: session.snapshot.id }),
+  ]);
+  return { box, snapshot };
+}
+
+async function observeBox(deps: ControllerDeps, session: SessionRecord, boxId: string): Promise<Observed['box']> {
+  try {
+    return await deps.compute.observe({ boxId, sessionId: session.id, generation: session.generation });
+  } catch (error) {
+    deps.telemetry.warn({ op: 'compute.observe', outcome: 'error', sessionId: session.id, detail: String(error) });
+    return 'unknown';
+  }
+}
+
+async function act(
+  deps: ControllerDeps,
+  session: SessionRecord,
+  workspace: WorkspaceRecord | null,
+  step: Exclude<Step, { do: 'wait' }>,
+): Promise<void> {
+  const startedAt = deps.clock.now();
+  if (step.do === 'change') {
+    const op = step.change.patch.op;
+    if (op?.kind === 'launch' && op.tokenHash === undefined) {
+      const next = { ...session, generation: step.change.patch.generation ?? session.generation };
+      step.change.patch.op = { ...op, tokenHash: boxTokenHash(deps, next) };
+    }
+    const saved = await commitSession(deps, session, step.change);
+    if (saved?.box && saved.phase === 'ready')
+      await deps.access.poke({ boxId: saved.box.id, sessionId: saved.id, generation: saved.generation });
+  } else {
+    await perform(deps, session, workspace, step);
+  }
+  deps.telemetry.info({
+    op: `reconcile.${step.do}`,
+    outcome: 'ok',
+    sessionId: session.id,
+    owner: session.owner,
+    workspace: session.workspace,
+    phase: session.phase,
+    durationMs: deps.clock.now() - startedAt,
+  });
+}

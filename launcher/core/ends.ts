@@ -1,0 +1,62 @@
+import { ERRORS, type ErrorCode } from '../contract/errors.ts';
+import type { Failure, SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import type { Change } from './session.ts';
+
+/** A failure as it is kept on the session and shown to its owner. */
+export const failed = (code: ErrorCode, detail: string): Failure => ({ code, detail, hint: ERRORS[code].hint });
+
+/**
+ * The way out when it cannot go on: the box, if there is one, is let go first, and work that it may have done is saved
+ * from the volume. The volume is kept in any case.
+ */
+export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, detail: string): { do: 'change'; change: Change } {
+  return {
+    do: 'change',
+    change: {
+      patch: {
+        phase: 'ending',
+        desired: 'stopped',
+        endReason: 'failed',
+        failure: failed(code, detail),
+        save: session.readyAt === null ? 'none' : 'crash',
+        op: null,
+        dueAt: nowMs,
+      },
+      events: [{ type: 'session.failing', message: detail, data: { code } }],
+    },
+  };
+}
+
+/** The last step: `failed` when there is a failure to tell of, else `stopped` with the receipt. */
+export function finish(session: SessionRecord, snapshot: SnapshotRecord | null): { do: 'finish'; change: Change } {
+  const failure = session.failure;
+  const receipt = {
+    snapshot: snapshot?.id ?? null,
+    parent: snapshot?.parent?.id ?? null,
+    clean: snapshot?.clean ?? false,
+    report: session.report,
+    newBytes: snapshot?.newBytes ?? null,
+    snapshotBytes: snapshot?.bytes ?? null,
+  };
+  return {
+    do: 'finish',
+    change: {
+      patch: {
+        phase: failure === null ? 'stopped' : 'failed',
+        desired: 'stopped',
+        op: null,
+        failure,
+        receipt: snapshot === null ? null : receipt,
+      },
+      events: [
+        failure === null
+          ? {
+              type: 'session.stopped',
+              message: snapshot === null ? 'stopped' : `stopped; everything on disk is in ${snapshot.id}`,
+              data: { receipt },
+            }
+          : { type: 'session.failed', message: failure.detail, data: { code: failure.code } },
+      ],
+    },
+  };
+}

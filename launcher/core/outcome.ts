@@ -1,0 +1,170 @@
+import type { ErrorCode } from '../contract/errors.ts';
+import type { QuiesceReport } from '../contract/receipt.ts';
+import type { SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import { fail, failed } from './ends.ts';
+import type { Limits } from './limits.ts';
+import type { Change } from './session.ts';
+
+/** Why a provider call failed; the same words as the compute port has. */
+export interface CallFailure {
+  kind: 'transient' | 'busy' | 'capacity' | 'unreachable' | 'disk_full' | 'missing' | 'fatal';
+  message: string;
+}
+
+const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
+  transient: 'bootstrap_failed',
+  unreachable: 'bootstrap_failed',
+  fatal: 'bootstrap_failed',
+  busy: 'timeout',
+  capacity: 'no_capacity',
+  disk_full: 'disk_full',
+  missing: 'workspace_quarantined',
+};
+
+/** Time until the next try after `attempt` tries, doubling up to a bound. Without jitter: it only paces one session. */
+export const backoffMs = (attempt: number, limits: Limits): number =>
+  Math.min(limits.backoffMaxMs, limits.backoffBaseMs * 2 ** Math.min(attempt, 20));
+
+export function launched(
+  session: SessionRecord,
+  result: { boxId: string; volumeId: string; description: string; providerState?: unknown },
+  tokenHash: string,
+  nowMs: number,
+  limits: Limits,
+): Change {
+  return {
+    patch: {
+      phase: 'bootstrapping',
+      op: null,
+      box: {
+        id: result.boxId,
+        description: result.description,
+        volumeId: result.volumeId,
+        launchedAt: nowMs,
+        registeredAt: null,
+        heartbeatAt: null,
+        tokenHash,
+      },
+      providerState: result.providerState ?? session.providerState,
+      dueAt: nowMs + limits.readyLookMs,
+    },
+    events: [
+      {
+        type: 'session.bootstrapping',
+        message: `box launched: ${result.description}`,
+        data: { box: result.boxId, generation: session.generation },
+      },
+    ],
+  };
+}
+
+export function launchRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
+  const op = session.op;
+  const attempt = op?.attempt ?? 1;
+  if (op !== null && failure.kind === 'busy' && nowMs < op.startedAt + limits.snapshotMs) {
+    return { patch: { op: { ...op, notBeforeMs: nowMs + limits.busyPollMs }, dueAt: nowMs + limits.busyPollMs } };
+  }
+  const mayPass = failure.kind === 'transient' || failure.kind === 'unreachable';
+  if (op !== null && mayPass && attempt < limits.launchAttempts && session.desired === 'ready') {
+    const notBeforeMs = nowMs + backoffMs(attempt, limits);
+    return {
+      patch: { op: { ...op, attempt: attempt + 1, notBeforeMs }, dueAt: notBeforeMs },
+      events: [{ type: 'launch.retry', message: `launch failed (${failure.message}); trying again`, data: { attempt } }],
+    };
+  }
+  return fail(session, nowMs, REFUSAL_CODES[failure.kind], failure.message).change;
+}
+
+export function quiesced(report: QuiesceReport, nowMs: number): Change {
+  const stopped = report.stoppedProcesses.length + report.killedProcesses.length;
+  return {
+    patch: { report, op: null, dueAt: nowMs },
+    events: [{ type: 'box.quiet', message: `quiet: ${stopped} processes stopped`, data: { killed: report.killedProcesses.length } }],
+  };
+}
+
+/** The box could not be made quiet: after a bounded number of tries it is ended, and its volume saved as a crash would leave it. */
+export function quiesceRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
+  const op = session.op;
+  if (op !== null && op.attempt < limits.quiesceAttempts) {
+    return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
+  }
+  return {
+    patch: { phase: 'ending', op: null, save: 'crash', dueAt: nowMs },
+    events: [
+      { type: 'box.not_quiet', message: `the box could not be made quiet (${failure.message}): it is ended, then its volume is saved` },
+    ],
+  };
+}
+
+export function allocated(session: SessionRecord, record: SnapshotRecord, nowMs: number): Change {
+  const attempt = session.op?.kind === 'snapshot' ? session.op.attempt : 1;
+  const notBeforeMs = session.op?.kind === 'snapshot' ? session.op.notBeforeMs : nowMs;
+  return {
+    patch: {
+      snapshot: { id: record.id, operationId: record.operationId, started: false },
+      op: { kind: 'snapshot', id: record.operationId, attempt, startedAt: nowMs, notBeforeMs },
+    },
+  };
+}
+
+/** The point in time is fixed. */
+export function snapshotStarted(session: SessionRecord, record: SnapshotRecord, nowMs: number, limits: Limits): Change {
+  const op = session.op && { ...session.op, notBeforeMs: nowMs + limits.pollMs };
+  return {
+    patch: { snapshot: { id: record.id, operationId: record.operationId, started: true }, op, dueAt: nowMs + limits.pollMs },
+    events: [{ type: 'snapshot.started', message: `${record.id} is being made`, data: { snapshot: record.id } }],
+  };
+}
+
+/** Look again later at a snapshot that is on its way. */
+export function snapshotPending(session: SessionRecord, nowMs: number, limits: Limits): Change {
+  return { patch: { op: session.op && { ...session.op, notBeforeMs: nowMs + limits.pollMs } } };
+}
+
+/**
+ * The snapshot could not be taken. What may pass is tried again. Else: of a live session nothing changes; a `down` keeps the
+ * box and says so; after the box has gone the volume is kept and the next try begins a new snapshot.
+ */
+export function snapshotRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
+  const op = session.op;
+  const mayPass = failure.kind === 'transient' || failure.kind === 'busy';
+  if (op !== null && mayPass && op.attempt < limits.snapshotAttempts) {
+    return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
+  }
+  const event = { type: 'snapshot.failed', message: `no snapshot: ${failure.message}` };
+  if (session.phase === 'quiescing') return keepBox(session, failure, nowMs, limits);
+  if (session.phase === 'saving') {
+    const attempt = (op?.attempt ?? 1) + 1;
+    const notBeforeMs = nowMs + backoffMs(attempt, limits);
+    const retry = { kind: 'snapshot' as const, id: `${session.id}.retry.${session.version}`, attempt, startedAt: nowMs, notBeforeMs };
+    return { patch: { snapshot: null, op: retry }, events: [event] };
+  }
+  return { patch: { snapshot: null, checkpoint: null, op: null }, events: [event] };
+}
+
+function keepBox(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
+  const idleDeadlineMs = Math.max(session.lease.idleDeadlineMs, nowMs + limits.retryDownMs);
+  const hardDeadlineMs = Math.max(session.lease.hardDeadlineMs, nowMs + limits.retryDownMs);
+  return {
+    patch: {
+      phase: 'ready',
+      desired: 'ready',
+      endReason: null,
+      save: 'none',
+      report: null,
+      snapshot: null,
+      op: null,
+      failure: failed(failure.kind === 'disk_full' ? 'disk_full' : 'snapshot_failed', failure.message),
+      lease: { ...session.lease, idleDeadlineMs, hardDeadlineMs, warnedForMs: null },
+      dueAt: nowMs,
+    },
+    events: [{ type: 'snapshot.failed', message: `no snapshot, so the box and its volume are kept: ${failure.message}` }],
+  };
+}
+
+export function endTried(session: SessionRecord, nowMs: number, limits: Limits): Change {
+  const attempt = session.op?.kind === 'end' ? session.op.attempt + 1 : 1;
+  const id = `${session.id}.g${session.generation}.end`;
+  return { patch: { op: { kind: 'end', id, attempt, startedAt: nowMs, notBeforeMs: nowMs + backoffMs(attempt - 1, limits) } } };
+}
