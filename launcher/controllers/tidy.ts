@@ -81,8 +81,7 @@ async function tidyPins(
     for (const pin of snapshot.pins) {
       const holder = workspaces.find((workspace) => workspace.id === pin);
       const holds = holder?.head?.workspaceId === snapshot.workspaceId && holder.head.id === snapshot.id;
-      const young = deps.clock.now() - (snapshot.completedAt ?? snapshot.createdAt) < deps.limits.orphanGraceMs;
-      if (holds || (holder === undefined && young)) continue;
+      if (holds || (holder === undefined && isYoung(deps, pin))) continue;
       if (!options.dryRun) await deps.store.unpinSnapshot(snapshot.owner, { workspaceId: snapshot.workspaceId, id: snapshot.id }, pin);
       const action = options.dryRun ? 'would_remove' : 'removed';
       items.push({
@@ -160,7 +159,7 @@ async function finishDeletion(
   for (const snapshot of snapshots.filter(({ state }) => state === 'completed' || state === 'pending')) {
     items.push(await dropSnapshot(deps, snapshot, 'its workspace was deleted', options));
   }
-  if (workspace.claim !== null || items.some((item) => item.action !== 'removed')) return items;
+  if (options.dryRun || workspace.claim !== null || items.some((item) => item.action !== 'removed')) return items;
   if (workspace.volume !== null) await deps.compute.dropVolume(workspace.volume.id);
   if (workspace.head !== null) await deps.store.unpinSnapshot(workspace.owner, workspace.head, workspace.id);
   if (await deps.store.deleteWorkspace(workspace)) await deps.store.releaseWorkspace(workspace.owner, workspace.id);
