@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util';
+import { DevctlError } from '../contract/errors.ts';
+
+export interface ServeConfig {
+  /** State folder: DEVCTL_HOME. */
+  home: string;
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  provider: 'local';
+  isolation: 'auto' | 'bubblewrap' | 'unshare' | 'none';
+  /** Names, with port where it is not the listening one, that a Host header may have besides the listening address. */
+  allowedHosts: string[];
+  owner: string;
+  /** Host folders that boxes may read, besides the system's own. */
+  readOnlyPaths: string[];
+  /** One pass of the reaper, then exit. */
+  reapOnce: boolean;
+  dryRun: boolean;
+}
+
+const ISOLATIONS = ['auto', 'bubblewrap', 'unshare', 'none'] as const;
+
+const refuse = (field: string, got: string, message: string): DevctlError =>
+  new DevctlError('invalid_request', `${field} "${got}" ${message}`, { issues: [{ field, got, message }] });
+
+function oneOf<T extends string>(field: string, got: string, allowed: readonly T[]): T {
+  const found = allowed.find((value) => value === got);
+  if (found === undefined) throw refuse(field, got, `is not one of ${allowed.join(', ')}`);
+  return found;
+}
+
+/**
+ * Reads the arguments of the launcher process. The CLI has looked at the flags that people write; what arrives here is
+ * checked again, since a service manager may start the launcher too.
+ * @throws DevctlError invalid_request, with the field
+ */
+export function parseServeArgs(argv: string[], env: Record<string, string | undefined>): ServeConfig {
+  const { values } = parseArgs({
+    args: argv.filter((argument) => argument !== 'serve'),
+    options: {
+      home: { type: 'string' },
+      host: { type: 'string', default: '127.0.0.1' },
+      port: { type: 'string', default: '0' },
+      provider: { type: 'string', default: 'local' },
+      isolation: { type: 'string', default: 'auto' },
+      'allowed-host': { type: 'string', multiple: true, default: [] },
+      'read-only-path': { type: 'string', multiple: true, default: [] },
+      owner: { type: 'string' },
+      reap: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      'detached-by-cli': { type: 'boolean', default: false },
+    },
+    strict: true,
+  });
+  if (values.home === undefined || !values.home.startsWith('/')) throw refuse('home', values.home ?? '', 'must be an absolute folder');
+  const port = Number(values.port);
+  if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw refuse('port', values.port, 'is not a port (0 … 65535)');
+  return {
+    home: values.home,
+    host: values.host,
+    port,
+    provider: oneOf('provider', values.provider, ['local'] as const),
+    isolation: oneOf('isolation', values.isolation, ISOLATIONS),
+    allowedHosts: values['allowed-host'],
+    owner: values.owner ?? ownerOf(env),
+    readOnlyPaths: values['read-only-path'],
+    reapOnce: values.reap,
+    dryRun: values['dry-run'],
+  };
+}
+
+/** Owner of the first token: the name of the person who started the launcher, where it can be one. */
+function ownerOf(env: Record<string, string | undefined>): string {
+  const name = env['USER'] ?? env['LOGNAME'] ?? '';
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) ? name : 'dev';
+}
