@@ -14,6 +14,30 @@ export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 }
 
+/** A row is there but cannot be understood: unknown phase, missing field, damage. It is left as it is. */
+export class UnreadableRecordError extends Error {
+  override readonly name = 'UnreadableRecordError';
+  constructor(
+    /** Key of the row, for a person who looks into the table. */
+    readonly key: string,
+    reason: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`record ${key} cannot be read: ${reason}`, options);
+  }
+}
+
+/** The record does not fit into a row of the table. Nothing was written. */
+export class RecordTooLargeError extends Error {
+  override readonly name = 'RecordTooLargeError';
+  constructor(
+    readonly key: string,
+    readonly bytes: number,
+  ) {
+    super(`record ${key} is too large for the store: ${bytes} bytes`);
+  }
+}
+
 export interface Page<T> {
   items: T[];
   /** Opaque position for the next page; null at the end. Not authenticated: the API wraps it. */
@@ -37,10 +61,16 @@ export interface Quotas {
   snapshotBytes: number;
 }
 
+/** What may change in a snapshot's record. Only tombstoneSnapshot makes it `deleting`. */
+export type SnapshotPatch = Partial<Pick<SnapshotRecord, 'completedAt' | 'bytes' | 'newBytes' | 'files' | 'clean'>> & {
+  state?: Exclude<SnapshotRecord['state'], 'deleting'>;
+};
+
 /**
  * The records, and the only concurrency primitive: the single-item conditional write. A method that loses its condition
- * returns false or null (or the winner's record); it throws only StoreUnavailableError.
- * Every read of a single record is strongly consistent.
+ * returns false or null (or the winner's record). It throws StoreUnavailableError; where it reads one record also
+ * UnreadableRecordError; where it writes one also RecordTooLargeError; and a list whose cursor it did not make
+ * DevctlError `invalid_cursor`. Every read of a single record is strongly consistent.
  */
 export interface StorePort {
   // -- sessions
@@ -58,7 +88,10 @@ export interface StorePort {
   listSessions(owner: string, page: PageRequest): Promise<Page<SessionRecord>>;
   /** Keys of sessions with `dueAt <= nowMs`, soonest first: cost grows with what is due. Eventually consistent. */
   listDue(nowMs: number, limit: number): Promise<Array<SessionKey & { dueAt: number }>>;
-  /** Every session whose phase is not final, of every owner, by the same index. */
+  /**
+   * Every session whose phase is not final, of every owner, by the same index. Eventually consistent, and a session whose
+   * dueAt moves meanwhile may come twice or not at all: read the record before anything is done on the word of this list.
+   */
   listLive(page: PageRequest): Promise<Page<SessionKey>>;
 
   // -- events of a session
@@ -83,11 +116,7 @@ export interface StorePort {
   /** Puts a new record; false when the ref exists. */
   createSnapshot(snapshot: SnapshotRecord): Promise<boolean>;
   /** Sets state, sizes and completion of a snapshot. False when it is gone or is `deleting`. */
-  updateSnapshot(
-    owner: string,
-    ref: SnapshotRef,
-    patch: Partial<Pick<SnapshotRecord, 'state' | 'completedAt' | 'bytes' | 'newBytes' | 'files' | 'clean'>>,
-  ): Promise<boolean>;
+  updateSnapshot(owner: string, ref: SnapshotRef, patch: SnapshotPatch): Promise<boolean>;
   /** Adds a pin if the snapshot is `completed`: from then on it cannot be tombstoned. Repeating is fine. */
   pinSnapshot(owner: string, ref: SnapshotRef, workspaceId: string): Promise<boolean>;
   unpinSnapshot(owner: string, ref: SnapshotRef, workspaceId: string): Promise<void>;
@@ -103,6 +132,7 @@ export interface StorePort {
   releaseSession(owner: string, sessionId: string): Promise<void>;
   reserveWorkspace(owner: string, workspaceId: string, quotas: Quotas): Promise<'ok' | 'workspaces' | 'bytes'>;
   releaseWorkspace(owner: string, workspaceId: string): Promise<void>;
+  /** Counts `bytes` once per snapshot; removing takes off what the caller gives, so it must be the same number. */
   addSnapshotBytes(owner: string, ref: SnapshotRef, bytes: number): Promise<void>;
   removeSnapshotBytes(owner: string, ref: SnapshotRef, bytes: number): Promise<void>;
   getUsage(owner: string): Promise<UsageRecord>;

@@ -1,0 +1,49 @@
+/**
+ * Every condition under which the store writes. Each is judged by the table for one row, at once with the write.
+ * Names that begin with `:` are values; the rest are attributes.
+ */
+
+/** No row has this key. */
+export const IS_NEW = 'attribute_not_exists(pk)';
+
+/** A row has this key: an update must not make one. */
+export const IS_THERE = 'attribute_exists(pk)';
+
+/** Nobody has written the record since it was read. */
+export const VERSION_UNCHANGED = 'version = :version';
+
+/** As above, and it is the same workspace: a name may be given again, and versions then begin anew. */
+export const SAME_WORKSPACE_VERSION = 'version = :version AND workspaceUid = :workspaceUid';
+
+/** The snapshot is there and nobody is deleting it. */
+export const NOT_TOMBSTONED = 'attribute_exists(pk) AND snapshotState <> :deleting';
+
+/** Only what is complete can become the head of a workspace. */
+export const IS_COMPLETED = 'snapshotState = :completed';
+
+/** No workspace has it as its head. An empty set is no attribute. */
+export const IS_UNPINNED = 'attribute_exists(pk) AND attribute_not_exists(pins)';
+
+export const IS_TOMBSTONED = 'snapshotState = :deleting';
+
+/** The session is counted already, or there is room for one more and for its data. */
+export const SESSION_FITS =
+  'contains(sessionSet, :id) OR ((attribute_not_exists(sessionSet) OR size(sessionSet) < :maxCount)' +
+  ' AND (attribute_not_exists(bytesSum) OR bytesSum < :maxBytes))';
+
+/** The workspace is counted already, or there is room for one more and for its data. */
+export const WORKSPACE_FITS =
+  'contains(workspaceSet, :id) OR ((attribute_not_exists(workspaceSet) OR size(workspaceSet) < :maxCount)' +
+  ' AND (attribute_not_exists(bytesSum) OR bytesSum < :maxBytes))';
+
+/** The bytes of this snapshot are not counted. */
+export const SNAPSHOT_NOT_COUNTED = 'attribute_not_exists(snapshotSet) OR NOT contains(snapshotSet, :id)';
+
+/** The bytes of this snapshot are counted. */
+export const SNAPSHOT_COUNTED = 'contains(snapshotSet, :id)';
+
+/** The key was never used, or its keep time is over. */
+export const NEW_OR_EXPIRED = 'attribute_not_exists(pk) OR expiresAtMs <= :nowMs';
+
+/** The row still is the one that was found unreadable. */
+export const WRITE_UNCHANGED = 'writeId = :writeId';

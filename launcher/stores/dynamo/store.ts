@@ -1,0 +1,30 @@
+import type { StorePort } from '../../ports/store.ts';
+import { Connection, type DynamoStoreOptions } from './connection.ts';
+import { eventMethods } from './events.ts';
+import { idempotencyMethods } from './idempotency.ts';
+import { ownerKey } from './keys.ts';
+import { Owners } from './owners.ts';
+import { sessionMethods } from './sessions.ts';
+import { snapshotMethods } from './snapshots.ts';
+import { tokenMethods } from './tokens.ts';
+import { usageMethods } from './usage.ts';
+import { workspaceMethods } from './workspaces.ts';
+
+export type { DynamoStoreOptions } from './connection.ts';
+
+/** The store over one DynamoDB table, which must be there (ensureTable). It keeps no state but the names of owners it has recorded. */
+export function createDynamoStore(options: DynamoStoreOptions): StorePort {
+  const connection = new Connection(options);
+  const owners = new Owners(connection);
+  return {
+    ...sessionMethods(connection, owners),
+    ...eventMethods(connection),
+    ...workspaceMethods(connection, owners),
+    ...snapshotMethods(connection),
+    ...usageMethods(connection, owners),
+    ...tokenMethods(connection, owners),
+    ...idempotencyMethods(connection),
+    listOwners: () => owners.list(),
+    ping: () => connection.touch(ownerKey('ping')),
+  };
+}

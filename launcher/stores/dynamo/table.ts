@@ -1,0 +1,93 @@
+import {
+  CreateTableCommand,
+  type CreateTableCommandInput,
+  DescribeTableCommand,
+  type DynamoDBClient,
+  ResourceInUseException,
+  ResourceNotFoundException,
+  type TableDescription,
+} from '@aws-sdk/client-dynamodb';
+
+/** Seconds since the epoch after which a row may be removed. Only for clean-up: expiry is always checked in code. */
+export const EXPIRY_ATTRIBUTE = 'expirySec';
+
+/** Live sessions by the time they must be looked at: rows without both attributes are not in it. */
+export const DUE_INDEX = 'due';
+
+const POLL_MS = 500;
+const POLLS = 120;
+
+/** The one table. Infrastructure makes it from this same definition. */
+export const tableDefinition = (tableName: string) =>
+  ({
+    TableName: tableName,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [
+      { AttributeName: 'pk', AttributeType: 'S' },
+      { AttributeName: 'sk', AttributeType: 'S' },
+      { AttributeName: 'liveShard', AttributeType: 'S' },
+      { AttributeName: 'lookAt', AttributeType: 'N' },
+    ],
+    KeySchema: [
+      { AttributeName: 'pk', KeyType: 'HASH' },
+      { AttributeName: 'sk', KeyType: 'RANGE' },
+    ],
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: DUE_INDEX,
+        KeySchema: [
+          { AttributeName: 'liveShard', KeyType: 'HASH' },
+          { AttributeName: 'lookAt', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+    ],
+  }) satisfies CreateTableCommandInput;
+
+async function describe(client: DynamoDBClient, tableName: string): Promise<TableDescription | null> {
+  try {
+    return (await client.send(new DescribeTableCommand({ TableName: tableName }))).Table ?? null;
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) return null;
+    throw error;
+  }
+}
+
+async function create(client: DynamoDBClient, tableName: string): Promise<void> {
+  try {
+    await client.send(new CreateTableCommand(tableDefinition(tableName)));
+  } catch (error) {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+}
+
+/** Somebody else's table under our name must not be written to. */
+function assertOurs(table: TableDescription, tableName: string): void {
+  const keys = table.KeySchema?.map((key) => `${key.AttributeName}:${key.KeyType}`).join(' ');
+  const indexes = table.GlobalSecondaryIndexes?.map((index) => index.IndexName) ?? [];
+  if (keys !== 'pk:HASH sk:RANGE' || !indexes.includes(DUE_INDEX)) {
+    throw new Error(
+      `table ${tableName} exists and is not one of devctl: its keys are ${keys}, its indexes ${indexes.join(', ') || 'none'}`,
+    );
+  }
+}
+
+/**
+ * Makes the table if it is not there and waits until it can be used. May be repeated, and by many at once.
+ * @throws Error when a table of this name has another shape, or is not active after a minute; errors of the SDK
+ */
+export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<void> {
+  for (let poll = 0; poll < POLLS; poll += 1) {
+    const table = await describe(client, tableName);
+    if (table === null) {
+      await create(client, tableName);
+      continue;
+    }
+    if (table.TableStatus === 'ACTIVE' || table.TableStatus === 'UPDATING') {
+      assertOurs(table, tableName);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new Error(`table ${tableName} is not active after ${(POLL_MS * POLLS) / 1000} s`);
+}
