@@ -4,6 +4,9 @@ const WARNING_SWITCH = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED';
 
 /** Attempts of one call, the first included. A lost answer to a conditional write is recognised by reading back. */
 const MAX_ATTEMPTS = 4;
+/** Time-outs of one attempt over the network. */
+const CONNECT_MS = 1000;
+const ANSWER_MS = 5000;
 
 /**
  * A client that takes no part of its behaviour from files or variables of the user, and does not warn of the age of Node
@@ -22,6 +25,7 @@ export function createDynamoClient(config: DynamoDBClientConfig): DynamoDBClient
       useFipsEndpoint: false,
       // Middleware is resolved once per kind of command: add any before the first call.
       cacheMiddleware: true,
+      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS, throwOnRequestTimeout: true },
       ...config,
     });
   } finally {
