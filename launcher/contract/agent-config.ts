@@ -8,7 +8,7 @@ export interface BoxConfig {
   generation: number;
   /** Real folders behind BOX_PATHS.workspace and BOX_PATHS.run. They differ from these only where nothing can be mounted. */
   paths: { workspace: string; run: string };
-  /** `namespace`: every process that the agent can see belongs to the box. `marker`: only those that carry DEVCTL_BOX in their environment. */
+  /** `namespace`: every process that the agent can see belongs to the box. `marker`: only those that carry IN_DEVCTL_BOX in their environment. */
   processScope: 'namespace' | 'marker';
   /** The whole environment of commands, before what `start.env` adds. */
   env: Record<string, string>;

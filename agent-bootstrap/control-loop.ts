@@ -1,0 +1,155 @@
+import type { BoxConfig } from '../launcher/contract/agent-config.ts';
+import type { Heartbeat, Orders, Register } from '../launcher/contract/box.ts';
+import type { EvidenceLog } from './evidence-log.ts';
+import { monotonicMs } from './monotonic.ts';
+import type { LauncherLink, Log, Machine } from './ports.ts';
+import type { BoxState } from './state.ts';
+
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 5_000;
+
+interface ControlDeps {
+  config: BoxConfig;
+  agentVersion: string;
+  bootId: string;
+  link: LauncherLink;
+  box: BoxState;
+  evidence: EvidenceLog;
+  /** Looks at the processes of the box now. */
+  sampleEvidence: () => void;
+  contentPresent: () => boolean;
+  /** Starts what orders ask for and has not been done; must not throw. */
+  prepare: (orders: Orders) => void;
+  showNotice: (notice: NonNullable<Orders['notice']>) => void;
+  /** Stops every writer and flushes, for a box that its launcher has forgotten. */
+  quiesceForGood: () => Promise<void>;
+  machine: Machine;
+  log: Log;
+}
+
+/** Registers, beats and obeys: one request at a time, for as long as the box lives. */
+export class ControlLoop {
+  readonly #deps: ControlDeps;
+  readonly #identity: { sessionId: string; generation: number };
+  #wake: (() => void) | null = null;
+  #woken = false;
+  #heartbeatMs = 1_000;
+  #lastContactMs = monotonicMs();
+  #hardDeadlineMs: number;
+
+  constructor(deps: ControlDeps) {
+    this.#deps = deps;
+    this.#identity = { sessionId: deps.config.sessionId, generation: deps.config.generation };
+    this.#hardDeadlineMs = monotonicMs() + deps.config.limits.orphanLimitMs;
+    deps.box.onChange(() => this.wake());
+  }
+
+  /** Beat now rather than at the next time. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  async run(): Promise<never> {
+    await this.#untilAnswered(() => this.#register());
+    for (;;) {
+      await this.#untilAnswered(() => this.#beat());
+      await this.#pause(this.#heartbeatMs);
+    }
+  }
+
+  async #register(): Promise<void> {
+    const { box, link, agentVersion, bootId } = this.#deps;
+    const body: Register = { ...this.#identity, agentVersion, bootId };
+    const epoch = box.quiesceEpoch;
+    const answer = await link.post('/boxes/register', body);
+    box.registeredAfterMs = Math.round(monotonicMs());
+    await this.#obey(answer, epoch);
+  }
+
+  async #beat(): Promise<void> {
+    const { box, evidence, link, sampleEvidence, contentPresent } = this.#deps;
+    this.#woken = false;
+    sampleEvidence();
+    const epoch = box.quiesceEpoch;
+    const { failure, progress } = box;
+    const body: Heartbeat = {
+      ...this.#identity,
+      state: box.state,
+      ...(failure && { failure }),
+      ...(progress !== undefined && box.state === 'preparing' && { progress: progress.slice(0, 200) }),
+      contentPresent: contentPresent(),
+      evidence: evidence.report(),
+    };
+    const answer = await link.post('/boxes/heartbeat', body);
+    // Told once: a later failure is another object.
+    if (failure && box.failure === failure) box.failure = undefined;
+    await this.#obey(answer, epoch);
+  }
+
+  async #obey(answer: unknown, epoch: number): Promise<void> {
+    const { ordersSchema } = await import('../launcher/contract/box.ts');
+    const orders = ordersSchema.parse(answer);
+    const { box, machine, prepare, showNotice } = this.#deps;
+    this.#lastContactMs = monotonicMs();
+    this.#heartbeatMs = orders.heartbeatMs;
+    this.#hardDeadlineMs = this.#lastContactMs + (orders.hardDeadlineMs - Date.now());
+    if (orders.state === 'end') machine.end('the launcher said so');
+    if (orders.notice) showNotice(orders.notice);
+    if (orders.state === 'hold') box.open = false;
+    // An answer to a question from before the last quiesce knows nothing of it: it must not open the box again.
+    if (orders.state === 'work' && epoch === box.quiesceEpoch) {
+      box.open = true;
+      if (box.state === 'quiesced') box.change({ state: 'ready' });
+      prepare(orders);
+    }
+  }
+
+  /** Repeats a request until the launcher answers it. Ends the box when it is refused for good, or forgotten. */
+  async #untilAnswered(attempt: () => Promise<void>): Promise<void> {
+    let delayMs = RETRY_FIRST_MS;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        await attempt();
+        return;
+      } catch (error) {
+        await this.#endIfStale(error);
+        if (failures === 0 || delayMs === RETRY_MAX_MS) this.#deps.log(`no answer from the launcher: ${messageOf(error)}`);
+      }
+      await this.#endIfForgotten();
+      await this.#pause(delayMs * (0.5 + Math.random() / 2));
+      delayMs = Math.min(RETRY_MAX_MS, delayMs * 2);
+    }
+  }
+
+  async #endIfStale(error: unknown): Promise<void> {
+    const { isDevctlError } = await import('../launcher/contract/errors.ts');
+    if (isDevctlError(error, 'stale_generation')) this.#deps.machine.end('a newer box has taken over');
+  }
+
+  async #endIfForgotten(): Promise<void> {
+    if (monotonicMs() < this.#hardDeadlineMs || this.#lastContactMs > this.#hardDeadlineMs) return;
+    this.#deps.log('the hard limit has passed and no launcher answers: stopping by itself');
+    await this.#deps.quiesceForGood();
+    this.#deps.machine.end('hard limit with no launcher');
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#woken) {
+      this.#woken = false;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#wake = null;
+        this.#woken = false;
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#wake = done;
+    });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,48 @@
+import { constants } from 'node:os';
+import { decodeJson, FRAME, resizeSchema, signalSchema, type TerminalSize } from '../launcher/contract/exec-frames.ts';
+import type { ExecDeps, ExecPlan, Started } from './exec.ts';
+import { findCommand } from './find-command.ts';
+import type { FrameChannel } from './frame-channel.ts';
+import { signalGroup } from './signals.ts';
+
+/** Runs a command on a terminal of its own; an empty argv is the login shell. */
+export async function startTerminal(deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Promise<Started | null> {
+  const argv = plan.start.argv.length > 0 ? plan.start.argv : ['/bin/bash', '-l'];
+  const found = findCommand(argv[0] as string, plan.env['PATH'] ?? '', plan.cwd);
+  if ('code' in found) {
+    channel.output(FRAME.stdout, Buffer.from(`${found.message}\r\n`));
+    channel.exit(found.code);
+    return null;
+  }
+  const pty = await import('@lydell/node-pty');
+  const { cols, rows } = plan.start.tty as TerminalSize;
+  // `encoding: null` means bytes in both directions, which its types do not know: a character may be cut anywhere.
+  const options = { name: plan.env['TERM'] ?? 'xterm', cols, rows, cwd: plan.cwd, env: plan.env, encoding: null };
+  const terminal = pty.spawn(found.file, argv.slice(1), options);
+  const command = { pid: terminal.pid, tty: true, label: plan.label, showNotice: (text: string) => channel.notice(text) };
+  deps.sessions.running.add(command);
+  let over = false;
+  channel.attach(terminal);
+  terminal.onData((chunk) => channel.output(FRAME.stdout, chunk as unknown as Uint8Array));
+  terminal.onExit(({ exitCode, signal }) => {
+    over = true;
+    deps.sessions.running.delete(command);
+    const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+    channel.exit(signal ? 128 + signal : exitCode, name);
+  });
+  return {
+    frame(frame) {
+      if (over) return;
+      if (frame.type === FRAME.stdin) terminal.write(frame.payload as unknown as string);
+      // The end of input is a key on a terminal.
+      else if (frame.type === FRAME.stdinEnd) terminal.write('\x04');
+      else if (frame.type === FRAME.resize) {
+        const size = resizeSchema.parse(decodeJson(frame.payload));
+        terminal.resize(size.cols, size.rows);
+      } else if (frame.type === FRAME.signal) signalGroup(terminal.pid, signalSchema.parse(decodeJson(frame.payload)).signal);
+    },
+    hangUp() {
+      if (!over) signalGroup(terminal.pid, 'SIGHUP');
+    },
+  };
+}

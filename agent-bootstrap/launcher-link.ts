@@ -1,0 +1,52 @@
+import { request } from 'node:http';
+import type { LauncherLink } from './ports.ts';
+
+const ANSWER_TIMEOUT_MS = 10_000;
+const ANSWER_MAX_BYTES = 256 * 1024;
+
+/** The launcher over its unix socket. */
+export function socketLink(socketPath: string, token: string): LauncherLink {
+  return {
+    async post(path, body) {
+      const answer = await send(socketPath, path, token, JSON.stringify(body));
+      const parsed: unknown = JSON.parse(answer.text);
+      if (answer.status === 200) return parsed;
+      // Loaded only when it is needed: a box should register before it has read every schema.
+      const { DevctlError, problemSchema } = await import('../launcher/contract/errors.ts');
+      throw DevctlError.fromProblem(problemSchema.parse(parsed));
+    },
+  };
+}
+
+function send(socketPath: string, path: string, token: string, body: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        socketPath,
+        path,
+        method: 'POST',
+        timeout: ANSWER_TIMEOUT_MS,
+        headers: {
+          host: 'localhost',
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        },
+      },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        answer.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > ANSWER_MAX_BYTES) answer.destroy(new Error('answer is too long'));
+          else chunks.push(chunk);
+        });
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+        answer.on('error', reject);
+      },
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error('the launcher did not answer in time')));
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}

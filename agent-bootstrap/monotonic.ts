@@ -1,0 +1,2 @@
+/** Milliseconds that only go forward, whatever happens to the clock of the machine. */
+export const monotonicMs = (): number => performance.now();

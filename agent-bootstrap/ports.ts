@@ -1,0 +1,25 @@
+/** What differs between a sandbox on this machine and a machine in a cloud, as the agent sees it. */
+
+/** The way to the launcher. */
+export interface LauncherLink {
+  /**
+   * Posts JSON and gives the JSON of the answer.
+   * @throws DevctlError with the launcher's code when it refuses; any other error when it cannot be reached
+   */
+  post(path: '/boxes/register' | '/boxes/heartbeat', body: unknown): Promise<unknown>;
+}
+
+/** How the disk of the workspace comes to its place. */
+export interface WorkspaceMount {
+  /** Makes the folders of the workspace ready. May be repeated. @throws any error: the box cannot be used */
+  prepare(): void;
+}
+
+/** The machine under the agent. */
+export interface Machine {
+  /** Ends the box with every process in it. Does not return. */
+  end(reason: string): never;
+}
+
+/** One line of the box's log. */
+export type Log = (line: string) => void;

@@ -1,0 +1,85 @@
+import { rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { EXEC_UPGRADE } from '../launcher/contract/agent-config.ts';
+import type { Log } from './ports.ts';
+
+const JSON_MAX_BYTES = 64 * 1024;
+
+export type Handler = (incoming: IncomingMessage, url: URL, answer: ServerResponse) => Promise<unknown>;
+
+/**
+ * The agent's interface for its launcher. Only the box's own user and the launcher can reach the folder of the socket.
+ * Processes of the workload have the same user and so may call it too: it gives them nothing that they do not have.
+ * A handler's result is sent as JSON, unless it has written the answer itself; an error is sent as problem+json.
+ */
+export function serveAgent(
+  socketPath: string,
+  handlers: ReadonlyMap<string, Handler>,
+  onExec: (socket: Duplex, head: Buffer) => void,
+  log: Log,
+) {
+  const server = createServer((incoming, answer) => void handle(handlers, incoming, answer, log));
+  server.on('upgrade', (incoming, socket, head) => {
+    if (incoming.headers.upgrade !== EXEC_UPGRADE) {
+      socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
+      return;
+    }
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${EXEC_UPGRADE}\r\n\r\n`);
+    onExec(socket, head);
+  });
+  server.requestTimeout = 0;
+  // Left by an agent that was killed: nobody listens there.
+  rmSync(socketPath, { force: true });
+  server.listen(socketPath);
+  return server;
+}
+
+async function handle(handlers: ReadonlyMap<string, Handler>, incoming: IncomingMessage, answer: ServerResponse, log: Log): Promise<void> {
+  try {
+    const url = new URL(incoming.url ?? '/', 'http://box');
+    const handler = handlers.get(`${incoming.method} ${url.pathname}`);
+    if (!handler) {
+      const { DevctlError } = await import('../launcher/contract/errors.ts');
+      throw new DevctlError('not_found', `the agent has no ${incoming.method} ${url.pathname}`);
+    }
+    const result = await handler(incoming, url, answer);
+    if (!answer.headersSent) sendJson(answer, 200, 'application/json', result ?? {});
+  } catch (error) {
+    await sendProblem(incoming, answer, error, log);
+  }
+}
+
+async function sendProblem(incoming: IncomingMessage, answer: ServerResponse, error: unknown, log: Log): Promise<void> {
+  const { toDevctlError } = await import('./errors.ts');
+  const problem = toDevctlError(error).toProblem();
+  log(`${incoming.method} ${incoming.url?.split('?')[0]}: ${problem.code}: ${problem.detail}`);
+  if (answer.headersSent) {
+    answer.destroy();
+    return;
+  }
+  sendJson(answer, problem.status, 'application/problem+json', problem);
+  // What is left of a refused body is thrown away: closing on it would lose the answer.
+  incoming.resume();
+}
+
+function sendJson(answer: ServerResponse, status: number, type: string, value: unknown): void {
+  const text = JSON.stringify(value);
+  answer.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
+  answer.end(text);
+}
+
+/** The JSON body of a small request. @throws DevctlError too_large, SyntaxError */
+export async function readJson(incoming: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > JSON_MAX_BYTES) {
+      const { DevctlError } = await import('../launcher/contract/errors.ts');
+      throw new DevctlError('too_large', `a body may have ${JSON_MAX_BYTES} bytes here`);
+    }
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
+}

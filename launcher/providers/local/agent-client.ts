@@ -1,0 +1,105 @@
+import { type IncomingMessage, request } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { AGENT_ROUTES, EXEC_UPGRADE } from '../../contract/agent-config.ts';
+import { DevctlError, problemSchema } from '../../contract/errors.ts';
+import { ComputeError } from '../../ports/compute.ts';
+import { connectToBox } from './sockets.ts';
+
+const JSON_MAX_BYTES = 4 * 1024 * 1024;
+
+interface AgentCall {
+  method: 'GET' | 'POST' | 'PUT';
+  /** With its query. */
+  path: string;
+  body?: string | Readable;
+  /** Longest silence on the connection. */
+  idleTimeoutMs: number;
+}
+
+/** Asks the agent for JSON. @throws ComputeError unreachable, DevctlError as the agent says */
+export async function askAgent(socketPath: string, call: AgentCall): Promise<unknown> {
+  const answer = await callAgent(socketPath, call);
+  return JSON.parse(await readText(answer));
+}
+
+/** The answer of the agent, when it is a success. Its body must be read or destroyed. */
+export async function callAgent(socketPath: string, call: AgentCall): Promise<IncomingMessage> {
+  const socket = await connectToBox(socketPath);
+  let abandon = () => {};
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${error.message}`, { cause: error }));
+    const json = typeof call.body === 'string';
+    const outgoing = request(
+      {
+        createConnection: () => socket,
+        method: call.method,
+        path: call.path,
+        timeout: call.idleTimeoutMs,
+        headers: {
+          host: 'box',
+          connection: 'close',
+          ...(json && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body as string) }),
+        },
+      },
+      resolve,
+    );
+    abandon = () => outgoing.destroy();
+    outgoing.on('timeout', () => outgoing.destroy(new Error('it does not answer in time')));
+    outgoing.on('error', failed);
+    if (call.body !== undefined && !json) pipeline(call.body as Readable, outgoing).catch(failed);
+    else outgoing.end(call.body as string | undefined);
+  });
+  if (answer.statusCode === 200) return answer;
+  // A refusal may come before the whole body is sent: the rest is of no use then.
+  const problem = await problemOf(answer);
+  abandon();
+  throw problem;
+}
+
+async function problemOf(answer: IncomingMessage): Promise<Error> {
+  const parsed = problemSchema.safeParse(JSON.parse(await readText(answer)));
+  if (!parsed.success) return new ComputeError('transient', `the agent of the box answered ${answer.statusCode}`);
+  return DevctlError.fromProblem(parsed.data);
+}
+
+async function readText(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > JSON_MAX_BYTES) throw new Error('the answer is too long');
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw new ComputeError('unreachable', `the agent of the box: ${(error as Error).message}`, { cause: error });
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** A byte stream of exec frames. @throws ComputeError unreachable */
+export async function openExec(socketPath: string, timeoutMs: number): Promise<Duplex> {
+  const socket = await connectToBox(socketPath);
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${error.message}`, { cause: error }));
+    const outgoing = request({
+      createConnection: () => socket,
+      path: AGENT_ROUTES.exec,
+      timeout: timeoutMs,
+      headers: { host: 'box', connection: 'Upgrade', upgrade: EXEC_UPGRADE },
+    });
+    outgoing.on('upgrade', (_answer, stream, head) => {
+      stream.setTimeout(0);
+      if (head.length > 0) stream.unshift(head);
+      resolve(stream);
+    });
+    outgoing.on('response', (answer) => {
+      answer.destroy();
+      failed(new Error(`it answered ${answer.statusCode}`));
+    });
+    outgoing.on('timeout', () => outgoing.destroy(new Error('it does not answer in time')));
+    outgoing.on('error', failed);
+    outgoing.end();
+  });
+}

@@ -1,0 +1,125 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { BoxConfig, BoxLimits } from '../../contract/agent-config.ts';
+import { BOX_PATHS } from '../../contract/box.ts';
+import type { LaunchRequest } from '../../ports/compute.ts';
+import { hostMounts, resolvConf } from './host-view.ts';
+import type { Isolation } from './isolation.ts';
+import type { BoxPaths } from './layout.ts';
+import type { Mount, SandboxSpec } from './sandbox-spec.ts';
+
+const AGENT_DIR = '/opt/devctl';
+
+export interface BoxSpecOptions {
+  isolation: Isolation;
+  agentBundlePath: string;
+  /** Folder `@lydell` of node-pty and its binary. */
+  nodePtyDir: string | null;
+  extraReadOnlyPaths: readonly string[];
+  limits: BoxLimits;
+  processLimit: number | null;
+}
+
+/** Writes the files that a box needs from outside and says how it is built. May be repeated. */
+export function prepareBox(options: BoxSpecOptions, request: LaunchRequest, boxId: string, paths: BoxPaths, tree: string): SandboxSpec {
+  const { isolation } = options;
+  const plain = isolation.name === 'none';
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.files, { recursive: true, mode: 0o755 });
+  if (isolation.identity.kind === 'drop' && !plain) chownSync(paths.run, isolation.identity.uid, isolation.identity.gid);
+  const env = boxEnv(plain ? tree : BOX_PATHS.workspace, boxId, request);
+  const config: BoxConfig = {
+    boxId,
+    sessionId: request.tags.sessionId,
+    generation: request.tags.generation,
+    paths: plain ? { workspace: tree, run: paths.run } : { workspace: BOX_PATHS.workspace, run: BOX_PATHS.run },
+    processScope: plain ? 'marker' : 'namespace',
+    env,
+    limits: options.limits,
+  };
+  const files = writeFiles(paths, isolation, config);
+  const agent = plain ? options.agentBundlePath : `${AGENT_DIR}/agent.cjs`;
+  return {
+    mounts: plain ? [] : boxMounts(options, paths, tree, files),
+    // What the agent itself runs, git for instance, never comes from a folder that the box can write.
+    env: { ...env, PATH: systemPath() },
+    hostname: request.tags.workspace,
+    network: request.network,
+    identity: isolation.identity,
+    command: [process.execPath, agent, plain ? join(paths.files, 'box.json') : `${AGENT_DIR}/box.json`],
+    cwd: '/',
+    processLimit: options.processLimit,
+  };
+}
+
+const systemPath = (): string =>
+  [...new Set([dirname(process.execPath), '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])].join(':');
+
+function boxEnv(workspace: string, boxId: string, request: LaunchRequest): Record<string, string> {
+  const home = join(workspace, 'home');
+  const cache = join(workspace, 'cache');
+  return {
+    PATH: `${home}/.local/bin:${systemPath()}`,
+    HOME: home,
+    USER: 'dev',
+    LOGNAME: 'dev',
+    SHELL: '/bin/bash',
+    LANG: 'C.UTF-8',
+    TERM: 'dumb',
+    XDG_CACHE_HOME: cache,
+    npm_config_cache: `${cache}/npm`,
+    PIP_CACHE_DIR: `${cache}/pip`,
+    // Tells a program that it is in a box, and in which: not one of devctl's own DEVCTL_* settings.
+    IN_DEVCTL_BOX: boxId,
+    IN_DEVCTL_WORKSPACE: request.tags.workspace,
+  };
+}
+
+function writeFiles(paths: BoxPaths, isolation: Isolation, config: BoxConfig): Array<{ file: string; to: string }> {
+  const { uid, gid } = isolation.identity;
+  const resolv = resolvConf();
+  const files = [
+    { name: 'box.json', to: `${AGENT_DIR}/box.json`, text: JSON.stringify(config) },
+    {
+      name: 'passwd',
+      to: '/etc/passwd',
+      text: `root:x:0:0:root:/:/usr/sbin/nologin\ndev:x:${uid}:${gid}:dev:${BOX_PATHS.home}:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n`,
+    },
+    { name: 'group', to: '/etc/group', text: `root:x:0:\ntty:x:5:\ndev:x:${gid}:\nnogroup:x:65534:\n` },
+    ...(resolv ? [{ name: 'resolv.conf', ...resolv }] : []),
+  ];
+  return files.map(({ name, to, text }) => {
+    const file = join(paths.files, name);
+    writeFileSync(file, text);
+    // Whatever the umask of the launcher is: the box's user reads it.
+    chmodSync(file, 0o644);
+    return { file, to };
+  });
+}
+
+function boxMounts(options: BoxSpecOptions, paths: BoxPaths, tree: string, files: Array<{ file: string; to: string }>): Mount[] {
+  return [
+    { kind: 'tmpfs', to: '/tmp', mode: 0o1777 },
+    { kind: 'tmpfs', to: '/var/tmp', mode: 0o1777 },
+    { kind: 'tmpfs', to: '/run', mode: 0o755 },
+    { kind: 'link', target: '../run', to: '/var/run' },
+    ...hostMounts(process.execPath, options.extraReadOnlyPaths),
+    { kind: 'ro', from: options.agentBundlePath, to: `${AGENT_DIR}/agent.cjs` },
+    ...(options.nodePtyDir ? [{ kind: 'ro', from: options.nodePtyDir, to: `${AGENT_DIR}/node_modules/@lydell` } as const] : []),
+    ...files.map(({ file, to }): Mount => ({ kind: 'ro', from: file, to })),
+    { kind: 'rw', from: tree, to: BOX_PATHS.workspace },
+    { kind: 'rw', from: paths.run, to: BOX_PATHS.run },
+  ];
+}
+
+/** Folder `@lydell` that belongs to an agent bundle; null when terminals cannot be had. */
+export function findNodePty(agentBundlePath: string): string | null {
+  try {
+    const found = dirname(dirname(createRequire(agentBundlePath).resolve('@lydell/node-pty')));
+    return existsSync(found) ? found : null;
+  } catch {
+    // Not installed on this platform: everything but terminals works.
+    return null;
+  }
+}

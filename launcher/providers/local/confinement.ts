@@ -1,0 +1,120 @@
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SIZES, type Size } from '../../contract/fields.ts';
+
+/** Most processes and threads of a box, per CPU of its size. */
+const PROCESSES_PER_CPU = 2_048;
+const PERIOD_US = 100_000;
+const MIB = 1024 ** 2;
+/** Folder of our boxes in each cgroup hierarchy. */
+const FOLDER = 'devctl';
+
+/** How memory, CPU and number of processes of a box are bounded here. */
+export interface Confinement {
+  /** For people: what is in force. */
+  description: string;
+  /** Bound that the sandbox sets itself, where no cgroup counts processes. */
+  processLimit: number | null;
+  /** Folders that a box will be counted in; nothing is made yet. */
+  foldersFor(boxId: string): string[];
+  /** Makes the folders with their bounds. @returns the files to which the first process writes its number */
+  open(folders: string[], size: Size): string[];
+  /** Removes the folders of a box that is gone. Repeating is fine. */
+  close(folders: string[]): void;
+}
+
+type Files = Record<string, string>;
+interface Hierarchy {
+  root: string;
+  settings: (size: Size) => Files;
+}
+
+/** Looks at what this launcher may use. @param root of the cgroup file systems */
+export function findConfinement(root = '/sys/fs/cgroup'): Confinement {
+  const v2 = unified(root);
+  if (v2) return cgroups('cgroup v2: memory, cpu and number of processes', [v2]);
+  const v1 = [memoryV1, cpuV1, pidsV1].map((make) => make(root)).filter((hierarchy) => isWritable(hierarchy.root));
+  if (v1.length === 3) return cgroups('cgroup v1: memory, cpu and number of processes', v1);
+  return {
+    description: 'number of processes only (prlimit): no cgroup is writable here, so memory is not bounded',
+    processLimit: 2 * PROCESSES_PER_CPU,
+    foldersFor: () => [],
+    open: () => [],
+    close: () => {},
+  };
+}
+
+function cgroups(description: string, hierarchies: Hierarchy[]): Confinement {
+  return {
+    description,
+    processLimit: null,
+    foldersFor: (boxId) => hierarchies.map(({ root }) => join(root, FOLDER, boxId)),
+    open(folders, size) {
+      for (const [index, { root, settings }] of hierarchies.entries()) {
+        const folder = folders[index] as string;
+        mkdirSync(join(root, FOLDER), { recursive: true });
+        passOnControllers(root);
+        mkdirSync(folder, { recursive: true });
+        for (const [file, value] of Object.entries(settings(size))) setIfThere(join(folder, file), value);
+      }
+      return folders.map((folder) => join(folder, 'cgroup.procs'));
+    },
+    close(folders) {
+      for (const folder of folders) {
+        try {
+          rmdirSync(folder);
+        } catch {
+          // Gone, or a last process is still leaving: an empty folder costs nothing, and `close` is called again.
+        }
+      }
+    },
+  };
+}
+
+/** Version 2 hands controllers down one level at a time. */
+function passOnControllers(root: string): void {
+  for (const folder of [root, join(root, FOLDER)]) setIfThere(join(folder, 'cgroup.subtree_control'), '+memory +pids +cpu');
+}
+
+function setIfThere(path: string, value: string): void {
+  if (existsSync(path)) writeFileSync(path, value);
+}
+
+function unified(root: string): Hierarchy | null {
+  const controllers = join(root, 'cgroup.controllers');
+  if (!existsSync(controllers) || !isWritable(root)) return null;
+  const offered = readFileSync(controllers, 'utf8').trim().split(' ');
+  if (!['memory', 'pids', 'cpu'].every((name) => offered.includes(name))) return null;
+  return {
+    root,
+    settings: (size) => ({
+      'memory.max': String(SIZES[size].memoryMiB * MIB),
+      'memory.swap.max': '0',
+      'pids.max': String(SIZES[size].cpus * PROCESSES_PER_CPU),
+      'cpu.max': `${SIZES[size].cpus * PERIOD_US} ${PERIOD_US}`,
+    }),
+  };
+}
+
+const memoryV1 = (root: string): Hierarchy => ({
+  root: join(root, 'memory'),
+  settings: (size) => ({ 'memory.limit_in_bytes': String(SIZES[size].memoryMiB * MIB) }),
+});
+const cpuV1 = (root: string): Hierarchy => ({
+  root: join(root, 'cpu'),
+  settings: (size) => ({ 'cpu.cfs_period_us': String(PERIOD_US), 'cpu.cfs_quota_us': String(SIZES[size].cpus * PERIOD_US) }),
+});
+const pidsV1 = (root: string): Hierarchy => ({
+  root: join(root, 'pids'),
+  settings: (size) => ({ 'pids.max': String(SIZES[size].cpus * PROCESSES_PER_CPU) }),
+});
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    // Not there or not ours: both mean no.
+    return false;
+  }
+}

@@ -1,0 +1,181 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { freezeResultSchema, thawResultSchema } from '../../contract/agent.ts';
+import type { BoxLimits } from '../../contract/agent-config.ts';
+import { AGENT_ROUTES } from '../../contract/agent-config.ts';
+import type { Check } from '../../contract/api.ts';
+import { isDevctlError } from '../../contract/errors.ts';
+import { quiesceReportSchema } from '../../contract/receipt.ts';
+import type { AccessPort } from '../../ports/access.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
+import {
+  type BoxRef,
+  ComputeError,
+  type ComputePort,
+  type LaunchResult,
+  type SnapshotRequest,
+  type SnapshotStatus,
+} from '../../ports/compute.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { localAccess } from './access.ts';
+import { askAgent } from './agent-client.ts';
+import type { BoxHandler } from './box-listener.ts';
+import { findNodePty } from './box-spec.ts';
+import { Boxes } from './boxes.ts';
+import { findConfinement } from './confinement.ts';
+import { Disks } from './disks.ts';
+import { doctorChecks } from './doctor.ts';
+import { chooseIsolation, type IsolationChoice, type IsolationName } from './isolation.ts';
+import { Layout } from './layout.ts';
+import { Trees } from './trees.ts';
+
+export interface LocalProviderOptions {
+  /** Folder of this launcher's state; everything of the provider lies in `boxes`, `volumes` and `snapshots` in it. */
+  stateDir: string;
+  /** The agent as one file (dist/agent.cjs). */
+  agentBundlePath: string;
+  /** Folder `@lydell` with node-pty in it. @default found from the agent's bundle */
+  nodePtyDir?: string;
+  /** `auto` takes the strongest that works here and never `none`. @default 'auto' */
+  isolation?: IsolationChoice;
+  /** More of the host to show in boxes, read-only. Absolute paths. */
+  extraReadOnlyPaths?: readonly string[];
+  limits: BoxLimits;
+  /** Longest that quiesce may take before the box counts as unreachable. @default 60 s */
+  quiesceTimeoutMs?: number;
+  /** A frozen box thaws by itself after this time. @default 10 min */
+  freezeMs?: number;
+  clock: Clock;
+  random: Random;
+  telemetry: Telemetry;
+  /** Serves `POST /boxes/register` and `/boxes/heartbeat` of the box that is named. */
+  boxHandler: BoxHandler;
+  /** A box that this launcher started has just ended: a hint to look at its session now. */
+  onBoxGone?: (box: BoxRef) => void;
+}
+
+export interface LocalProvider extends ComputePort, AccessPort {
+  readonly isolation: IsolationName;
+  doctorChecks(): Promise<Check[]>;
+  /** Clears away what an earlier launcher left half done, and listens to every live box again. Before anything else. */
+  start(): Promise<void>;
+  /** Stops listening; the boxes go on. */
+  stop(): Promise<void>;
+}
+
+const QUIESCE_TIMEOUT_MS = 60_000;
+const FREEZE_MS = 600_000;
+const THAW_TIMEOUT_MS = 10_000;
+
+/**
+ * Boxes as sandboxed processes of this machine.
+ * @throws ComputeError fatal when boxes cannot be isolated here
+ */
+export async function createLocalProvider(options: LocalProviderOptions): Promise<LocalProvider> {
+  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
+  const stateDir = realpathSync(options.stateDir);
+  const isRoot = process.getuid?.() === 0;
+  const isolation = await chooseIsolation(options.isolation ?? 'auto', isRoot);
+  const layout = new Layout(stateDir);
+  const trees = new Trees(stateDir, isRoot, options.random);
+  const confinement = findConfinement();
+  const uid = isolation.identity.kind === 'drop' && isolation.name !== 'none' ? isolation.identity.uid : null;
+  const { clock, telemetry, boxHandler, onBoxGone = () => {} } = options;
+  const disks: Disks = new Disks({ layout, trees, clock, uid, inUse: (volumeId) => boxes.inUse(volumeId) });
+  const spec = {
+    isolation,
+    agentBundlePath: realpathSync(options.agentBundlePath),
+    nodePtyDir: options.nodePtyDir ?? findNodePty(options.agentBundlePath),
+    extraReadOnlyPaths: options.extraReadOnlyPaths ?? [],
+    limits: options.limits,
+  };
+  const boxes: Boxes = new Boxes({ layout, disks, clock, telemetry, confinement, spec, boxHandler, onBoxGone });
+  const once = onePerKey();
+  return {
+    name: 'local',
+    isolation: isolation.name,
+    doctorChecks: () => doctorChecks({ isolation, confinement, trees, nodePtyDir: spec.nodePtyDir, stateDir }),
+    async start() {
+      await disks.clear();
+      await boxes.adoptAll();
+    },
+    stop: async () => boxes.stop(),
+    launch: (request) => once(`launch ${request.tags.operationId}`, (): Promise<LaunchResult> => boxes.launch(request)),
+    observe: async (box) => boxes.observe(box),
+    quiesce: (box, operationId) => quiesce(boxes, box, operationId, options.quiesceTimeoutMs ?? QUIESCE_TIMEOUT_MS),
+    snapshot: (request) =>
+      once(
+        `snapshot ${request.tags.operationId}`,
+        (): Promise<SnapshotStatus> => snapshot(boxes, disks, request, options.freezeMs ?? FREEZE_MS),
+      ),
+    observeSnapshot: async (ref) => disks.observe(ref),
+    end: (box) => boxes.end(box),
+    dropVolume: (volumeId) => disks.dropVolume(volumeId),
+    dropSnapshot: (ref) => disks.dropSnapshot(ref),
+    async list() {
+      const [live, stored] = [boxes.list(), disks.list()];
+      return { items: [...live.items, ...stored.items], complete: live.complete && stored.complete };
+    },
+    ...localAccess(boxes),
+  };
+}
+
+async function quiesce(boxes: Boxes, box: BoxRef, operationId: string, idleTimeoutMs: number) {
+  const call = { method: 'POST', path: AGENT_ROUTES.quiesce, body: JSON.stringify({ operationId }), idleTimeoutMs } as const;
+  return quiesceReportSchema.parse(await asCompute(() => askAgent(boxes.live(box).agentSocket, call)));
+}
+
+/** Takes a snapshot; a box that is using the volume stands still meanwhile. */
+async function snapshot(boxes: Boxes, disks: Disks, request: SnapshotRequest, forMs: number): Promise<SnapshotStatus> {
+  const { liveBox } = request;
+  const { operationId } = request.tags;
+  if (!liveBox)
+    return disks.snapshot(
+      request,
+      async () => {},
+      async () => true,
+    );
+  const ask = (path: string, body: object, idleTimeoutMs: number) =>
+    asCompute(() => askAgent(boxes.live(liveBox).agentSocket, { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs }));
+  let frozen = false;
+  const thaw = async () => {
+    frozen = false;
+    return thawResultSchema.parse(await ask(AGENT_ROUTES.thaw, { operationId }, THAW_TIMEOUT_MS)).held;
+  };
+  try {
+    return await disks.snapshot(
+      request,
+      async () => {
+        frozen = true;
+        const result = freezeResultSchema.parse(await ask(AGENT_ROUTES.freeze, { operationId, forMs }, THAW_TIMEOUT_MS));
+        if (!result.frozen) throw new ComputeError('unreachable', 'the box could not be frozen');
+      },
+      thaw,
+    );
+  } finally {
+    // It thaws by itself in the end; sooner is better.
+    if (frozen) await thaw().catch(() => {});
+  }
+}
+
+/** What the agent says, as an error of the port. */
+async function asCompute<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isDevctlError(error))
+      throw new ComputeError(error.code === 'disk_full' ? 'disk_full' : 'transient', error.detail, { cause: error });
+    throw error;
+  }
+}
+
+/** Calls with the same key at the same time are one call. */
+function onePerKey() {
+  const running = new Map<string, Promise<unknown>>();
+  return <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const known = running.get(key) as Promise<T> | undefined;
+    if (known) return known;
+    const promise = work().finally(() => running.delete(key));
+    running.set(key, promise);
+    return promise;
+  };
+}

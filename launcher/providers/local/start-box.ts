@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ComputeError } from '../../ports/compute.ts';
+import { type BoxPaths, readJson, writeWhole } from './layout.ts';
+import { childrenOf, currentBootId, identify, identityFromStat, isAlive, kill, type ProcessIdentity } from './process-identity.ts';
+
+/**
+ * Goes before every sandbox. `mkdir` lets one start win, however often and by however many launchers it is tried. Then it
+ * joins the cgroups, notes which process it is, and becomes the sandbox. All that varies comes as arguments.
+ */
+const WRAPPER = `
+dir=$1; shift
+mkdir "$dir/started" 2>/dev/null || exit 75
+while [ "$1" != -- ]; do echo $$ > "$1" || exit 74; shift; done
+shift
+cat "/proc/$$/stat" > "$dir/outer.partial" && mv "$dir/outer.partial" "$dir/outer" || exit 74
+exec "$@"
+`;
+const POLL_MS = 2;
+const START_TIMEOUT_MS = 10_000;
+const KILL_TIMEOUT_MS = 10_000;
+const NOTE_TIMEOUT_MS = 2_000;
+const LOG_TAIL_BYTES = 1_000;
+
+export interface StartRequest {
+  paths: BoxPaths;
+  argv: string[];
+  env: Record<string, string>;
+  /** Files to which the process writes its number, in order to be counted. */
+  cgroupProcs: string[];
+  token: string;
+  onExit: () => void;
+}
+
+/**
+ * Starts a sandbox that outlives this process, unless it was started before.
+ * @throws ComputeError fatal, with what the sandbox wrote, when it does not come up
+ */
+export async function startBox(request: StartRequest): Promise<void> {
+  const { paths } = request;
+  const log = openSync(paths.log, 'a', 0o600);
+  const child = spawn('/bin/sh', ['-c', WRAPPER, 'devctl-box', paths.dir, ...request.cgroupProcs, '--', ...request.argv], {
+    detached: true,
+    env: request.env,
+    cwd: '/',
+    stdio: ['pipe', log, log],
+  });
+  closeSync(log);
+  let exited = false;
+  child.on('exit', () => {
+    exited = true;
+    request.onExit();
+  });
+  // A box that ended before it read its token: `awaitProcesses` tells.
+  child.stdin?.on('error', () => {});
+  child.on('error', () => {
+    exited = true;
+  });
+  child.stdin?.end(request.token);
+  child.unref();
+  await awaitProcesses(paths, () => exited);
+}
+
+/** Waits until both processes of a started sandbox are known, whoever started it. */
+async function awaitProcesses(paths: BoxPaths, exited: () => boolean): Promise<void> {
+  for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS; waitedMs += POLL_MS) {
+    const found = boxProcesses(paths);
+    if (found.inner) return;
+    if (exited() && (!found.outer || !isAlive(found.outer)))
+      throw new ComputeError('fatal', `the sandbox ended at once: ${logTail(paths)}`);
+    await sleep(POLL_MS);
+  }
+  throw new ComputeError('transient', 'the sandbox did not come up in time');
+}
+
+/** Gives a start that won, perhaps for a launcher that is dead now, the moment that it needs to note itself. */
+export async function awaitStarted(paths: BoxPaths): Promise<void> {
+  for (let waitedMs = 0; waitedMs < NOTE_TIMEOUT_MS && !existsSync(paths.outer); waitedMs += POLL_MS) await sleep(POLL_MS);
+  boxProcesses(paths);
+}
+
+interface BoxProcesses {
+  outer: ProcessIdentity | null;
+  inner: ProcessIdentity | null;
+}
+
+/** The sandbox program and the first process inside, as noted on disk. The latter is noted when it is first seen. */
+export function boxProcesses(paths: BoxPaths): BoxProcesses {
+  if (!existsSync(paths.outer)) return { outer: null, inner: null };
+  const known = readJson(paths.inner) as { inner: ProcessIdentity; bootId: string } | null;
+  const bootId = currentBootId();
+  if (known) {
+    const outer = identityFromStat(readFileSync(paths.outer, 'utf8'), known.bootId);
+    return { outer, inner: known.inner };
+  }
+  const outer = identityFromStat(readFileSync(paths.outer, 'utf8'), bootId);
+  if (!outer || !isAlive(outer)) return { outer, inner: null };
+  const inner = childrenOf(outer.pid)
+    .map(identify)
+    .find((child) => child !== null && child.ppid === outer.pid);
+  if (!inner) return { outer, inner: null };
+  const note = { pid: inner.pid, startTicks: inner.startTicks, bootId };
+  writeWhole(paths.inner, JSON.stringify({ inner: note, bootId }));
+  return { outer, inner: note };
+}
+
+/** True while any process of the box's sandbox runs. */
+export function isBoxAlive(paths: BoxPaths): boolean {
+  const { outer, inner } = boxProcesses(paths);
+  return (inner !== null && isAlive(inner)) || (outer !== null && isAlive(outer));
+}
+
+/**
+ * Ends every process of the box: the kernel takes the whole PID namespace with its first process.
+ * @throws ComputeError transient when something still lives after that
+ */
+export async function killBox(paths: BoxPaths): Promise<void> {
+  for (let waitedMs = 0; waitedMs < KILL_TIMEOUT_MS; waitedMs += POLL_MS) {
+    const { outer, inner } = boxProcesses(paths);
+    // The outer one only when nothing is inside yet, or any more: it would leave what is inside behind.
+    const innerLives = inner !== null && kill(inner);
+    if (!innerLives && (outer === null || !kill(outer))) return;
+    await sleep(POLL_MS);
+  }
+  throw new ComputeError('transient', 'the processes of the box do not end');
+}
+
+/** The end of what the box has written, on one line. */
+export function logTail(paths: BoxPaths): string {
+  try {
+    return (
+      readFileSync(paths.log)
+        .subarray(-LOG_TAIL_BYTES)
+        .toString()
+        .trim()
+        .replace(/\s*\n\s*/g, ' · ') || 'it wrote nothing'
+    );
+  } catch {
+    return 'it has no log';
+  }
+}
