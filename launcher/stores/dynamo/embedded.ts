@@ -56,15 +56,8 @@ function handlerOf(engine: Engine) {
   };
 }
 
-/**
- * Opens the database in `dir`, and a DynamoDB client that talks to it.
- * @throws StateFolderInUseError, StateFolderVersionError, StateFolderUnusableError
- */
-export async function openEmbeddedDynamo({ dir, sync = true }: EmbeddedOptions): Promise<EmbeddedDynamo> {
-  await prepareStateFolder(dir);
-  const engine = await Engine.open(join(dir, 'table'), { sync }).catch((error: unknown) => {
-    throw openFailure(dir, error);
-  });
+/** A client of the engine in this process. It takes nothing from the user's files or variables, and opens no connection. */
+export function createEmbeddedClient(engine: Engine): DynamoDBClient {
   const client = createDynamoClient({
     region: 'local',
     endpoint: 'http://embedded',
@@ -74,6 +67,19 @@ export async function openEmbeddedDynamo({ dir, sync = true }: EmbeddedOptions):
     requestHandler: handlerOf(engine),
   });
   for (const name of OF_NO_USE_HERE) client.middlewareStack.remove(name);
+  return client;
+}
+
+/**
+ * Opens the database in `dir`, and a DynamoDB client that talks to it.
+ * @throws StateFolderInUseError, StateFolderVersionError, StateFolderUnusableError
+ */
+export async function openEmbeddedDynamo({ dir, sync = true }: EmbeddedOptions): Promise<EmbeddedDynamo> {
+  await prepareStateFolder(dir);
+  const engine = await Engine.open(join(dir, 'table'), { sync }).catch((error: unknown) => {
+    throw openFailure(dir, error);
+  });
+  const client = createEmbeddedClient(engine);
   return {
     client,
     removeExpired: (tableName, nowMs) => engine.removeExpired(tableName, EXPIRY_ATTRIBUTE, Math.floor(nowMs / 1000)),

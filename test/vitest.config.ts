@@ -1,0 +1,45 @@
+import { defineConfig } from 'vitest/config';
+
+/** Bounds that hold for every suite of a kind; a test that needs more says so itself. */
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    coverage: {
+      provider: 'v8',
+      reportsDirectory: 'coverage',
+      include: ['launcher/core/**/*.ts', 'launcher/contract/**/*.ts'],
+      thresholds: {
+        'launcher/core/**/*.ts': { branches: 100 },
+        'launcher/contract/**/*.ts': { branches: 100 },
+      },
+    },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'local',
+          include: ['test/local/**/*.test.ts'],
+          globalSetup: ['test/local/build.setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'aws',
+          include: ['test/aws/**/*.test.ts'],
+          globalSetup: ['test/aws/dynamodb-local.setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
