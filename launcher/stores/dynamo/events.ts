@@ -17,7 +17,7 @@ const BEFORE_ALL = '0';
 async function listEvents(connection: Connection, session: SessionKey, afterId: string | null, limit: number): Promise<SessionEvent[]> {
   const pk = eventsPk(session);
   const events: SessionEvent[] = [];
-  let after = afterId ?? BEFORE_ALL;
+  let after = afterId || BEFORE_ALL;
   let last: Row | null;
   do {
     const page = await queryPage(
