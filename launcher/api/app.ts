@@ -1,0 +1,201 @@
+import { type Context, Hono } from 'hono';
+import { DevctlError } from '../contract/errors.ts';
+import { makeId } from '../contract/fields.ts';
+import { OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
+import { openUpload, readJson } from './body.ts';
+import type { ApiDeps } from './deps.ts';
+import { assertHost, assertPlainPath, parseWith, readIdempotencyKey, readQuery } from './guards.ts';
+import { handlersWith } from './handlers.ts';
+import type { BoxCaller, Call, Caller, JsonReply, Note, UpgradeSlot } from './operation.ts';
+import { toDevctlError } from './problems.ts';
+import { assertScope, authenticate, identifyBox, TokenCache } from './tokens.ts';
+
+/** What the server gives with a request. */
+export interface Bindings {
+  upgrade?: UpgradeSlot;
+}
+type App = Hono<{ Bindings: Bindings }>;
+type Ctx = Context<{ Bindings: Bindings }>;
+
+interface Options {
+  operations: readonly OperationId[];
+  /** False on a socket that only one box can reach: there is no name to check. */
+  checkHost: boolean;
+}
+
+const OPERATION_IDS = Object.keys(OPERATIONS) as OperationId[];
+
+/** The whole API but for the boxes: they have sockets of their own. */
+export const createApp = (deps: ApiDeps): App =>
+  build(deps, { operations: OPERATION_IDS.filter((id) => OPERATIONS[id].scope !== 'box'), checkHost: true });
+
+/** `/boxes/*` alone, for the socket of a box. */
+export const createBoxApp = (deps: ApiDeps): App =>
+  build(deps, { operations: OPERATION_IDS.filter((id) => OPERATIONS[id].scope === 'box'), checkHost: false });
+
+type AnyHandler = (call: Call<OperationId>) => Promise<Response | JsonReply<unknown>>;
+
+function build(deps: ApiDeps, options: Options): App {
+  const app: App = new Hono();
+  const cache = new TokenCache();
+  // One place where the types of single operations are let go: the map itself is checked for each of them.
+  const handlers = handlersWith(cache) as unknown as Record<OperationId, AnyHandler>;
+  const methods = new Map<string, string[]>();
+  for (const id of options.operations) {
+    const operation: Operation = OPERATIONS[id];
+    const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
+    methods.set(path, [...(methods.get(path) ?? []), operation.method]);
+    app.on(operation.method, path, (c) =>
+      respond(deps, options, c, id, (request) => answer(deps, cache, c, { id, operation, handler: handlers[id] }, request)),
+    );
+  }
+  for (const [path, allowed] of methods) app.all(path, (c) => respond(deps, options, c, 'other', async () => otherMethod(c, allowed)));
+  app.notFound((c) =>
+    respond(deps, options, c, 'unknown', async () => {
+      throw new DevctlError('not_found', 'there is no such path');
+    }),
+  );
+  return app;
+}
+
+interface RequestFacts {
+  requestId: string;
+  note: Note;
+}
+
+/** Everything around an operation: its checks of address and path, its request id, its one log event, its error answer. */
+async function respond(
+  deps: ApiDeps,
+  options: Options,
+  c: Ctx,
+  op: OperationId | 'other' | 'unknown',
+  work: (facts: RequestFacts) => Promise<Response>,
+): Promise<Response> {
+  const startedAtMs = performance.now();
+  const facts: RequestFacts = { requestId: makeId('req', deps.clock.now(), deps.random.bytes(16)), note: {} };
+  let response: Response;
+  let failure: DevctlError | null = null;
+  try {
+    if (options.checkHost) assertHost(c.req.raw, deps.config.allowedHosts);
+    assertPlainPath(c.req.url);
+    response = await work(facts);
+  } catch (error) {
+    failure = toDevctlError(error);
+    response = problemResponse(failure, facts.requestId);
+  }
+  response.headers.set('x-request-id', facts.requestId);
+  response.headers.set('x-content-type-options', 'nosniff');
+  response.headers.set('cache-control', 'no-store');
+  const durationMs = performance.now() - startedAtMs;
+  record(deps, { op, method: c.req.method, status: response.status, durationMs, failure, facts });
+  return response;
+}
+
+function problemResponse(error: DevctlError, requestId: string): Response {
+  const problem = error.toProblem(requestId);
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
+  if (error instanceof MethodError) headers['allow'] = error.allowed;
+  if (problem.retryable && (problem.status === 429 || problem.status === 503)) headers['retry-after'] = '1';
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}
+
+/** What is asked all the time is counted, and logged only when it fails. */
+const QUIET: ReadonlySet<string> = new Set<OperationId>(['healthz', 'readyz', 'metrics', 'heartbeat']);
+
+interface Outcome {
+  op: string;
+  method: string;
+  status: number;
+  durationMs: number;
+  failure: DevctlError | null;
+  facts: RequestFacts;
+}
+
+function record(deps: ApiDeps, { op, method, status, durationMs, failure, facts }: Outcome): void {
+  const { telemetry } = deps;
+  telemetry.count('devctl_http_requests_total', { operation: op, status: String(status) });
+  telemetry.observe('devctl_http_request_seconds', durationMs / 1000, { operation: op });
+  if (failure !== null) telemetry.count('devctl_http_failures_total', { operation: op, code: failure.code });
+  if (failure === null && QUIET.has(op)) return;
+  const fields = {
+    op: `api.${op}`,
+    outcome: failure === null ? ('ok' as const) : status >= 500 ? ('error' as const) : ('refused' as const),
+    method,
+    status,
+    durationMs: Math.round(durationMs * 10) / 10,
+    requestId: facts.requestId,
+    ...facts.note,
+    ...(failure !== null && { code: failure.code, detail: failure.detail }),
+  };
+  if (failure?.code === 'internal') telemetry.error({ ...fields, cause: causeText(failure.cause) });
+  else if (status >= 500) telemetry.warn({ ...fields, ...(failure?.cause !== undefined && { cause: String(failure.cause) }) });
+  else telemetry.info(fields);
+}
+
+const causeText = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause));
+
+function otherMethod(c: Ctx, allowed: readonly string[]): Response {
+  const methods = [...allowed, 'OPTIONS'].join(', ');
+  if (c.req.method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow: methods } });
+  throw new MethodError(methods);
+}
+
+class MethodError extends DevctlError {
+  constructor(readonly allowed: string) {
+    super('method_not_allowed', `use ${allowed}`);
+  }
+}
+
+interface Target {
+  id: OperationId;
+  operation: Operation;
+  handler: AnyHandler;
+}
+
+/** Who it is, whether they may, what they ask; then the handler. A request that may not is not even read. */
+async function answer(deps: ApiDeps, cache: TokenCache, c: Ctx, target: Target, facts: RequestFacts): Promise<Response> {
+  const { id, operation, handler } = target;
+  if (c.req.raw.method === 'HEAD' && operation.stream !== undefined) throw new MethodError('GET');
+  const caller = await identify(deps, cache, operation, c.req.header('authorization'));
+  if (caller !== null) facts.note.owner = caller.owner;
+  const params = operation.params && parseWith(operation.params, c.req.param());
+  const query = readQuery(c.req.url, operation.query);
+  const idempotencyKey = operation.idempotent ? readIdempotencyKey(c.req.header('idempotency-key')) : null;
+  const body = operation.body && parseWith(operation.body, await readJson(c.req.raw, deps.limits));
+  const call = {
+    deps,
+    caller,
+    params,
+    query,
+    body,
+    idempotencyKey,
+    requestId: facts.requestId,
+    path: c.req.path,
+    header: (name: string) => c.req.header(name),
+    signal: c.req.raw.signal,
+    upload: () => openUpload(c.req.raw, operation.upload ?? '', deps.limits),
+    upgrade: c.env?.upgrade ?? null,
+    note: (fields: Note) => void Object.assign(facts.note, fields),
+  } as unknown as Call<typeof id>;
+  const reply = await handler(call);
+  if (reply instanceof Response) return reply;
+  if (operation.status === 204) return new Response(null, { status: 204 });
+  return new Response(JSON.stringify(reply.body), {
+    status: operation.status,
+    headers: { 'content-type': 'application/json', ...reply.headers },
+  });
+}
+
+async function identify(
+  deps: ApiDeps,
+  cache: TokenCache,
+  { scope }: Operation,
+  authorization: string | undefined,
+): Promise<Caller | BoxCaller | null> {
+  if (scope === 'public') return null;
+  if (scope === 'box') return identifyBox(authorization);
+  const caller = await authenticate(deps, cache, authorization);
+  assertScope(caller, scope);
+  return caller;
+}

@@ -1,0 +1,38 @@
+import type { Readable } from 'node:stream';
+import type { Check, ReapResult } from '../contract/api.ts';
+import type { Limits } from '../core/limits.ts';
+import type { LedgerDeps } from '../ledger/sessions.ts';
+import type { AccessPort } from '../ports/access.ts';
+import type { Random } from '../ports/clock.ts';
+import type { Quotas } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+
+export interface ApiConfig {
+  version: string;
+  providerName: string;
+  /** What keeps a box in, for `info`: `bubblewrap`. */
+  isolation: string;
+  /** Exact values of the Host header, lower case. `listen` adds the address that it listens on. */
+  allowedHosts: string[];
+  /** Key of the MAC over cursors. Any process that serves the same clients needs the same one. */
+  cursorSecret: string;
+}
+
+/** Everything that the API needs; the composition root gives it. */
+export interface ApiDeps extends LedgerDeps {
+  access: AccessPort;
+  random: Random;
+  telemetry: Telemetry;
+  limits: Limits;
+  quotas: Quotas;
+  config: ApiConfig;
+  startedAtMs: number;
+  /** One pass of the reaper and the garbage collector. */
+  reap(dryRun: boolean): Promise<ReapResult>;
+  /** What `doctor` shows of the launcher's side. */
+  checks(): Promise<Check[]>;
+  /** The launcher's own log, oldest line first. */
+  launcherLogs(options: { tailLines: number; follow: boolean }): Promise<Readable>;
+  /** Prometheus text. */
+  metricsText(): string;
+}

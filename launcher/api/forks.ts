@@ -1,0 +1,172 @@
+import { DevctlError } from '../contract/errors.ts';
+import { makeId } from '../contract/fields.ts';
+import type { SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
+import { assertSaved } from '../core/admission.ts';
+import { newWorkspace } from '../core/workspace.ts';
+import type { ApiDeps } from './deps.ts';
+import { claimOnce } from './idempotency.ts';
+import type { Call, Reply } from './operation.ts';
+import { reserveWorkspace } from './quotas.ts';
+import { readSession, readWorkspace, viewWorkspace } from './reads.ts';
+import { checkpoint } from './snapshots.ts';
+
+const ID_BYTES = 16;
+const NAME_MAX = 48;
+
+type ForkCall = Call<'forkWorkspace'>;
+
+/** What a fork is to make. All of it follows from the request and its key, so that a repeat finds what was made. */
+interface Plan {
+  /** Ids of the new workspaces, one for each. */
+  ids: string[];
+  /** Names that were asked for; null: the next free ones. */
+  names: string[] | null;
+}
+
+export async function forkWorkspace(call: ForkCall): Promise<Reply<'forkWorkspace'>> {
+  const { deps, params } = call;
+  const source = await readWorkspace(call, params.name);
+  const names = namesAsked(call);
+  const claim = await claimOnce(call, makeId('ws', deps.clock.now(), deps.random.bytes(ID_BYTES)));
+  const count = names?.length ?? call.body.count;
+  const plan = { ids: Array.from({ length: count }, (_, index) => `${claim.resourceId}${String(index).padStart(2, '0')}`), names };
+  const known = await workspacesOf(deps, source.owner);
+  assertNamesFree(plan, known);
+  const done = known.find((workspace) => plan.ids.includes(workspace.id));
+  const snapshot = done?.source.kind === 'fork' ? done.source.snapshot : await snapshotToFork(call, source, claim.resourceId);
+  const workspaces = await createForks(deps, source, plan, { snapshot, known });
+  const views = [];
+  for (const workspace of workspaces) views.push(await viewWorkspace(deps, workspace));
+  return { body: { snapshot: snapshot.id, workspaces: views } };
+}
+
+function namesAsked({ body }: ForkCall): string[] | null {
+  const { names, count } = body;
+  if (names === undefined) return null;
+  const issue = (message: string) =>
+    new DevctlError('invalid_request', `names ${message}`, {
+      issues: [{ field: 'names', message, got: JSON.stringify(names).slice(0, 80) }],
+    });
+  if (new Set(names).size !== names.length) throw issue('must be different from each other');
+  if (count !== 1 && count !== names.length) throw issue(`must be ${count}, as count says`);
+  return names;
+}
+
+/** Every workspace of an owner: bounded by the quota. */
+async function workspacesOf(deps: ApiDeps, owner: string): Promise<WorkspaceRecord[]> {
+  const all: WorkspaceRecord[] = [];
+  let after: string | null = null;
+  for (let pages = 0; pages < deps.limits.listPages; pages += 1) {
+    const page = await deps.store.listWorkspaces(owner, { limit: 200, after });
+    all.push(...page.items);
+    after = page.next;
+    if (after === null) break;
+  }
+  return all;
+}
+
+function assertNamesFree(plan: Plan, known: readonly WorkspaceRecord[]): void {
+  const taken = plan.names?.find((name) => known.some((workspace) => workspace.name === name && !plan.ids.includes(workspace.id)));
+  if (taken !== undefined) throw new DevctlError('conflict', `there is a workspace ${taken} already`, { hint: 'choose another name' });
+}
+
+/**
+ * The one that was named, else a checkpoint of the live session, else the head: never a state that is older than what is
+ * on the live volume without having been asked for.
+ */
+async function snapshotToFork(call: ForkCall, source: WorkspaceRecord, baseId: string): Promise<SnapshotRef> {
+  const { deps, body } = call;
+  if (body.snapshot !== undefined) {
+    const own = { workspaceId: source.id, id: body.snapshot };
+    if (source.head?.id === body.snapshot && (await deps.store.getSnapshot(source.owner, own)) === null) return source.head;
+    return own;
+  }
+  if (source.claim !== null) {
+    const session = await readSession(call, source.claim.sessionId);
+    const ask = { operationId: `${session.id}.fork.${baseId}`, note: null, reason: 'fork' as const };
+    const made = await checkpoint(call, session, ask);
+    return { workspaceId: made.workspaceId, id: made.id };
+  }
+  assertSaved(source);
+  if (source.head === null)
+    throw new DevctlError('wrong_phase', `workspace ${source.name} has no snapshot yet`, { hint: 'run devctl up first' });
+  return source.head;
+}
+
+/** Makes what is missing of the plan; when that does not work, what this call made is taken back. */
+async function createForks(
+  deps: ApiDeps,
+  source: WorkspaceRecord,
+  plan: Plan,
+  from: { snapshot: SnapshotRef; known: readonly WorkspaceRecord[] },
+): Promise<WorkspaceRecord[]> {
+  const taken = new Set(from.known.map((workspace) => workspace.name));
+  const made: WorkspaceRecord[] = [];
+  const result: WorkspaceRecord[] = [];
+  try {
+    for (const [index, id] of plan.ids.entries()) {
+      const before = from.known.find((workspace) => workspace.id === id);
+      const workspace =
+        before ?? (await createFork(deps, source, { id, name: plan.names?.[index] ?? null, snapshot: from.snapshot, taken }));
+      if (before === undefined) made.push(workspace);
+      taken.add(workspace.name);
+      result.push(workspace);
+    }
+    return result;
+  } catch (error) {
+    for (const workspace of made) await removeFork(deps, workspace);
+    throw error;
+  }
+}
+
+async function createFork(
+  deps: ApiDeps,
+  source: WorkspaceRecord,
+  fork: { id: string; name: string | null; snapshot: SnapshotRef; taken: Set<string> },
+): Promise<WorkspaceRecord> {
+  const { id, snapshot } = fork;
+  const { owner } = source;
+  await reserveWorkspace(deps, owner, id);
+  try {
+    // The pin comes first: from then on no pruning takes the snapshot away from under the new workspace.
+    if (!(await deps.store.pinSnapshot(owner, snapshot, id))) throw await notForkable(deps, owner, snapshot);
+    for (let attempt = 0; attempt < deps.limits.casAttempts; attempt += 1) {
+      const name = fork.name ?? nextFreeName(source.name, fork.taken);
+      const forkOf = { kind: 'fork' as const, workspace: source.name, snapshot };
+      const fresh = newWorkspace({ owner, name, id, source: forkOf }, deps.clock.now());
+      const record = { ...fresh, setupAllowed: source.setupAllowed, retention: source.retention };
+      if (await deps.store.createWorkspace(record)) return record;
+      const winner = await deps.store.getWorkspace(owner, name);
+      if (winner?.id === id) return winner;
+      if (fork.name !== null) throw new DevctlError('conflict', `there is a workspace ${name} already`);
+      fork.taken.add(name);
+    }
+    throw new DevctlError('conflict', `no free name for a fork of ${source.name} was found`);
+  } catch (error) {
+    await deps.store.unpinSnapshot(owner, snapshot, id);
+    await deps.store.releaseWorkspace(owner, id);
+    throw error;
+  }
+}
+
+async function notForkable(deps: ApiDeps, owner: string, snapshot: SnapshotRef): Promise<DevctlError> {
+  const record = await deps.store.getSnapshot(owner, snapshot);
+  if (record?.state === 'pending') return new DevctlError('in_use', `${snapshot.id} is still being made: repeat when it is done`);
+  return new DevctlError('not_found', `there is no snapshot ${snapshot.id} to fork`);
+}
+
+/** `shop-f1`, `shop-f2` …; a long name is cut so that the number fits. */
+function nextFreeName(base: string, taken: ReadonlySet<string>): string {
+  for (let number = 1; ; number += 1) {
+    const suffix = `-f${number}`;
+    const name = `${base.slice(0, NAME_MAX - suffix.length).replace(/-+$/, '')}${suffix}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** Only what nobody has used yet. */
+async function removeFork(deps: ApiDeps, workspace: WorkspaceRecord): Promise<void> {
+  if (!(await deps.store.deleteWorkspace(workspace)) || workspace.head === null) return;
+  await deps.store.unpinSnapshot(workspace.owner, workspace.head, workspace.id);
+  await deps.store.releaseWorkspace(workspace.owner, workspace.id);
+}

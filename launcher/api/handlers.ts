@@ -1,0 +1,53 @@
+import * as boxes from './boxes.ts';
+import * as events from './events.ts';
+import * as exec from './exec.ts';
+import * as files from './files.ts';
+import * as forks from './forks.ts';
+import type { Handlers } from './operation.ts';
+import * as sessions from './sessions.ts';
+import * as snapshots from './snapshots.ts';
+import * as system from './system.ts';
+import * as tokens from './tokens.ts';
+import * as workspaces from './workspaces.ts';
+
+/** Which function answers which operation. */
+export const handlersWith = (cache: tokens.TokenCache): Handlers => ({
+  createSession: sessions.createSession,
+  listSessions: sessions.listSessions,
+  getSession: sessions.getSession,
+  endSession: sessions.endSession,
+  createHold: sessions.createHold,
+  deleteHold: sessions.deleteHold,
+  why: sessions.why,
+  events: events.events,
+  createSnapshot: snapshots.createSnapshot,
+  listSnapshots: snapshots.listSnapshots,
+  deleteSnapshot: snapshots.deleteSnapshot,
+  pruneSnapshots: snapshots.pruneSnapshots,
+  logs: files.logs,
+  putFiles: files.putFiles,
+  getFiles: files.getFiles,
+  importSource: files.importSource,
+  exec: exec.exec,
+  attach: exec.attach,
+  listWorkspaces: workspaces.listWorkspaces,
+  getWorkspace: workspaces.getWorkspace,
+  updateWorkspace: workspaces.updateWorkspace,
+  deleteWorkspace: workspaces.deleteWorkspace,
+  restoreWorkspace: workspaces.restoreWorkspace,
+  forkWorkspace: forks.forkWorkspace,
+  listTokens: tokens.listTokens,
+  createToken: tokens.createToken,
+  revokeToken: tokens.revokeToken(cache),
+  whoami: tokens.whoami,
+  reap: system.reap,
+  info: system.info,
+  launcherLogs: system.launcherLogs,
+  healthz: system.healthz,
+  readyz: system.readyz,
+  metrics: system.metrics,
+  openapi: system.openapi,
+  docs: system.docs,
+  registerBox: boxes.registerBox,
+  heartbeat: boxes.heartbeat,
+});

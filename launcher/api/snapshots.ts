@@ -1,0 +1,103 @@
+import { DevctlError } from '../contract/errors.ts';
+import { makeId } from '../contract/fields.ts';
+import type { SnapshotRecord } from '../contract/records.ts';
+import { askCheckpoint } from '../core/admission.ts';
+import { snapshotView } from '../core/views.ts';
+import { expiredSnapshots } from '../core/workspace.ts';
+import { changeSession } from '../ledger/sessions.ts';
+import type { ApiDeps } from './deps.ts';
+import { claimOnce } from './idempotency.ts';
+import { listReply } from './lists.ts';
+import type { Call, JsonReply, Reply, UserCall } from './operation.ts';
+import { everySnapshot, keyOf, readSession, readWorkspace } from './reads.ts';
+import { waitForSession } from './wait.ts';
+
+/** How long a request waits for a checkpoint; it is made in any case. */
+const CHECKPOINT_WAIT_MS = 5 * 60_000;
+/** The snapshot of an operation is among the newest of its workspace. */
+const RECENT = 50;
+const ID_BYTES = 16;
+
+async function findByOperation(deps: ApiDeps, owner: string, workspaceId: string, operationId: string): Promise<SnapshotRecord | null> {
+  const recent = await deps.store.listSnapshots(owner, workspaceId, { limit: RECENT, after: null });
+  return recent.items.find((snapshot) => snapshot.operationId === operationId && snapshot.state !== 'error') ?? null;
+}
+
+/**
+ * Asks for a checkpoint of a ready session and waits until it is the head. The same operation id gives the same snapshot.
+ * @throws DevctlError wrong_phase, lease_ended, snapshot_failed, timeout
+ */
+export async function checkpoint(
+  call: UserCall,
+  session: { id: string; workspaceId: string },
+  ask: { operationId: string; note: string | null; reason: 'checkpoint' | 'fork' },
+): Promise<SnapshotRecord> {
+  const { deps, caller } = call;
+  const key = keyOf(call, session.id);
+  const find = () => findByOperation(deps, caller.owner, session.workspaceId, ask.operationId);
+  if ((await find()) === null) {
+    await changeSession(deps, key, (current) => askCheckpoint(current, ask, deps.clock.now(), deps.limits));
+    deps.signals.poke(key);
+  }
+  const options = { timeoutMs: CHECKPOINT_WAIT_MS, signal: call.signal, what: 'snapshotted' };
+  return waitForSession(deps, key, options, async (current) => {
+    if (current.checkpoint?.operationId === ask.operationId || current.snapshot?.operationId === ask.operationId) return undefined;
+    const record = await find();
+    if (record?.state === 'completed') return record;
+    throw new DevctlError('snapshot_failed', 'the snapshot was not made; see devctl events', { sessionId: session.id });
+  });
+}
+
+export async function createSnapshot(call: Call<'createSnapshot'>): Promise<Reply<'createSnapshot'>> {
+  const { deps, params, body } = call;
+  const session = await readSession(call, params.id);
+  const claim = await claimOnce(call, makeId('req', deps.clock.now(), deps.random.bytes(ID_BYTES)));
+  const operationId = `${session.id}.checkpoint.${claim.resourceId}`;
+  const snapshot = await checkpoint(call, session, { operationId, note: body.note ?? null, reason: 'checkpoint' });
+  const workspace = await readWorkspace(call, session.workspace);
+  return { body: snapshotView(snapshot, workspace) };
+}
+
+export async function listSnapshots(call: Call<'listSnapshots'>): Promise<Reply<'listSnapshots'>> {
+  const { deps, caller, params } = call;
+  const workspace = await readWorkspace(call, params.name);
+  return listReply(call, `snapshots ${workspace.id}`, {
+    read: (page) => deps.store.listSnapshots(caller.owner, workspace.id, page),
+    view: async (snapshots) => snapshots.map((snapshot) => snapshotView(snapshot, workspace)),
+  });
+}
+
+/**
+ * A tombstone: from then on nothing may pin or restore it, and the collector removes it. A head is refused here and,
+ * because every head that was chosen by hand is pinned, by the store as well.
+ */
+export async function deleteSnapshot(call: Call<'deleteSnapshot'>): Promise<JsonReply<undefined>> {
+  const { deps, caller, params } = call;
+  const workspace = await readWorkspace(call, params.name);
+  const ref = { workspaceId: workspace.id, id: params.snapshot };
+  const snapshot = await deps.store.getSnapshot(caller.owner, ref);
+  if (snapshot === null || snapshot.state === 'deleting')
+    throw new DevctlError('not_found', `workspace ${workspace.name} has no snapshot ${params.snapshot}`);
+  if (workspace.head?.id === snapshot.id && workspace.head.workspaceId === workspace.id)
+    throw new DevctlError('in_use', `${snapshot.id} is the head of workspace ${workspace.name}`);
+  if (snapshot.state === 'pending') throw new DevctlError('in_use', `${snapshot.id} is being made`);
+  // A checkpoint that has just completed becomes the head in a moment.
+  if (snapshot.state === 'completed' && snapshot.seq > workspace.headSeq && workspace.claim !== null)
+    throw new DevctlError('in_use', `${snapshot.id} is about to become the head of workspace ${workspace.name}`);
+  if (!(await deps.store.tombstoneSnapshot(caller.owner, ref))) throw new DevctlError('in_use', `a fork of ${snapshot.id} needs it`);
+  return { body: undefined };
+}
+
+export async function pruneSnapshots(call: Call<'pruneSnapshots'>): Promise<Reply<'pruneSnapshots'>> {
+  const { deps, caller, params, body } = call;
+  const workspace = await readWorkspace(call, params.name);
+  const all = await everySnapshot(deps, caller.owner, workspace.id);
+  const headId = workspace.head?.workspaceId === workspace.id ? workspace.head.id : null;
+  const removed: string[] = [];
+  for (const snapshot of expiredSnapshots(all, headId, workspace.retention)) {
+    const ref = { workspaceId: workspace.id, id: snapshot.id };
+    if (body.dryRun || (await deps.store.tombstoneSnapshot(caller.owner, ref))) removed.push(snapshot.id);
+  }
+  const kept = all.filter((snapshot) => snapshot.state === 'completed').length - removed.length;
+  return { body: { removed, kept } };
+}

@@ -1,0 +1,159 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { DevctlError } from '../contract/errors.ts';
+import { makeId } from '../contract/fields.ts';
+import type { Scope, TokenRecord } from '../contract/records.ts';
+import { makeUserToken, parseBoxToken, parseUserToken, type UserToken } from '../contract/tokens.ts';
+import { tokenView } from '../core/views.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { StorePort } from '../ports/store.ts';
+import type { ApiDeps } from './deps.ts';
+import { listReply } from './lists.ts';
+import type { BoxCaller, Call, Caller, JsonReply, Reply } from './operation.ts';
+
+const SECRET_BYTES = 32;
+const ID_BYTES = 16;
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Compares two hex digests in a time that tells nothing of where they differ. */
+export function sameHash(given: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(given, 'hex'), Buffer.from(wanted, 'hex')];
+  return a.length > 0 && a.length === b.length && timingSafeEqual(a, b);
+}
+
+export interface NewToken {
+  owner: string;
+  name: string;
+  scopes: readonly Scope[];
+  expiresAtMs: number | null;
+}
+
+/** Makes a token and keeps its hash. The text is shown this once. */
+export async function mintToken(
+  deps: { store: StorePort; clock: Clock; random: Random },
+  input: NewToken,
+): Promise<{ token: string; record: TokenRecord }> {
+  const nowMs = deps.clock.now();
+  const id = makeId('tok', nowMs, deps.random.bytes(ID_BYTES));
+  const token = makeUserToken(input.owner, id, deps.random.bytes(SECRET_BYTES));
+  const record: TokenRecord = {
+    owner: input.owner,
+    id,
+    name: input.name,
+    scopes: [...new Set(input.scopes)],
+    secretHash: sha256(parseUserToken(token)?.secret ?? ''),
+    createdAt: nowMs,
+    expiresAt: input.expiresAtMs,
+    revokedAt: null,
+  };
+  if (!(await deps.store.createToken(record))) throw new DevctlError('conflict', `token ${id} exists already`);
+  return { token, record };
+}
+
+const CACHE_MS = 5000;
+const CACHE_MAX = 1000;
+
+/**
+ * Records of tokens that were shown lately, so that not every request costs a read. A token revoked through this process
+ * is dropped at once; one revoked through another lives on for CACHE_MS at most.
+ */
+export class TokenCache {
+  readonly #known = new Map<string, { record: TokenRecord; untilMs: number }>();
+  /** Raised at each drop: a record that was read before it is not kept. */
+  #drops = 0;
+
+  get epoch(): number {
+    return this.#drops;
+  }
+
+  get(owner: string, id: string, nowMs: number): TokenRecord | null {
+    const entry = this.#known.get(`${owner} ${id}`);
+    return entry !== undefined && nowMs < entry.untilMs ? entry.record : null;
+  }
+
+  /** @param epoch as it was before the record was read */
+  put(record: TokenRecord, nowMs: number, epoch: number): void {
+    if (epoch !== this.#drops) return;
+    if (this.#known.size >= CACHE_MAX) this.#known.clear();
+    this.#known.set(`${record.owner} ${record.id}`, { record, untilMs: nowMs + CACHE_MS });
+  }
+
+  drop(owner: string, id: string): void {
+    this.#drops += 1;
+    this.#known.delete(`${owner} ${id}`);
+  }
+}
+
+const unauthorized = () => new DevctlError('unauthorized', 'the request carries no token that is valid now');
+
+function bearerOf(authorization: string | undefined): string {
+  const [, token] = /^Bearer ([\x21-\x7e]{1,600})$/i.exec(authorization ?? '') ?? [];
+  if (token === undefined) throw unauthorized();
+  return token;
+}
+
+/**
+ * Whose token it is. Every reason for refusing it gets the same answer.
+ * @throws DevctlError unauthorized
+ */
+export async function authenticate(deps: ApiDeps, cache: TokenCache, authorization: string | undefined): Promise<Caller> {
+  const token = parseUserToken(bearerOf(authorization));
+  if (token === null) throw unauthorized();
+  const nowMs = deps.clock.now();
+  const record = cache.get(token.owner, token.id, nowMs) ?? (await readToken(deps, cache, token, nowMs));
+  if (record === null || !sameHash(sha256(token.secret), record.secretHash)) throw unauthorized();
+  if (record.revokedAt !== null || (record.expiresAt !== null && record.expiresAt <= nowMs)) throw unauthorized();
+  return { owner: record.owner, tokenId: record.id, scopes: record.scopes };
+}
+
+async function readToken(deps: ApiDeps, cache: TokenCache, token: UserToken, nowMs: number): Promise<TokenRecord | null> {
+  const epoch = cache.epoch;
+  const record = await deps.store.getToken(token.owner, token.id);
+  if (record !== null && sameHash(sha256(token.secret), record.secretHash)) cache.put(record, nowMs, epoch);
+  return record;
+}
+
+/** The box that a box token names; whether it is the live one is checked against its session. @throws DevctlError unauthorized */
+export function identifyBox(authorization: string | undefined): BoxCaller {
+  const token = bearerOf(authorization);
+  const box = parseBoxToken(token);
+  if (box === null) throw unauthorized();
+  return { owner: box.owner, tokenHash: sha256(token) };
+}
+
+/** @throws DevctlError forbidden */
+export function assertScope(caller: Caller, scope: Scope): void {
+  if (!caller.scopes.includes(scope))
+    throw new DevctlError('forbidden', `this needs a token with the scope ${scope}; yours has ${caller.scopes.join(', ') || 'none'}`);
+}
+
+export async function createToken({ deps, caller, body }: Call<'createToken'>): Promise<Reply<'createToken'>> {
+  const owner = body.owner ?? caller.owner;
+  if (owner !== caller.owner) assertScope(caller, 'admin');
+  const excess = body.scopes.filter((scope) => !caller.scopes.includes(scope));
+  if (excess.length > 0) throw new DevctlError('forbidden', `your own token does not have the scope ${excess.join(', ')}`);
+  const expiresAtMs = body.expiresIn === undefined ? null : deps.clock.now() + body.expiresIn;
+  const { token, record } = await mintToken(deps, { owner, name: body.name, scopes: body.scopes, expiresAtMs });
+  return { body: { ...tokenView(record), token } };
+}
+
+export const revokeToken =
+  (cache: TokenCache) =>
+  async ({ deps, caller, params }: Call<'revokeToken'>): Promise<JsonReply<undefined>> => {
+    const known = await deps.store.revokeToken(caller.owner, params.id, deps.clock.now());
+    cache.drop(caller.owner, params.id);
+    if (!known) throw new DevctlError('not_found', `there is no token ${params.id}`);
+    return { body: undefined };
+  };
+
+export async function listTokens(call: Call<'listTokens'>): Promise<Reply<'listTokens'>> {
+  const { deps, caller } = call;
+  return listReply(call, 'tokens', {
+    read: (page) => deps.store.listTokens(caller.owner, page),
+    view: async (items) => items.map(tokenView),
+  });
+}
+
+export async function whoami({ caller }: Call<'whoami'>): Promise<Reply<'whoami'>> {
+  return { body: { owner: caller.owner, scopes: [...caller.scopes], tokenId: caller.tokenId } };
+}

@@ -1,0 +1,166 @@
+import type { Session, Snapshot, Why, Workspace } from '../contract/api.ts';
+import { EVIDENCE } from '../contract/evidence.ts';
+import { isFinal } from '../contract/phases.ts';
+import type { Evidence, Hold, Lease, SessionRecord, SnapshotRecord, TokenRecord, WorkspaceRecord } from '../contract/records.ts';
+import { leaseEndMs, leaseReason, selfReportedLimitMs } from './lease.ts';
+import type { Limits } from './limits.ts';
+import { isUnsaved } from './workspace.ts';
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
+
+/** @param workspace of the session, or null when it is gone or was made anew */
+export function sessionView(session: SessionRecord, workspace: WorkspaceRecord | null, provider: string): Session {
+  const { box, lease, createdAt } = session;
+  const timings = Object.entries(session.timings).map(([phase, atMs]) => [phase, Math.max(0, atMs - createdAt)]);
+  return {
+    id: session.id,
+    workspace: session.workspace,
+    owner: session.owner,
+    phase: session.phase,
+    desired: session.desired,
+    generation: session.generation,
+    size: session.size,
+    network: session.network,
+    provider,
+    box: box && { id: box.id, description: box.description, launchedAt: iso(box.launchedAt), heartbeatAt: isoOrNull(box.heartbeatAt) },
+    lease: {
+      idleTtlMs: lease.idleTtlMs,
+      maxTtlMs: lease.maxTtlMs,
+      endsAt: iso(leaseEndMs(lease)),
+      idleEndsAt: iso(lease.idleDeadlineMs),
+      hardEndsAt: iso(lease.hardDeadlineMs),
+      holds: lease.holds.map(holdView),
+    },
+    content: workspace?.content ?? 'empty',
+    head: workspace?.head?.id ?? null,
+    createdAt: iso(createdAt),
+    readyAt: isoOrNull(session.readyAt),
+    endedAt: isoOrNull(session.endedAt),
+    endReason: session.endReason,
+    timings: Object.fromEntries(timings),
+    receipt: session.receipt,
+    failure: session.failure,
+    links: {
+      self: `/sessions/${session.id}`,
+      events: `/sessions/${session.id}/events`,
+      workspace: `/workspaces/${session.workspace}`,
+    },
+  };
+}
+
+export const holdView = (hold: Pick<Hold, 'name' | 'untilMs'>): { name: string; until: string } => ({
+  name: hold.name,
+  until: iso(hold.untilMs),
+});
+
+function sourceView(source: WorkspaceRecord['source']): Workspace['source'] {
+  switch (source.kind) {
+    case 'git':
+      return { kind: 'git', from: source.ref === undefined ? source.url : `${source.url}#${source.ref}` };
+    case 'fork':
+      return { kind: 'fork', from: `${source.workspace}@${source.snapshot.id}` };
+    default:
+      return { kind: source.kind, from: null };
+  }
+}
+
+/** @param head record of the head snapshot, where it is known */
+export function workspaceView(workspace: WorkspaceRecord, head: SnapshotRecord | null): Workspace {
+  const { source } = workspace;
+  const isBorrowed = workspace.head !== null && workspace.head.workspaceId !== workspace.id;
+  return {
+    name: workspace.name,
+    id: workspace.id,
+    owner: workspace.owner,
+    createdAt: iso(workspace.createdAt),
+    content: workspace.content,
+    source: sourceView(source),
+    head: workspace.head?.id ?? null,
+    headOf: isBorrowed ? (head?.workspace ?? (source.kind === 'fork' ? source.workspace : null)) : null,
+    headAt: isoOrNull(head?.completedAt ?? null),
+    bytes: head?.bytes ?? null,
+    session: workspace.claim?.sessionId ?? null,
+    unsaved: isUnsaved(workspace),
+    setupAllowed: workspace.setupAllowed,
+    quarantined: workspace.quarantined,
+    retention: workspace.retention,
+  };
+}
+
+export function snapshotView(snapshot: SnapshotRecord, workspace: WorkspaceRecord): Snapshot {
+  return {
+    id: snapshot.id,
+    workspace: snapshot.workspace,
+    parent: snapshot.parent,
+    state: snapshot.state,
+    reason: snapshot.reason,
+    note: snapshot.note,
+    clean: snapshot.clean,
+    createdAt: iso(snapshot.createdAt),
+    bytes: snapshot.bytes,
+    newBytes: snapshot.newBytes,
+    files: snapshot.files,
+    isHead: workspace.head?.id === snapshot.id && workspace.head.workspaceId === snapshot.workspaceId,
+  };
+}
+
+/** A token without anything of its secret. */
+export function tokenView(token: TokenRecord) {
+  return {
+    id: token.id,
+    name: token.name,
+    owner: token.owner,
+    scopes: token.scopes,
+    createdAt: iso(token.createdAt),
+    expiresAt: isoOrNull(token.expiresAt),
+    revokedAt: isoOrNull(token.revokedAt),
+  };
+}
+
+/** The moment that evidence counts as: a box's own word is capped. */
+function countsAtMs(evidence: Evidence, lease: Lease, limits: Limits): number {
+  return EVIDENCE[evidence.kind].seenBy === 'launcher'
+    ? evidence.atMs
+    : Math.min(evidence.atMs, lease.observedAtMs + limits.selfReportedMaxMs);
+}
+
+function because(session: SessionRecord): string {
+  if (session.phase === 'failed') return session.failure?.detail ?? 'it failed';
+  if (session.desired === 'stopped') return END_WORDS[session.endReason ?? ''] ?? 'it is stopped';
+  return leaseReason(session.lease);
+}
+
+const END_WORDS: Readonly<Record<string, string>> = {
+  user: 'its owner stopped it',
+  idle: 'it was idle',
+  hold: 'its hold was over',
+  hard_limit: 'it had reached its hard limit',
+  lost: 'its box was lost',
+  failed: 'it could not go on',
+};
+
+/** What keeps a session alive, or will stop it, and when: newest evidence first. */
+export function whyView(session: SessionRecord, nowMs: number, limits: Limits): Why {
+  const { lease } = session;
+  const isLive = session.desired === 'ready' && !isFinal(session.phase);
+  return {
+    phase: session.phase,
+    since: iso(session.phaseSince),
+    endsAt: isLive ? iso(leaseEndMs(lease)) : null,
+    because: because(session),
+    evidence: [...lease.evidence]
+      .sort((a, b) => b.atMs - a.atMs)
+      .map((evidence) => ({
+        kind: evidence.kind,
+        at: iso(evidence.atMs),
+        detail: evidence.detail,
+        seenBy: EVIDENCE[evidence.kind].seenBy,
+        counts: isLive && countsAtMs(evidence, lease, limits) + lease.idleTtlMs > nowMs,
+      })),
+    holds: lease.holds.filter((hold) => hold.untilMs > nowMs).map(holdView),
+    idleEndsAt: isLive ? iso(lease.idleDeadlineMs) : null,
+    hardEndsAt: isLive ? iso(lease.hardDeadlineMs) : null,
+    selfReportedLimitAt: isLive ? iso(selfReportedLimitMs(lease, limits)) : null,
+  };
+}
