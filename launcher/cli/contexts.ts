@@ -1,0 +1,64 @@
+import { type Home, readIfThere, readJson, writeWhole } from './home.ts';
+import { nearest } from './nearest.ts';
+import { UsageError } from './usage-error.ts';
+
+/** The embedded launcher of this machine: always there, never written down. */
+export const LOCAL = 'local';
+
+export interface Context {
+  url: string;
+  /** Where the token is; null when DEVCTL_TOKEN is to be used. Tokens themselves are never copied. */
+  tokenFile: string | null;
+}
+export interface Contexts {
+  current: string;
+  contexts: Record<string, Context>;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+export function readContexts(home: Home): Contexts {
+  const stored = readJson(home.contextsFile);
+  const contexts: Record<string, Context> = {};
+  if (isRecord(stored) && isRecord(stored['contexts'])) {
+    for (const [name, value] of Object.entries(stored['contexts'])) {
+      if (!isRecord(value) || typeof value['url'] !== 'string') continue;
+      contexts[name] = { url: value['url'], tokenFile: typeof value['tokenFile'] === 'string' ? value['tokenFile'] : null };
+    }
+  }
+  const current = isRecord(stored) && typeof stored['current'] === 'string' ? stored['current'] : LOCAL;
+  return { current: current === LOCAL || Object.hasOwn(contexts, current) ? current : LOCAL, contexts };
+}
+
+export const writeContexts = (home: Home, contexts: Contexts): void =>
+  writeWhole(home.contextsFile, `${JSON.stringify(contexts, null, 2)}\n`);
+
+/** The context with this name; null for the embedded launcher. */
+export function contextNamed(contexts: Contexts, name: string): Context | null {
+  if (name === LOCAL) return null;
+  if (Object.hasOwn(contexts.contexts, name)) return contexts.contexts[name] as Context;
+  const near = nearest(name, [LOCAL, ...Object.keys(contexts.contexts)]);
+  throw new UsageError(
+    `there is no context ${JSON.stringify(name)}`,
+    near ? `did you mean ${near}? See devctl context ls` : 'see devctl context ls',
+  );
+}
+
+/** An address of a launcher, as it is kept. */
+export function checkAddress(text: string, name: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new UsageError(`${name} ${JSON.stringify(text)} is not an address`, 'write http://127.0.0.1:7070 or https://…');
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new UsageError(`${name} must begin with http:// or https://`);
+  if (url.username || url.password) throw new UsageError(`${name} must not carry a user or password`, 'give the token in DEVCTL_TOKEN');
+  return url.href.replace(/\/+$/, '');
+}
+
+export function readTokenFile(path: string): string {
+  const token = readIfThere(path)?.trim();
+  if (!token) throw new UsageError(`there is no token in ${path}`, 'write one into it, or give it in DEVCTL_TOKEN');
+  return token;
+}

@@ -1,0 +1,220 @@
+/** One flag. Its `env` twin means the same; the flag wins. */
+export interface FlagSpec {
+  readonly long: string;
+  readonly short?: string;
+  /** `switch` takes no value and has a `--no-` form where `negatable`; `list` may be given again (its twin is split at commas). */
+  readonly kind: 'switch' | 'text' | 'list';
+  readonly env: string;
+  readonly about: string;
+  /** Name of the value in help. */
+  readonly value?: string;
+  readonly negatable?: true;
+  /** What it is without flag and twin, in words. */
+  readonly fallback?: string;
+  /** The only values that are allowed. */
+  readonly choices?: readonly string[];
+}
+
+/**
+ * Every flag of every verb, each once. Flags that could destroy or flood when they are set for a whole shell carry their
+ * verb in the name of their twin.
+ */
+export const FLAGS = {
+  // what every verb takes
+  on: { long: 'on', kind: 'text', env: 'DEVCTL_ON', value: 'CONTEXT', about: 'use this context (see devctl context)' },
+  url: { long: 'url', kind: 'text', env: 'DEVCTL_URL', value: 'URL', about: 'use the launcher at this address, with DEVCTL_TOKEN' },
+  home: {
+    long: 'home',
+    kind: 'text',
+    env: 'DEVCTL_HOME',
+    value: 'DIR',
+    about: 'state folder of the embedded launcher and of this command',
+    fallback: '$XDG_DATA_HOME/devctl or ~/.local/share/devctl',
+  },
+  output: {
+    long: 'output',
+    short: 'o',
+    kind: 'text',
+    env: 'DEVCTL_OUTPUT',
+    value: 'FORM',
+    choices: ['table', 'json', 'plain'],
+    about: 'form of the data: table, json, or plain (tab-separated, no header)',
+    fallback: 'table',
+  },
+  json: { long: 'json', kind: 'switch', env: 'DEVCTL_JSON', about: 'the same as -o json' },
+  quiet: { long: 'quiet', short: 'q', kind: 'switch', env: 'DEVCTL_QUIET', about: 'no progress and no advice' },
+  yes: { long: 'yes', short: 'y', kind: 'switch', env: 'DEVCTL_YES', about: 'answer yes to every question' },
+  color: {
+    long: 'color',
+    kind: 'switch',
+    negatable: true,
+    env: 'DEVCTL_COLOR',
+    about: 'colours',
+    fallback: 'on a terminal, unless NO_COLOR is set',
+  },
+  help: { long: 'help', short: 'h', kind: 'switch', env: 'DEVCTL_HELP', about: 'say how the verb is used' },
+
+  // up, fork
+  size: {
+    long: 'size',
+    kind: 'text',
+    env: 'DEVCTL_SIZE',
+    value: 'SIZE',
+    choices: ['small', 'medium', 'large', 'xlarge'],
+    about: 'class of machine: small, medium, large, xlarge',
+    fallback: 'medium',
+  },
+  idle: { long: 'idle', kind: 'text', env: 'DEVCTL_IDLE', value: 'TIME', about: 'stop after this long without work', fallback: '30m' },
+  max: { long: 'max', kind: 'text', env: 'DEVCTL_MAX', value: 'TIME', about: 'stop after this long in any case', fallback: '12h' },
+  network: {
+    long: 'network',
+    kind: 'switch',
+    negatable: true,
+    env: 'DEVCTL_NETWORK',
+    about: 'the box may use the network',
+    fallback: 'yes',
+  },
+  name: {
+    long: 'name',
+    kind: 'text',
+    env: 'DEVCTL_NAME',
+    value: 'NAME',
+    about: 'name of the workspace',
+    fallback: 'made from the folder or address',
+  },
+  ref: { long: 'ref', kind: 'text', env: 'DEVCTL_REF', value: 'REF', about: 'branch or tag to clone', fallback: "the repository's own" },
+  allowSetup: {
+    long: 'allow-setup',
+    kind: 'switch',
+    negatable: true,
+    env: 'DEVCTL_ALLOW_SETUP',
+    about: 'let .devctl/setup.sh of this workspace run in its boxes, from now on',
+    fallback: 'no, until it is allowed once',
+  },
+  import: {
+    long: 'import',
+    kind: 'switch',
+    negatable: true,
+    env: 'DEVCTL_IMPORT',
+    about: 'send the folder in when the workspace is new',
+    fallback: 'yes',
+  },
+  wait: { long: 'wait', kind: 'switch', negatable: true, env: 'DEVCTL_WAIT', about: 'wait until it is done', fallback: 'yes' },
+  detach: { long: 'detach', short: 'd', kind: 'switch', env: 'DEVCTL_DETACH', about: 'the same as --no-wait' },
+  timeout: { long: 'timeout', kind: 'text', env: 'DEVCTL_TIMEOUT', value: 'TIME', about: 'wait at most this long', fallback: '10m' },
+
+  // the verbs' own
+  downAll: { long: 'all', kind: 'switch', env: 'DEVCTL_DOWN_ALL', about: 'every live session of yours' },
+  lsAll: { long: 'all', short: 'a', kind: 'switch', env: 'DEVCTL_LS_ALL', about: 'ended sessions too' },
+  follow: { long: 'follow', short: 'f', kind: 'switch', env: 'DEVCTL_FOLLOW', about: 'go on as more comes' },
+  tail: {
+    long: 'tail',
+    short: 'n',
+    kind: 'text',
+    env: 'DEVCTL_TAIL',
+    value: 'LINES',
+    about: 'begin with the last so many lines',
+    fallback: '200',
+  },
+  launcherLog: { long: 'launcher', kind: 'switch', env: 'DEVCTL_LOGS_LAUNCHER', about: "the launcher's own log" },
+  tty: { long: 'tty', short: 't', kind: 'switch', env: 'DEVCTL_EXEC_TTY', about: 'run it in a terminal' },
+  stdin: { long: 'stdin', kind: 'switch', negatable: true, env: 'DEVCTL_EXEC_STDIN', about: 'pass standard input on', fallback: 'yes' },
+  cwd: {
+    long: 'cwd',
+    short: 'w',
+    kind: 'text',
+    env: 'DEVCTL_EXEC_CWD',
+    value: 'DIR',
+    about: 'folder in the box to run in',
+    fallback: '/workspace/src',
+  },
+  env: { long: 'env', short: 'e', kind: 'list', env: 'DEVCTL_EXEC_ENV', value: 'NAME=VALUE', about: 'set a variable for the command' },
+  note: { long: 'note', kind: 'text', env: 'DEVCTL_SNAPSHOT_NOTE', value: 'TEXT', about: 'a note for people' },
+  count: { long: 'count', kind: 'text', env: 'DEVCTL_FORK_COUNT', value: 'N', about: 'how many', fallback: '1' },
+  names: { long: 'names', kind: 'list', env: 'DEVCTL_FORK_NAMES', value: 'NAME', about: 'name of a new workspace' },
+  snapshot: {
+    long: 'snapshot',
+    kind: 'text',
+    env: 'DEVCTL_FORK_SNAPSHOT',
+    value: 'SNAPSHOT',
+    about: 'begin with this one',
+    fallback: 'the present state',
+  },
+  forkUp: { long: 'up', kind: 'switch', env: 'DEVCTL_FORK_UP', about: 'lease a box for each, too' },
+  for: { long: 'for', kind: 'text', env: 'DEVCTL_HOLD_FOR', value: 'TIME', about: 'how long to hold', fallback: '2h' },
+  release: { long: 'release', kind: 'switch', env: 'DEVCTL_HOLD_RELEASE', about: 'remove the hold' },
+  force: { long: 'force', kind: 'switch', env: 'DEVCTL_DELETE_FORCE', about: 'even if work in it would be lost' },
+  dryRun: { long: 'dry-run', kind: 'switch', env: 'DEVCTL_DRY_RUN', about: 'only say what would be done' },
+  forbid: { long: 'forbid', kind: 'switch', env: 'DEVCTL_FORBID_SETUP', about: 'it may not run any more' },
+  port: { long: 'port', kind: 'text', env: 'DEVCTL_PORT', value: 'PORT', about: 'port to listen on', fallback: '0, any free one' },
+  host: { long: 'host', kind: 'text', env: 'DEVCTL_HOST', value: 'ADDRESS', about: 'address to listen on', fallback: '127.0.0.1' },
+  provider: { long: 'provider', kind: 'text', env: 'DEVCTL_PROVIDER', value: 'NAME', about: 'where boxes come from', fallback: 'local' },
+  isolation: {
+    long: 'isolation',
+    kind: 'text',
+    env: 'DEVCTL_ISOLATION',
+    value: 'KIND',
+    choices: ['auto', 'bubblewrap', 'unshare', 'none'],
+    about: 'what keeps a box of the embedded launcher in: auto, bubblewrap, unshare, none',
+    fallback: 'auto: the best there is, but never none',
+  },
+  readOnlyPath: {
+    long: 'read-only-path',
+    kind: 'list',
+    env: 'DEVCTL_READ_ONLY_PATH',
+    value: 'DIR',
+    about: 'a folder of this machine that boxes of the embedded launcher may read',
+  },
+  allowedHost: { long: 'allowed-host', kind: 'list', env: 'DEVCTL_ALLOWED_HOST', value: 'HOST', about: 'also answer to this Host name' },
+  stop: { long: 'stop', kind: 'switch', env: 'DEVCTL_SERVE_STOP', about: 'stop the launcher in the background; boxes go on' },
+  serveStatus: { long: 'status', kind: 'switch', env: 'DEVCTL_SERVE_STATUS', about: 'say whether one is running' },
+  tokenName: { long: 'name', kind: 'text', env: 'DEVCTL_TOKEN_NAME', value: 'NAME', about: 'what the token is for' },
+  scopes: {
+    long: 'scope',
+    kind: 'list',
+    env: 'DEVCTL_TOKEN_SCOPE',
+    value: 'SCOPE',
+    about: 'read, write or admin',
+    fallback: 'read and write',
+  },
+  owner: { long: 'owner', kind: 'text', env: 'DEVCTL_TOKEN_OWNER', value: 'OWNER', about: 'for another owner (needs the scope admin)' },
+  expires: { long: 'expires', kind: 'text', env: 'DEVCTL_TOKEN_EXPIRES', value: 'TIME', about: 'ends after this long', fallback: 'never' },
+  tokenFile: {
+    long: 'token-file',
+    kind: 'text',
+    env: 'DEVCTL_TOKEN_FILE',
+    value: 'FILE',
+    about: 'file that has the token of this context',
+  },
+} as const satisfies Record<string, FlagSpec>;
+
+export type FlagKey = keyof typeof FLAGS;
+type ValueOf<S> = S extends { kind: 'switch' } ? boolean : S extends { kind: 'list' } ? string[] : string;
+export type FlagValues = { -readonly [K in FlagKey]?: ValueOf<(typeof FLAGS)[K]> };
+
+/** What every verb takes. */
+export const COMMON_FLAGS = ['on', 'url', 'home', 'output', 'json', 'quiet', 'yes', 'color', 'help'] as const satisfies readonly FlagKey[];
+
+/** Variables that are no flag: secrets do not belong into an argument list, which every process can read. */
+export const EXTRA_ENV = [
+  { env: 'DEVCTL_TOKEN', about: 'token for DEVCTL_URL and for contexts without a token file' },
+  { env: 'DEVCTL_BOX', about: 'set inside a box: which one it is' },
+] as const;
+
+/** Every DEVCTL_* name that means something. */
+export const KNOWN_ENV: readonly string[] = [
+  ...new Set([...Object.values(FLAGS).map((flag) => flag.env), ...EXTRA_ENV.map((extra) => extra.env)]),
+].filter((name) => name !== FLAGS.help.env);
+
+/** The table of docs/generated/config.md: a row for each setting. */
+export function settings(): Array<{ env: string; flag: string; about: string; fallback: string }> {
+  const rows = Object.values(FLAGS as Record<string, FlagSpec>)
+    .filter((flag) => flag.env !== FLAGS.help.env)
+    .map((flag) => ({
+      env: flag.env,
+      flag: `--${flag.negatable ? '[no-]' : ''}${flag.long}${flag.value ? ` ${flag.value}` : ''}`,
+      about: flag.about,
+      fallback: flag.fallback ?? '',
+    }));
+  return [...rows, ...EXTRA_ENV.map(({ env, about }) => ({ env, flag: '', about, fallback: '' }))].sort((a, b) => (a.env < b.env ? -1 : 1));
+}

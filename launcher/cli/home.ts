@@ -1,0 +1,76 @@
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Env } from './parse.ts';
+import { UsageError } from './usage-error.ts';
+
+/** What lies where in the state folder. The launcher keeps its own things (store, boxes) beside these. */
+export interface Home {
+  readonly dir: string;
+  /** Written by the launcher once it listens. */
+  readonly launcherFile: string;
+  /** The local token, made by the launcher on its first start. */
+  readonly tokenFile: string;
+  readonly logDir: string;
+  readonly foldersDir: string;
+  readonly contextsFile: string;
+}
+
+export function homeAt(flag: string | undefined, env: Env): Home {
+  const chosen = flag ?? join(env['XDG_DATA_HOME'] || join(env['HOME'] || homedir(), '.local', 'share'), 'devctl');
+  if (chosen.includes('\0') || chosen === '') throw new UsageError('--home is not a folder name');
+  const dir = isAbsolute(chosen) ? resolve(chosen) : resolve(process.cwd(), chosen);
+  return {
+    dir,
+    launcherFile: join(dir, 'launcher.json'),
+    tokenFile: join(dir, 'token'),
+    logDir: join(dir, 'log'),
+    foldersDir: join(dir, 'folders'),
+    contextsFile: join(dir, 'contexts.json'),
+  };
+}
+
+/** A path as people write it: `~/…` for what is in the home folder. */
+export function tilde(path: string, env: Env): string {
+  const home = env['HOME'];
+  if (!home || home === '/') return path;
+  if (path === home) return '~';
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
+/** The text of a file; null when it is not there. */
+export function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+/** JSON of a file of ours; null when it is missing or damaged: everything kept this way can be made again. */
+export function readJson(path: string): unknown {
+  const text = readIfThere(path);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+/** Replaces a file in one step, for its owner only. */
+export function writeWhole(path: string, text: string): void {
+  const dir = dirname(path);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const next = `${path}.${process.pid}.new`;
+  try {
+    writeFileSync(next, text, { mode: 0o600, flag: 'w' });
+    chmodSync(next, 0o600);
+    renameSync(next, path);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
+}

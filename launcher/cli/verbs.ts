@@ -1,0 +1,394 @@
+import type { ArgSpec, Verb } from './verb.ts';
+
+const session: ArgSpec = { name: 'session', optional: true, complete: 'session' };
+const workspace: ArgSpec = { name: 'workspace', optional: true, complete: 'workspace' };
+const named: ArgSpec = { name: 'workspace', complete: 'workspace' };
+const SESSION_HELP = 'SESSION is the name of a workspace or the id of a session; without it, the workspace of this folder.';
+
+const WORKING: readonly Verb[] = [
+  {
+    name: 'up',
+    about: 'lease a box for a folder, a repository or a workspace',
+    more: `SOURCE is a folder, a git address or the name of a workspace; without it, this folder. A new workspace gets the folder's
+tracked and untracked files (not the ignored ones) and its git history. Later runs never overwrite what is in it.`,
+    args: [{ name: 'source', optional: true, complete: 'workspace' }],
+    flags: [
+      'size',
+      'idle',
+      'max',
+      'network',
+      'name',
+      'ref',
+      'allowSetup',
+      'import',
+      'wait',
+      'detach',
+      'timeout',
+      'isolation',
+      'readOnlyPath',
+    ],
+    examples: [
+      ['devctl up', 'a box for this folder'],
+      ['devctl up https://github.com/honojs/hono', 'a box with a clone'],
+      ['devctl up shop --size large --idle 2h', 'a workspace again, on a bigger box'],
+      ['devctl up --no-network --allow-setup', 'no network, but its setup script may run'],
+    ],
+    load: async () => (await import('./verbs/up.ts')).run,
+  },
+  {
+    name: 'down',
+    about: 'snapshot a workspace and let its box go',
+    more: SESSION_HELP,
+    args: [session],
+    flags: ['downAll', 'wait', 'timeout'],
+    examples: [
+      ['devctl down', 'that of this folder; prints the receipt'],
+      ['devctl down shop --no-wait', 'return as soon as the box is quiet'],
+      ['devctl down --all --yes', 'every one, without asking'],
+    ],
+    load: async () => (await import('./verbs/down.ts')).run,
+  },
+  {
+    name: 'ls',
+    about: 'your sessions',
+    flags: ['lsAll'],
+    examples: [
+      ['devctl ls', 'what is alive'],
+      ['devctl ls -o json', 'the same for a program'],
+    ],
+    load: async () => (await import('./verbs/ls.ts')).run,
+  },
+  {
+    name: 'status',
+    about: 'everything about a session and its workspace',
+    more: SESSION_HELP,
+    args: [session],
+    examples: [
+      ['devctl status', 'that of this folder'],
+      ['devctl status shop -o json', 'for a program'],
+    ],
+    load: async () => (await import('./verbs/status.ts')).run,
+  },
+  {
+    name: 'why',
+    about: 'what keeps a session alive, or will stop it, and when',
+    more: SESSION_HELP,
+    args: [session],
+    examples: [['devctl why shop', 'evidence, holds and deadlines']],
+    load: async () => (await import('./verbs/why.ts')).run,
+  },
+];
+
+const INSIDE: readonly Verb[] = [
+  {
+    name: 'shell',
+    about: 'a terminal in the box',
+    more: SESSION_HELP,
+    args: [session],
+    flags: ['cwd', 'env'],
+    examples: [
+      ['devctl shell', 'the login shell of the box'],
+      ['devctl shell shop --cwd packages/api', 'in a folder of it'],
+    ],
+    load: async () => (await import('./verbs/shell.ts')).run,
+  },
+  {
+    name: 'exec',
+    about: 'run a command in the box, with its exit code',
+    more: `${SESSION_HELP}
+Without SESSION write -- before the command. Arguments are passed as they are; no shell looks at them.`,
+    args: [session],
+    command: true,
+    flags: ['tty', 'stdin', 'cwd', 'env'],
+    examples: [
+      ['devctl exec -- npm test', 'in the box of this folder'],
+      ['devctl exec shop npm test', 'in that of a workspace'],
+      ['tar c . | devctl exec shop -- tar x', 'through a pipe'],
+      ['devctl exec -t shop top', 'with a terminal'],
+    ],
+    load: async () => (await import('./verbs/exec.ts')).run,
+  },
+  {
+    name: 'cp',
+    about: 'copy files into or out of a box',
+    more: `One side is SESSION:PATH (or :PATH for the workspace of this folder), with PATH absolute or relative to /workspace/src.
+If the target is a folder, the source goes into it; DIR/. means what is in DIR. A dash is a tar stream on standard input or output.`,
+    args: [
+      { name: 'from', complete: 'remote-path' },
+      { name: 'to', complete: 'remote-path' },
+    ],
+    examples: [
+      ['devctl cp ./data.sql shop:', 'into /workspace/src'],
+      ['devctl cp shop:dist ./out', 'a folder out of the box'],
+      ['devctl cp :coverage - | tar t', 'as a tar stream'],
+    ],
+    load: async () => (await import('./verbs/cp.ts')).run,
+  },
+  {
+    name: 'logs',
+    about: 'what the box and its setup script wrote',
+    more: SESSION_HELP,
+    args: [session],
+    flags: ['follow', 'tail', 'launcherLog'],
+    examples: [
+      ['devctl logs -f', 'as it comes'],
+      ['devctl logs --launcher --tail 50', "the launcher's own, JSON lines"],
+    ],
+    load: async () => (await import('./verbs/logs.ts')).run,
+  },
+  {
+    name: 'events',
+    about: 'what happened to a session',
+    more: SESSION_HELP,
+    args: [session],
+    flags: ['follow'],
+    examples: [
+      ['devctl events shop', 'so far'],
+      ['devctl events -f', 'and as it happens, until the session is over'],
+    ],
+    load: async () => (await import('./verbs/events.ts')).run,
+  },
+];
+
+const DURABLE: readonly Verb[] = [
+  {
+    name: 'snapshot',
+    about: 'a checkpoint of a live session, which goes on',
+    more: SESSION_HELP,
+    args: [session],
+    flags: ['note'],
+    examples: [['devctl snapshot --note "before the refactoring"', 'of the workspace of this folder']],
+    load: async () => (await import('./verbs/snapshot.ts')).create,
+  },
+  {
+    name: 'snapshots',
+    about: 'the snapshots of a workspace, newest first',
+    args: [workspace],
+    examples: [['devctl snapshots shop', 'with their sizes and parents']],
+    load: async () => (await import('./verbs/snapshot.ts')).list,
+  },
+  {
+    name: 'fork',
+    about: 'new workspaces that begin with the state of this one',
+    args: [workspace],
+    flags: ['count', 'names', 'snapshot', 'forkUp', 'size', 'idle', 'max', 'network'],
+    examples: [
+      ['devctl fork shop --count 3 --up', 'three, each with a box'],
+      ['devctl fork shop --names try-a --names try-b', 'with names of your own'],
+      ['devctl fork shop --snapshot snap_41', 'from an earlier state'],
+    ],
+    load: async () => (await import('./verbs/fork.ts')).run,
+  },
+  {
+    name: 'restore',
+    about: 'make an earlier snapshot the state of a workspace',
+    more: 'Newer snapshots stay. The workspace must have no live session.',
+    args: [
+      { name: 'workspace', optional: true, complete: 'workspace' },
+      { name: 'snapshot', optional: true },
+    ],
+    examples: [
+      ['devctl restore shop snap_41', ''],
+      ['devctl restore snap_41', 'the workspace of this folder'],
+    ],
+    load: async () => (await import('./verbs/restore.ts')).run,
+  },
+  {
+    name: 'hold',
+    about: 'keep a session for a time, whatever it does',
+    more: 'Without NAME it lists the holds. The same NAME again moves its end.',
+    args: [session, { name: 'name', optional: true }],
+    flags: ['for', 'release'],
+    examples: [
+      ['devctl hold build --for 2h', 'the session of this folder'],
+      ['devctl hold shop build --release', 'let it go again'],
+    ],
+    load: async () => (await import('./verbs/hold.ts')).run,
+  },
+  {
+    name: 'workspace',
+    about: 'list, show, delete, prune; allow a setup script',
+    examples: [['devctl workspace ls', 'all of yours']],
+    verbs: [
+      {
+        name: 'workspace ls',
+        about: 'your workspaces',
+        examples: [['devctl workspace ls', 'live or not']],
+        load: async () => (await import('./verbs/workspace.ts')).list,
+      },
+      {
+        name: 'workspace show',
+        about: 'one workspace',
+        args: [workspace],
+        examples: [['devctl workspace show shop', '']],
+        load: async () => (await import('./verbs/workspace.ts')).show,
+      },
+      {
+        name: 'workspace delete',
+        about: 'delete a workspace with its snapshots',
+        more: 'Asks first. Work that is in no snapshot, or pushed nowhere, needs --force.',
+        args: [named],
+        flags: ['force'],
+        examples: [['devctl workspace delete shop', '']],
+        load: async () => (await import('./verbs/workspace.ts')).remove,
+      },
+      {
+        name: 'workspace prune',
+        about: 'delete the snapshots that its retention no longer keeps',
+        args: [workspace],
+        flags: ['dryRun'],
+        examples: [['devctl workspace prune shop --dry-run', 'say which']],
+        load: async () => (await import('./verbs/workspace.ts')).prune,
+      },
+      {
+        name: 'workspace allow-setup',
+        about: 'let its .devctl/setup.sh run in its boxes',
+        args: [workspace],
+        flags: ['forbid'],
+        examples: [
+          ['devctl workspace allow-setup shop', ''],
+          ['devctl workspace allow-setup shop --forbid', 'no longer'],
+        ],
+        load: async () => (await import('./verbs/workspace.ts')).allowSetup,
+      },
+    ],
+  },
+];
+
+const MACHINERY: readonly Verb[] = [
+  {
+    name: 'doctor',
+    about: 'check this machine and the launcher, and say how to fix what is wrong',
+    examples: [['devctl doctor', '']],
+    load: async () => (await import('./verbs/doctor.ts')).run,
+  },
+  {
+    name: 'serve',
+    about: 'run the launcher in the foreground; stop or find the one in the background',
+    flags: ['port', 'host', 'provider', 'isolation', 'readOnlyPath', 'allowedHost', 'stop', 'serveStatus'],
+    examples: [
+      ['devctl serve --port 7070', 'until Ctrl-C'],
+      ['devctl serve --status', 'is there one in the background?'],
+      ['devctl serve --stop', 'stop it; boxes go on, and the next command starts it again'],
+    ],
+    load: async () => (await import('./verbs/serve.ts')).run,
+  },
+  {
+    name: 'token',
+    about: 'make, list and revoke tokens',
+    examples: [['devctl token ls', '']],
+    verbs: [
+      {
+        name: 'token create',
+        about: 'a new token, shown once',
+        flags: ['tokenName', 'scopes', 'owner', 'expires'],
+        examples: [['devctl token create --name ci --scope read --expires 30d', '']],
+        load: async () => (await import('./verbs/token.ts')).create,
+      },
+      {
+        name: 'token ls',
+        about: 'your tokens',
+        examples: [['devctl token ls', '']],
+        load: async () => (await import('./verbs/token.ts')).list,
+      },
+      {
+        name: 'token revoke',
+        about: 'revoke a token at once',
+        args: [{ name: 'id' }],
+        examples: [['devctl token revoke tok_01k2m3n4p5q6r7s8t9v0wxyz12', '']],
+        load: async () => (await import('./verbs/token.ts')).revoke,
+      },
+    ],
+  },
+  {
+    name: 'reap',
+    about: 'one pass of the reaper and the garbage collector',
+    flags: ['dryRun'],
+    examples: [
+      ['devctl reap --dry-run', 'only say what would go'],
+      ['devctl reap -o json', 'from a cron'],
+    ],
+    load: async () => (await import('./verbs/reap.ts')).run,
+  },
+  {
+    name: 'context',
+    about: 'launchers that you use, by name',
+    examples: [['devctl context ls', '']],
+    verbs: [
+      {
+        name: 'context ls',
+        about: 'your contexts',
+        examples: [['devctl context ls', '']],
+        load: async () => (await import('./verbs/context.ts')).list,
+      },
+      {
+        name: 'context add',
+        about: 'name a launcher',
+        more: 'The token stays in its file; without one, DEVCTL_TOKEN is used.',
+        args: [{ name: 'name' }, { name: 'address' }],
+        flags: ['tokenFile'],
+        examples: [['devctl context add team https://devctl.example.com --token-file ~/.config/devctl-team', '']],
+        load: async () => (await import('./verbs/context.ts')).add,
+      },
+      {
+        name: 'context use',
+        about: 'use a context from now on',
+        args: [{ name: 'name', complete: 'context' }],
+        examples: [['devctl context use local', 'the embedded launcher again']],
+        load: async () => (await import('./verbs/context.ts')).use,
+      },
+      {
+        name: 'context rm',
+        about: 'forget a context',
+        args: [{ name: 'name', complete: 'context' }],
+        examples: [['devctl context rm team', '']],
+        load: async () => (await import('./verbs/context.ts')).remove,
+      },
+    ],
+  },
+  {
+    name: 'completion',
+    about: 'a script that completes verbs, flags and names',
+    args: [{ name: 'shell', complete: 'shell' }],
+    examples: [
+      ['source <(devctl completion bash)', 'in ~/.bashrc'],
+      ['source <(devctl completion zsh)', 'in ~/.zshrc'],
+      ['devctl completion fish | source', 'in config.fish'],
+    ],
+    load: async () => (await import('./verbs/completion.ts')).script,
+  },
+  {
+    name: 'support-bundle',
+    about: 'an archive for a bug report, with secrets taken out',
+    args: [{ name: 'file', optional: true, complete: 'file' }],
+    examples: [['devctl support-bundle', 'writes devctl-support-….tar.gz here']],
+    load: async () => (await import('./verbs/support-bundle.ts')).run,
+  },
+  {
+    name: 'help',
+    about: 'how devctl, or a verb, is used; help settings lists every flag and variable',
+    args: [{ name: 'verb', optional: true, many: true, complete: 'verb' }],
+    examples: [
+      ['devctl help up', ''],
+      ['devctl help settings', 'every flag with its variable'],
+    ],
+    load: async () => (await import('./verbs/help.ts')).run,
+  },
+  {
+    name: '__complete',
+    about: 'words that may come next',
+    command: true,
+    hidden: true,
+    examples: [],
+    load: async () => (await import('./verbs/completion.ts')).complete,
+  },
+];
+
+/** Groups as help shows them. */
+export const VERB_GROUPS: ReadonlyArray<readonly [title: string, verbs: readonly Verb[]]> = [
+  ['Work', WORKING],
+  ['Inside the box', INSIDE],
+  ['Snapshots and workspaces', DURABLE],
+  ['Machinery', MACHINERY],
+];
+export const VERBS: readonly Verb[] = VERB_GROUPS.flatMap(([, verbs]) => verbs);

@@ -1,0 +1,59 @@
+import { resolve } from 'node:path';
+import { checkAddress, contextNamed, LOCAL, readContexts, readTokenFile, writeContexts } from '../contexts.ts';
+import { UsageError } from '../usage-error.ts';
+import type { Run } from '../verb.ts';
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,47}$/;
+
+export const list: Run = async (cli) => {
+  const { current, contexts } = readContexts(cli.home);
+  const all = [
+    { name: LOCAL, url: '', tokenFile: null as string | null },
+    ...Object.entries(contexts).map(([name, context]) => ({ name, ...context })),
+  ];
+  cli.show({
+    json: all.map((context) => ({ ...context, current: context.name === current })),
+    header: ['', 'CONTEXT', 'ADDRESS', 'TOKEN'],
+    rows: all.map((context) => [
+      context.name === current ? '*' : '',
+      context.name,
+      context.name === LOCAL ? `embedded launcher, ${cli.tilde(cli.home.dir)}` : context.url,
+      context.name === LOCAL ? 'its own' : context.tokenFile === null ? 'DEVCTL_TOKEN' : cli.tilde(context.tokenFile),
+    ]),
+  });
+  return undefined;
+};
+
+export const add: Run = async (cli, { args }) => {
+  const [name, address] = args as readonly [string, string];
+  if (!NAME.test(name)) throw new UsageError(`the name ${JSON.stringify(name)} is not valid`, 'use lower-case letters, digits and dashes');
+  if (name === LOCAL) throw new UsageError(`${LOCAL} is the embedded launcher of this machine`, 'give another name');
+  const url = checkAddress(address, 'the address');
+  const tokenFile = cli.flags.tokenFile === undefined ? null : resolve(cli.surroundings.cwd(), cli.flags.tokenFile);
+  if (tokenFile !== null) readTokenFile(tokenFile);
+  const stored = readContexts(cli.home);
+  writeContexts(cli.home, { ...stored, contexts: { ...stored.contexts, [name]: { url, tokenFile } } });
+  cli.print(`context ${name} is ${url}\n`);
+  cli.say(`use it with devctl context use ${name}, or with --on ${name}`);
+  return undefined;
+};
+
+export const use: Run = async (cli, { args }) => {
+  const [name] = args as readonly [string];
+  const stored = readContexts(cli.home);
+  contextNamed(stored, name);
+  writeContexts(cli.home, { ...stored, current: name });
+  cli.print(`context ${name} is in use\n`);
+  return undefined;
+};
+
+export const remove: Run = async (cli, { args }) => {
+  const [name] = args as readonly [string];
+  if (name === LOCAL) throw new UsageError(`${LOCAL} is always there`);
+  const stored = readContexts(cli.home);
+  contextNamed(stored, name);
+  const contexts = Object.fromEntries(Object.entries(stored.contexts).filter(([key]) => key !== name));
+  writeContexts(cli.home, { current: stored.current === name ? LOCAL : stored.current, contexts });
+  cli.print(`context ${name} is forgotten${stored.current === name ? `; ${LOCAL} is in use` : ''}\n`);
+  return undefined;
+};

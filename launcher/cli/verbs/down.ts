@@ -1,0 +1,132 @@
+import type { Client, Session } from '../../client/client.ts';
+import { collect } from '../../client/client.ts';
+import { DevctlError, isDevctlError } from '../../contract/errors.ts';
+import { isFinal } from '../../contract/phases.ts';
+import { formatDuration, parseDurationMs } from '../../contract/units.ts';
+import type { Cli } from '../cli.ts';
+import { workspaceAround } from '../folders.ts';
+import { failureOf } from '../lease.ts';
+import { json, plainRows } from '../output.ts';
+import { receiptLines, snapshotText, stoppedText } from '../receipt.ts';
+import { findSession, unknownWorkspace, workspaceName } from '../refs.ts';
+import { exitCode } from '../report.ts';
+import { Steps } from '../steps.ts';
+import { plainText, plural } from '../text.ts';
+import { UsageError } from '../usage-error.ts';
+import type { Run } from '../verb.ts';
+
+const TIMEOUT_MS = 3_600_000;
+
+function nothing(cli: Cli, why: string): undefined {
+  if (cli.form === 'json') cli.print(json([]));
+  else if (cli.form === 'table') cli.print(`nothing to do: ${why}\n`);
+}
+
+/** The live session that is meant; null when there is nothing to end. */
+async function meant(cli: Cli, client: Client, given: string | undefined): Promise<Session | null> {
+  const session = await findSession(cli, client, given);
+  if (session && isFinal(session.phase)) return null;
+  if (session || given === undefined) return session;
+  try {
+    await client.call('getWorkspace', { params: { name: given } });
+  } catch (error) {
+    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, given) : error;
+  }
+  return null;
+}
+
+async function narrate(client: Client, session: Session, steps: Steps, signal: AbortSignal): Promise<void> {
+  let text = 'making it quiet';
+  const start = performance.now();
+  steps.doing(() => `${text} · ${Math.round((performance.now() - start) / 1000)} s`);
+  try {
+    const after = (await collect(client.events(session.id, { follow: false, signal }))).at(-1)?.id;
+    for await (const event of client.events(session.id, { signal, ...(after !== undefined && { after }) })) text = plainText(event.message);
+  } catch {
+    // Only decoration: the wait itself tells what is wrong.
+  }
+}
+
+/** Ends one session and waits as far as was asked. */
+async function end(cli: Cli, client: Client, session: Session, steps: Steps): Promise<Session> {
+  const wait = cli.flags.wait === false ? 'quiet' : 'stopped';
+  const waitMs = cli.flags.timeout === undefined ? TIMEOUT_MS : (parseDurationMs(cli.flags.timeout) as number);
+  const quiet = new AbortController();
+  if (cli.talks) void narrate(client, session, steps, quiet.signal);
+  try {
+    return await client.call('endSession', { params: { id: session.id }, query: { wait, timeout: formatDuration(waitMs) }, waitMs });
+  } finally {
+    quiet.abort();
+    steps.stop();
+  }
+}
+
+/** Times of the steps out of the moments at which the session entered its phases. */
+function showSteps(steps: Steps, before: Session, after: Session): void {
+  const { quiescing, ending, saving, stopped, failed } = after.timings;
+  const over = stopped ?? failed;
+  if (quiescing !== undefined && ending !== undefined) steps.done('quiet', ending - quiescing, stoppedText(after));
+  if (ending !== undefined && (saving ?? over) !== undefined && before.box) steps.done('box gone', ((saving ?? over) as number) - ending);
+  if (saving !== undefined && over !== undefined && after.receipt?.snapshot) steps.done('snapshot', over - saving, snapshotText(after));
+}
+
+async function endAndTell(cli: Cli, client: Client, session: Session): Promise<Session> {
+  const steps = new Steps(cli);
+  const after = await end(cli, client, session, steps);
+  if (cli.talks) showSteps(steps, session, after);
+  if (cli.form === 'table') {
+    if (isFinal(after.phase)) cli.print(`${receiptLines(after).map(plainText).join('\n')}\n`);
+    else cli.print(`${after.workspace} is quiet and being saved (${after.phase}): see devctl status ${after.workspace}\n`);
+  }
+  if (after.phase === 'failed') throw failureOf(after);
+  return after;
+}
+
+async function endAll(cli: Cli): Promise<number | undefined> {
+  if (!cli.isRunning()) return nothing(cli, 'no launcher is running');
+  const client = await cli.client();
+  const sessions = (await collect(client.list('listSessions', { query: { limit: 200 } }))).filter((session) => !isFinal(session.phase));
+  if (sessions.length === 0) return nothing(cli, 'no session is live');
+  const names = sessions.map((session) => session.workspace).join(', ');
+  if (!(await cli.confirm(`end ${plural(sessions.length, 'session')} (${plainText(names)})?`))) return 1;
+  const results = await Promise.allSettled(sessions.map((session) => endAndTell(cli, client, session)));
+  const ended = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  showData(cli, ended);
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  if (failures.length <= 1) return throwFirst(failures);
+  for (const failure of failures) cli.warn(failure instanceof Error ? failure.message : String(failure));
+  return exitCode(failures[0]);
+}
+
+function throwFirst(failures: readonly unknown[]): undefined {
+  if (failures.length > 0) throw failures[0];
+}
+
+function showData(cli: Cli, sessions: readonly Session[]): void {
+  if (cli.form === 'json') cli.print(json(sessions));
+  if (cli.form === 'plain')
+    cli.print(plainRows(sessions.map((session) => [session.workspace, session.phase, session.receipt?.snapshot ?? ''])));
+}
+
+export const run: Run = async (cli, { args }) => {
+  if (cli.flags.timeout !== undefined) {
+    const [{ check }, { downQuerySchema }] = await Promise.all([import('../validate.ts'), import('../../contract/api.ts')]);
+    check(downQuerySchema, { timeout: cli.flags.timeout }, { timeout: '--timeout' });
+  }
+  const [given] = args;
+  if (cli.flags.downAll) {
+    if (given !== undefined) throw new UsageError('--all and a name cannot be given together');
+    return endAll(cli);
+  }
+  if (given === undefined && !workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd()))
+    return nothing(cli, 'this folder has no workspace');
+  if (!cli.hasLauncher()) {
+    if (given === undefined) return nothing(cli, 'no launcher is running and there is no state');
+    throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(given)}`);
+  }
+  const client = await cli.client();
+  const session = await meant(cli, client, given);
+  if (!session) return nothing(cli, `${given ?? workspaceName(cli, given)} has no live session`);
+  showData(cli, [await endAndTell(cli, client, session)]);
+  return undefined;
+};

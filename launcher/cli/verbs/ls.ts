@@ -1,0 +1,57 @@
+import { collect, type Session } from '../../client/client.ts';
+import type { Cli } from '../cli.ts';
+import { plainText, span } from '../text.ts';
+import type { Run } from '../verb.ts';
+
+/** How long until the lease ends by idleness; a hold or the hard limit is named where it decides. */
+function idleIn(session: Session, now: number): string {
+  if (session.phase !== 'ready') return '–';
+  return span(Math.max(0, Date.parse(session.lease.endsAt) - now));
+}
+
+/** What is worth saying beside the columns. */
+function remark(session: Session): string {
+  if (session.failure) return session.failure.detail;
+  if (session.desired === 'stopped' && session.phase === 'ready') return 'stopping';
+  if (session.generation > 1) return `gen ${session.generation}`;
+  if (session.lease.holds.length > 0) return `held: ${session.lease.holds.map((hold) => hold.name).join(', ')}`;
+  if (session.phase === 'ready' && session.content === 'empty') return 'empty';
+  return '';
+}
+
+function rowOf(session: Session, now: number): string[] {
+  const endedAt = session.endedAt === null ? now : Date.parse(session.endedAt);
+  return [
+    session.workspace,
+    session.phase,
+    session.box?.description ?? '–',
+    span(endedAt - Date.parse(session.createdAt)),
+    idleIn(session, now),
+    session.owner,
+    remark(session),
+  ];
+}
+
+export const run: Run = async (cli: Cli) => {
+  const all = cli.flags.lsAll ? ('true' as const) : ('false' as const);
+  const sessions = cli.hasLauncher() ? await collect((await cli.client()).list('listSessions', { query: { all, limit: 200 } })) : [];
+  const now = Date.now();
+  cli.show({
+    json: sessions,
+    header: ['WORKSPACE', 'PHASE', 'BOX', 'AGE', 'IDLE IN', 'OWNER', ''],
+    rows:
+      cli.form === 'plain'
+        ? sessions.map((session) => [
+            plainText(session.workspace),
+            session.phase,
+            session.id,
+            session.size,
+            session.createdAt,
+            session.lease.endsAt,
+            session.owner,
+          ])
+        : sessions.map((session) => rowOf(session, now)),
+    none: `nothing is live · ${cli.err.bold('devctl up')} leases a box for this folder`,
+  });
+  return undefined;
+};

@@ -1,0 +1,64 @@
+import { collect } from '../../client/client.ts';
+import { formatBytes } from '../../contract/units.ts';
+import { json, plainRows } from '../output.ts';
+import { needSession, workspaceName } from '../refs.ts';
+import { Steps } from '../steps.ts';
+import { clockTime, plainText } from '../text.ts';
+import { UsageError } from '../usage-error.ts';
+import type { Run } from '../verb.ts';
+
+const NOTE_MAX = 200;
+
+/** `devctl snapshot` */
+export const create: Run = async (cli, { args }) => {
+  const { note } = cli.flags;
+  if (note !== undefined && note.length > NOTE_MAX) throw new UsageError(`--note is longer than ${NOTE_MAX} characters`);
+  const client = await cli.client();
+  const session = await needSession(cli, client, args[0]);
+  const steps = new Steps(cli);
+  const start = performance.now();
+  steps.doing(() => 'making a snapshot');
+  try {
+    const snapshot = await client.call('createSnapshot', { params: { id: session.id }, body: note === undefined ? {} : { note } });
+    const sizes = [
+      snapshot.newBytes === null ? '' : `${formatBytes(snapshot.newBytes)} new`,
+      snapshot.bytes === null ? '' : `${formatBytes(snapshot.bytes)} in all`,
+    ];
+    steps.done(
+      'snapshot',
+      performance.now() - start,
+      [snapshot.parent ? `${snapshot.id} ← ${snapshot.parent.id}` : snapshot.id, ...sizes.filter(Boolean)].join(' · '),
+    );
+    if (cli.form === 'json') cli.print(json(snapshot));
+    else if (cli.form === 'plain') cli.print(plainRows([[snapshot.id, snapshot.state]]));
+    else cli.print(`${session.workspace}@${snapshot.id} ${snapshot.state}\n`);
+  } finally {
+    steps.stop();
+  }
+  return undefined;
+};
+
+/** `devctl snapshots` */
+export const list: Run = async (cli, { args }) => {
+  const name = workspaceName(cli, args[0]);
+  const client = await cli.client();
+  const snapshots = await collect(client.list('listSnapshots', { params: { name }, query: { limit: 200 } }));
+  const now = new Date();
+  cli.show({
+    json: snapshots,
+    header: ['SNAPSHOT', 'MADE', 'BY', 'STATE', 'SIZE', 'NEW', 'FILES', 'FROM', 'NOTE'],
+    rows: snapshots.map((snapshot) => [
+      `${snapshot.id}${snapshot.isHead ? ' (head)' : ''}`,
+      clockTime(new Date(snapshot.createdAt), now),
+      snapshot.reason,
+      `${snapshot.state}${snapshot.clean ? '' : ', not quiet'}`,
+      snapshot.bytes === null ? '–' : formatBytes(snapshot.bytes),
+      snapshot.newBytes === null ? '–' : formatBytes(snapshot.newBytes),
+      snapshot.files === null ? '–' : String(snapshot.files),
+      snapshot.parent?.id ?? '–',
+      plainText(snapshot.note ?? ''),
+    ]),
+    none: `workspace ${name} has no snapshot yet: devctl down or devctl snapshot makes one`,
+  });
+  return undefined;
+};

@@ -1,0 +1,102 @@
+import type { Client, Session, Workspace } from '../../client/client.ts';
+import { isDevctlError } from '../../contract/errors.ts';
+import { isFinal, PHASES } from '../../contract/phases.ts';
+import { formatBytes } from '../../contract/units.ts';
+import type { Cli } from '../cli.ts';
+import { workspaceAround } from '../folders.ts';
+import { json, pairs, plainRows } from '../output.ts';
+import { receiptLines } from '../receipt.ts';
+import { latestSession } from '../refs.ts';
+import { clockTime, seconds, span } from '../text.ts';
+import type { Run } from '../verb.ts';
+
+const at = (iso: string | null, now: Date): string => (iso === null ? '' : clockTime(new Date(iso), now));
+
+/** Everything of a workspace as names and values. */
+export function workspacePairs(workspace: Workspace, now: Date): Array<[string, string]> {
+  const { source } = workspace;
+  const origin = source.from === null ? source.kind : `${source.kind} of ${source.from}`;
+  const head = workspace.head === null ? 'none yet' : `${workspace.headOf ? `${workspace.headOf}@` : ''}${workspace.head}`;
+  return [
+    ['workspace', workspace.name],
+    ['  id', workspace.id],
+    ['  owner', workspace.owner],
+    ['  made', `${at(workspace.createdAt, now)} from ${origin}`],
+    ['  content', workspace.content],
+    [
+      '  head',
+      `${head}${workspace.headAt === null ? '' : ` · ${at(workspace.headAt, now)}`}${workspace.bytes === null ? '' : ` · ${formatBytes(workspace.bytes)}`}`,
+    ],
+    ['  unsaved', workspace.unsaved ? 'yes: its disk has work that is in no snapshot' : 'no'],
+    ['  setup script', workspace.setupAllowed ? 'may run' : 'may not run'],
+    ['  quarantined', workspace.quarantined ?? ''],
+    ['  keeps', `the last ${workspace.retention.keepLast} snapshots, and one a day for ${workspace.retention.keepDaily} days`],
+  ];
+}
+
+function sessionPairs(session: Session, now: Date): Array<[string, string]> {
+  const { lease, box } = session;
+  const times = Object.entries(session.timings)
+    .filter(([, ms]) => ms > 0)
+    .sort(([, a], [, b]) => a - b)
+    .map(([phase, ms]) => `${phase} ${seconds(ms)}`);
+  const live = !isFinal(session.phase);
+  return [
+    ['session', session.id],
+    ['  phase', `${session.phase}: ${PHASES[session.phase].about}${session.desired === 'stopped' && live ? ' (stopping)' : ''}`],
+    ['  failure', session.failure ? `${session.failure.detail} (${session.failure.code}); ${session.failure.hint}` : ''],
+    ['  size', `${session.size}${session.network ? '' : ', no network'}`],
+    ['  box', box ? `${box.description} · ${box.id} · generation ${session.generation}` : ''],
+    ['  provider', session.provider],
+    ['  heartbeat', box?.heartbeatAt ? `${span(now.getTime() - Date.parse(box.heartbeatAt))} ago` : ''],
+    ['  leased', at(session.createdAt, now)],
+    ['  ready', at(session.readyAt, now)],
+    ['  ended', session.endedAt ? `${at(session.endedAt, now)}${session.endReason ? ` (${session.endReason})` : ''}` : ''],
+    [
+      '  stops',
+      live ? `${at(lease.endsAt, now)}: after ${span(lease.idleTtlMs)} idle, and at ${at(lease.hardEndsAt, now)} at the latest` : '',
+    ],
+    ['  holds', lease.holds.map((hold) => `${hold.name} until ${at(hold.until, now)}`).join(', ')],
+    ['  times', times.join(' · ')],
+  ];
+}
+
+async function workspaceFor(client: Client, name: string): Promise<Workspace | null> {
+  try {
+    return await client.call('getWorkspace', { params: { name } });
+  } catch (error) {
+    if (isDevctlError(error, 'not_found')) return null;
+    throw error;
+  }
+}
+
+async function sessionOrNull(cli: Cli, client: Client, given: string | undefined): Promise<Session | null> {
+  try {
+    return await latestSession(cli, client, given);
+  } catch (error) {
+    const named = given ?? workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())?.name;
+    if (isDevctlError(error, 'not_found') && named !== undefined && (await workspaceFor(client, named))) return null;
+    throw error;
+  }
+}
+
+export const run: Run = async (cli, { args }) => {
+  const client = await cli.client();
+  const session = await sessionOrNull(cli, client, args[0]);
+  const name = session?.workspace ?? args[0] ?? workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())?.name ?? '';
+  const workspace = await workspaceFor(client, name);
+  const info = await client.call('info', {}).catch(() => null);
+  if (cli.form === 'json') cli.print(json({ workspace, session, launcher: info }));
+  else if (cli.form === 'plain') cli.print(plainRows([[name, session?.phase ?? 'none', session?.id ?? '', workspace?.head ?? '']]));
+  else {
+    const now = new Date();
+    const launcher: Array<[string, string]> = info
+      ? [['launcher', `${cli.target.name} · ${info.provider} · ${info.isolation} · version ${info.version}`]]
+      : [];
+    cli.print(
+      pairs([...(workspace ? workspacePairs(workspace, now) : []), ...(session ? sessionPairs(session, now) : []), ...launcher], cli.out),
+    );
+    if (session?.receipt) cli.print(`${receiptLines(session).join('\n')}\n`);
+  }
+  return undefined;
+};

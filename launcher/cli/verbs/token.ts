@@ -1,0 +1,56 @@
+import { collect } from '../../client/client.ts';
+import { createTokenSchema } from '../../contract/api.ts';
+import { tokenIdSchema } from '../../contract/fields.ts';
+import type { Scope } from '../../contract/records.ts';
+import { json, plainRows } from '../output.ts';
+import { clockTime } from '../text.ts';
+import { check } from '../validate.ts';
+import type { Run } from '../verb.ts';
+
+export const create: Run = async (cli) => {
+  const { tokenName, scopes, owner, expires } = cli.flags;
+  const body = {
+    name: tokenName ?? 'token',
+    ...(scopes && { scopes: scopes as Scope[] }),
+    ...(owner !== undefined && { owner }),
+    ...(expires !== undefined && { expiresIn: expires }),
+  };
+  check(createTokenSchema, body, { name: '--name', scopes: '--scope', owner: '--owner', expiresIn: '--expires' });
+  const token = await (await cli.client()).call('createToken', { body });
+  if (cli.form === 'json') cli.print(json(token));
+  else if (cli.form === 'plain') cli.print(plainRows([[token.token, token.id]]));
+  else {
+    cli.print(`${token.token}\n`);
+    cli.say(
+      `token ${token.id} of ${token.owner} (${token.scopes.join(', ')})${token.expiresAt ? ` ends ${clockTime(new Date(token.expiresAt), new Date())}` : ''}; it is not shown again`,
+    );
+  }
+  return undefined;
+};
+
+export const list: Run = async (cli) => {
+  const tokens = await collect((await cli.client()).list('listTokens', { query: { limit: 200 } }));
+  const now = new Date();
+  cli.show({
+    json: tokens,
+    header: ['TOKEN', 'NAME', 'OWNER', 'SCOPES', 'MADE', 'ENDS', ''],
+    rows: tokens.map((token) => [
+      token.id,
+      token.name,
+      token.owner,
+      token.scopes.join(','),
+      clockTime(new Date(token.createdAt), now),
+      token.expiresAt === null ? 'never' : clockTime(new Date(token.expiresAt), now),
+      token.revokedAt === null ? '' : 'revoked',
+    ]),
+  });
+  return undefined;
+};
+
+export const revoke: Run = async (cli, { args }) => {
+  const [id] = args as readonly [string];
+  check(tokenIdSchema, id, { '': 'the id' });
+  await (await cli.client()).call('revokeToken', { params: { id } });
+  cli.print(cli.form === 'json' ? json({ revoked: id }) : `token ${id} is revoked\n`);
+  return undefined;
+};

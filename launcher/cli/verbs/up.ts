@@ -1,0 +1,206 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client, Session } from '../../client/client.ts';
+import { type CreateSessionInput, createSessionSchema, waitQuerySchema } from '../../contract/api.ts';
+import { DevctlError, isDevctlError } from '../../contract/errors.ts';
+import { workspaceNameSchema } from '../../contract/fields.ts';
+import { formatBytes, parseDurationMs } from '../../contract/units.ts';
+import type { Cli } from '../cli.ts';
+import { remember, workspaceAround } from '../folders.ts';
+import { type Deadline, deadlineIn, failureOf, lease, waitReady } from '../lease.ts';
+import { json, plainRows } from '../output.ts';
+import { INTERRUPTED } from '../report.ts';
+import type { Selection } from '../select.ts';
+import { type Plan, plan, readSource, type SourceWord } from '../source.ts';
+import { Steps } from '../steps.ts';
+import { plural, span } from '../text.ts';
+import { check } from '../validate.ts';
+import type { Run } from '../verb.ts';
+
+const FIELD_FLAGS = {
+  workspace: '--name',
+  idleTtl: '--idle',
+  maxTtl: '--max',
+  size: '--size',
+  timeout: '--timeout',
+  'source.url': 'the address',
+  'source.ref': '--ref',
+};
+
+/** The request as the flags say it, looked at before anything is started. */
+function request(cli: Cli, word: SourceWord): Omit<CreateSessionInput, 'workspace' | 'source'> {
+  const { flags } = cli;
+  const body = {
+    ...(flags.size !== undefined && { size: flags.size as NonNullable<CreateSessionInput['size']> }),
+    ...(flags.idle !== undefined && { idleTtl: flags.idle }),
+    ...(flags.max !== undefined && { maxTtl: flags.max }),
+    ...(flags.network !== undefined && { network: flags.network }),
+    ...(flags.allowSetup !== undefined && { allowSetup: flags.allowSetup }),
+  };
+  if (flags.name !== undefined) check(workspaceNameSchema, flags.name, { '': '--name' });
+  const source =
+    word.kind === 'git' ? { kind: 'git' as const, url: word.url, ...(flags.ref !== undefined && { ref: flags.ref }) } : undefined;
+  check(createSessionSchema, { ...body, workspace: flags.name ?? 'x', ...(source && { source }) }, FIELD_FLAGS);
+  if (flags.timeout !== undefined) check(waitQuerySchema, { timeout: flags.timeout }, FIELD_FLAGS);
+  return body;
+}
+
+/** The files of the folder, if they may be needed. Read before a box is leased: what cannot be read is told first. */
+async function selection(cli: Cli, chosen: Plan): Promise<Selection | null> {
+  const { folder, workspace } = chosen;
+  if (folder === null || cli.flags.import === false || workspace?.content === 'present') return null;
+  if (workspace && workspace.source.kind !== 'upload') return null;
+  if (!existsSync(folder)) return null;
+  const { selectFiles } = await import('../select.ts');
+  return selectFiles(folder, cli.home.dir);
+}
+
+function introduce(cli: Cli, chosen: Plan, files: Selection | null): void {
+  const { name, workspace, folder, source } = chosen;
+  const head = `workspace ${cli.err.bold(name)}`;
+  if (workspace?.head) {
+    const age = workspace.headAt === null ? '' : ` · ${span(Date.now() - Date.parse(workspace.headAt))} ago`;
+    cli.say(`${head}  head ${workspace.head}${age}${workspace.bytes === null ? '' : ` · ${formatBytes(workspace.bytes)}`}`);
+  } else if (files && folder) {
+    const counted = [plural(files.files, 'file'), files.branches === null ? '' : plural(files.branches, 'branch', 'branches')]
+      .filter(Boolean)
+      .join(', ');
+    cli.say(`${head}  new, from ${cli.tilde(folder)} (${counted})`);
+  } else cli.say(`${head}${source?.kind === 'git' && !workspace ? `  new, a clone of ${source.url}` : ''}`);
+}
+
+/** Sends the folder in. When another command was quicker, its files are the ones that count. */
+async function importFolder(client: Client, session: Session, files: Selection, steps: Steps): Promise<void> {
+  const { packItems } = await import('../pack.ts');
+  const start = performance.now();
+  let sent = 0;
+  steps.doing(() => `sending ${formatBytes(sent)} of ${formatBytes(files.bytes)}`);
+  const tar = packItems(files.items, (bytes) => {
+    sent = bytes;
+  });
+  let failure: unknown;
+  tar.once('error', (error) => {
+    failure = error;
+  });
+  try {
+    const { bytes } = await client.importSource(session.id, tar);
+    steps.done('workspace in', performance.now() - start, formatBytes(bytes));
+  } catch (error) {
+    if (isDevctlError(error, 'workspace_not_empty')) return;
+    throw isDevctlError(failure) ? failure : error;
+  }
+}
+
+function setupNote(cli: Cli, chosen: Plan): void {
+  const { folder, name, workspace } = chosen;
+  if (folder === null || cli.flags.allowSetup !== undefined || workspace?.setupAllowed) return;
+  if (existsSync(join(folder, '.devctl', 'setup.sh')))
+    cli.warn(`.devctl/setup.sh was not run: allow it with devctl workspace allow-setup ${name}`);
+}
+
+/** What a person wants to know at the end, and what to do next. */
+function conclude(cli: Cli, session: Session): void {
+  if (cli.form === 'json') return cli.print(json(session));
+  if (cli.form === 'plain') return cli.print(plainRows([[session.id, session.workspace, session.phase]]));
+  const { idleTtlMs, hardEndsAt } = session.lease;
+  cli.print(
+    `session ${session.id} is ${session.phase} · stops after ${span(idleTtlMs)} idle (${span(Date.parse(hardEndsAt) - Date.now())} at most)\n`,
+  );
+  if (!cli.talks) return;
+  const here = cli.surroundings.cwd();
+  const name = session.workspace;
+  cli.say('');
+  for (const [verb, meaning] of [
+    [`devctl shell ${name}`, 'a terminal in it'],
+    [`devctl exec ${name} npm test`, 'run a command'],
+    [`devctl down ${name}`, 'snapshot it and let it go'],
+  ] as const) {
+    cli.say(`  ${shortFor(cli, verb, name, here).padEnd(28)}${cli.err.dim(meaning)}`);
+  }
+}
+
+/** Verbs need no name in the folder of the workspace. */
+function shortFor(cli: Cli, command: string, name: string, here: string): string {
+  if (workspaceAround(cli.home, cli.target.name, here)?.name !== name) return command;
+  return command.includes(' exec ') ? command.replace(` ${name} `, ' -- ') : command.replace(` ${name}`, '');
+}
+
+/** Ctrl-C leaves the session alone: it goes on coming up, and the next `up` takes it up again. */
+function onInterrupt(cli: Cli, steps: Steps, name: string): () => void {
+  const listener = () => {
+    steps.stop();
+    cli.surroundings.stderr.write(
+      `\nworkspace ${name} goes on coming up in the background; devctl up takes it up again, devctl down ends it\n`,
+    );
+    process.exit(INTERRUPTED);
+  };
+  process.once('SIGINT', listener);
+  return () => process.off('SIGINT', listener);
+}
+
+async function bringUp(
+  cli: Cli,
+  client: Client,
+  body: CreateSessionInput,
+  chosen: Plan,
+  files: Selection | null,
+  deadline: Deadline,
+): Promise<Session> {
+  const steps = new Steps(cli);
+  const release = onInterrupt(cli, steps, chosen.name);
+  const start = performance.now();
+  try {
+    const { session, isNew } = await lease(client, body, deadline, steps);
+    if (isNew) steps.done('leased', performance.now() - start);
+    else if (cli.given.has('size') || cli.given.has('idle') || cli.given.has('max') || cli.given.has('network')) {
+      cli.warn(`${chosen.name} has a live session already: its size, times and network stay as they are until devctl down`);
+    }
+    if (cli.flags.wait === false || cli.flags.detach) return session;
+    const ready = await waitReady(client, session, deadline, steps, { talks: cli.talks });
+    if (isNew) launchedSteps(steps, ready);
+    if (ready.content === 'empty' && files) await importFolder(client, ready, files, steps);
+    else if (ready.content === 'empty' && chosen.folder !== null && cli.flags.import !== false)
+      cli.warn(`the workspace is empty, and ${chosen.folder} cannot be sent in`);
+    steps.done('ready', performance.now() - start, isNew ? '' : 'it was there already');
+    return ready;
+  } finally {
+    steps.stop();
+    release();
+  }
+}
+
+function launchedSteps(steps: Steps, session: Session): void {
+  const { launching = 0, bootstrapping = 0, ready = 0 } = session.timings;
+  const from = session.generation > 1 ? `gen ${session.generation} · ` : '';
+  steps.done('box launched', bootstrapping - launching, `${from}${session.box?.description ?? ''}`);
+  if (session.content === 'present') steps.done('workspace in', ready - bootstrapping, session.head === null ? '' : `from ${session.head}`);
+}
+
+export const run: Run = async (cli, { args }) => {
+  const word = readSource(args[0], cli.surroundings.cwd(), cli.env['HOME']);
+  const settings = request(cli, word);
+  const client = await cli.client();
+  const chosen = await plan(cli, client, word);
+  if (chosen.workspace === undefined && (cli.talks || chosen.folder !== null)) chosen.workspace = await lookUp(client, chosen.name);
+  const files = await selection(cli, chosen);
+  for (const note of files?.notes ?? []) cli.warn(note);
+  if (files?.files === 0) cli.warn(`${chosen.folder} has no files: the workspace begins empty`);
+  introduce(cli, chosen, files);
+  if (chosen.folder !== null) remember(cli.home, cli.target.name, chosen.folder, chosen.name);
+  const body = { workspace: chosen.name, ...settings, ...(chosen.source && { source: chosen.source }) };
+  const timeoutMs = cli.flags.timeout === undefined ? 600_000 : (parseDurationMs(cli.flags.timeout) as number);
+  const session = await bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs));
+  if (files) setupNote(cli, chosen);
+  conclude(cli, session);
+  if (session.phase === 'ready' && session.failure) throw failureOf(session);
+  return undefined;
+};
+
+async function lookUp(client: Client, name: string): Promise<Plan['workspace']> {
+  try {
+    return await client.call('getWorkspace', { params: { name } });
+  } catch (error) {
+    if (error instanceof DevctlError && error.code === 'not_found') return null;
+    throw error;
+  }
+}

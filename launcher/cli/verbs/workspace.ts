@@ -1,0 +1,83 @@
+import { collect } from '../../client/client.ts';
+import { isDevctlError } from '../../contract/errors.ts';
+import { formatBytes } from '../../contract/units.ts';
+import { forgetWorkspace, knownFolders } from '../folders.ts';
+import { json, pairs, plainRows } from '../output.ts';
+import { unknownWorkspace, workspaceName } from '../refs.ts';
+import { plural, span } from '../text.ts';
+import type { Run } from '../verb.ts';
+import { workspacePairs } from './status.ts';
+
+export const list: Run = async (cli) => {
+  const workspaces = cli.hasLauncher() ? await collect((await cli.client()).list('listWorkspaces', { query: { limit: 200 } })) : [];
+  const folders = new Map(knownFolders(cli.home, cli.target.name).map(({ name, folder }) => [name, folder]));
+  const now = Date.now();
+  cli.show({
+    json: workspaces,
+    header: ['WORKSPACE', 'HEAD', 'SAVED', 'SIZE', 'SESSION', 'FROM', ''],
+    rows: workspaces.map((workspace) => [
+      workspace.name,
+      workspace.head ?? '–',
+      workspace.headAt === null ? '–' : `${span(now - Date.parse(workspace.headAt))} ago`,
+      workspace.bytes === null ? '–' : formatBytes(workspace.bytes),
+      workspace.session ?? '–',
+      folders.get(workspace.name) ?? workspace.source.from ?? workspace.source.kind,
+      workspace.quarantined ? 'damaged' : workspace.unsaved ? 'unsaved work' : '',
+    ]),
+    none: 'no workspace yet · devctl up makes one of this folder',
+  });
+  return undefined;
+};
+
+export const show: Run = async (cli, { args }) => {
+  const name = workspaceName(cli, args[0]);
+  const client = await cli.client();
+  const workspace = await client.call('getWorkspace', { params: { name } }).catch(async (error: unknown) => {
+    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, name) : error;
+  });
+  if (cli.form === 'json') cli.print(json(workspace));
+  else if (cli.form === 'plain') cli.print(plainRows([[workspace.name, workspace.id, workspace.head ?? '', workspace.session ?? '']]));
+  else cli.print(pairs(workspacePairs(workspace, new Date()), cli.out));
+  return undefined;
+};
+
+export const remove: Run = async (cli, { args }) => {
+  const name = workspaceName(cli, args[0]);
+  const client = await cli.client();
+  const workspace = await client.call('getWorkspace', { params: { name } }).catch(async (error: unknown) => {
+    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, name) : error;
+  });
+  const what = workspace.bytes === null ? '' : ` (${formatBytes(workspace.bytes)})`;
+  if (!(await cli.confirm(`delete workspace ${name}${what} with all of its snapshots?`))) return 1;
+  await client.call('deleteWorkspace', { params: { name }, query: { force: cli.flags.force ? 'true' : 'false' } });
+  forgetWorkspace(cli.home, cli.target.name, name);
+  cli.print(cli.form === 'json' ? json({ deleted: name }) : `workspace ${name} is deleted\n`);
+  return undefined;
+};
+
+export const prune: Run = async (cli, { args }) => {
+  const name = workspaceName(cli, args[0]);
+  const client = await cli.client();
+  const dryRun = cli.flags.dryRun === true;
+  const result = await client.call('pruneSnapshots', { params: { name }, body: { dryRun } });
+  if (cli.form === 'json') cli.print(json({ ...result, dryRun }));
+  else if (cli.form === 'plain') cli.print(plainRows(result.removed.map((id) => [id])));
+  else {
+    const removed =
+      result.removed.length === 0
+        ? 'nothing to remove'
+        : `${plural(result.removed.length, 'snapshot')} ${dryRun ? 'would be removed' : 'removed'}: ${result.removed.join(', ')}`;
+    cli.print(`${removed} · ${result.kept} kept\n`);
+  }
+  return undefined;
+};
+
+export const allowSetup: Run = async (cli, { args }) => {
+  const name = workspaceName(cli, args[0]);
+  const client = await cli.client();
+  const setupAllowed = cli.flags.forbid !== true;
+  const workspace = await client.call('updateWorkspace', { params: { name }, body: { setupAllowed } });
+  if (cli.form === 'json') cli.print(json(workspace));
+  else cli.print(`.devctl/setup.sh of ${name} ${setupAllowed ? 'may run in its boxes, from the next devctl up on' : 'may not run'}\n`);
+  return undefined;
+};

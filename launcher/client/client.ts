@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import type { Duplex, Readable } from 'node:stream';
+import type { Session, Snapshot, Workspace } from '../contract/api.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { isFinal } from '../contract/phases.ts';
+import type { SessionEvent } from '../contract/records.ts';
+import type { OperationId, OperationInput, OperationResponse } from '../contract/routes.ts';
+import { type ExecTransport, webSocketTransport } from './attach.ts';
+import { resumingEvents } from './events.ts';
+import { assertGood, type BaseUrl, type HttpTransport, nodeTransport, readText, type WireResponse } from './http.ts';
+import { CLIENT_LIMITS } from './limits.ts';
+import { withRetries } from './retry.ts';
+import { fillPath, isRepeatable, takesIdempotencyKey, WIRE } from './wire.ts';
+
+export interface ClientOptions {
+  baseUrl: BaseUrl;
+  /** A function is asked at each request, so that a token file that was written anew is seen. */
+  token?: string | (() => string | undefined);
+  userAgent?: string;
+  /** Carries requests; default: node:http and node:https. */
+  transport?: HttpTransport;
+  /** Carries commands and terminals; default: a WebSocket to the launcher. */
+  exec?: ExecTransport;
+}
+
+type Given<T> = { [K in keyof T as T[K] extends undefined ? never : K]: T[K] };
+type Optional<T, K extends PropertyKey> = Omit<T, K> & Partial<Pick<T, K & keyof T>>;
+
+/** What a call takes: parameters and body where the operation has them; a query may be left out. */
+export type CallInput<Id extends OperationId> = Optional<Given<OperationInput<Id>>, 'query'> & CallOptions;
+
+export interface CallOptions {
+  /** Given by the caller to repeat a create over several runs; otherwise one is made for each call. */
+  idempotencyKey?: string;
+  signal?: AbortSignal | undefined;
+  /** How long the launcher was asked to wait, ms: the answer may take that much longer. */
+  waitMs?: number;
+}
+
+/** Operations whose answer is one JSON document, or nothing. */
+type JsonId = Exclude<
+  OperationId,
+  'events' | 'logs' | 'attach' | 'putFiles' | 'getFiles' | 'importSource' | 'launcherLogs' | 'metrics' | 'openapi' | 'docs'
+>;
+type ListId = 'listSessions' | 'listWorkspaces' | 'listSnapshots' | 'listTokens';
+type ItemOf<Id extends ListId> = OperationResponse<Id> extends { items: Array<infer T> } ? T : never;
+type TextId = 'logs' | 'launcherLogs' | 'metrics' | 'openapi';
+
+export interface Client {
+  /** One call and its answer. @throws DevctlError as the operation's table says, or `unavailable`, `timeout` */
+  call<Id extends JsonId>(id: Id, input: CallInput<Id>): Promise<OperationResponse<Id>>;
+  /** Every item of a list, page after page as they are asked for. */
+  list<Id extends ListId>(id: Id, input: CallInput<Id>): AsyncGenerator<ItemOf<Id>>;
+  /** Events of a session, resumed after a lost connection; with `follow` until the session is over. */
+  events(sessionId: string, options?: { follow?: boolean; after?: string; signal?: AbortSignal }): AsyncGenerator<SessionEvent>;
+  /** A byte stream of exec frames: write `start` first. */
+  attach(sessionId: string, signal?: AbortSignal): Promise<Duplex>;
+  /** An answer that is text and may go on for long. */
+  text<Id extends TextId>(id: Id, input: CallInput<Id>): Promise<Readable>;
+  putFiles(sessionId: string, path: string, tar: Readable, signal?: AbortSignal): Promise<{ files: number; bytes: number }>;
+  getFiles(sessionId: string, path: string, signal?: AbortSignal): Promise<Readable>;
+  importSource(sessionId: string, tar: Readable, signal?: AbortSignal): Promise<{ files: number; bytes: number }>;
+  close(): void;
+}
+
+/** Calls in which the launcher itself waits for a disk, a box or a command. */
+const SLOW: ReadonlySet<OperationId> = new Set<OperationId>([
+  'createSnapshot',
+  'forkWorkspace',
+  'restoreWorkspace',
+  'deleteWorkspace',
+  'pruneSnapshots',
+  'reap',
+  'exec',
+  'importSource',
+  'putFiles',
+  'getFiles',
+]);
+
+interface LooseInput extends CallOptions {
+  params?: Readonly<Record<string, unknown>>;
+  query?: Readonly<Record<string, unknown>>;
+  body?: unknown;
+}
+
+/** Sends one request of an operation, with its credentials, key and time limit. */
+class Sender {
+  readonly #options: ClientOptions;
+  readonly #http: HttpTransport;
+
+  constructor(options: ClientOptions, http: HttpTransport) {
+    this.#options = options;
+    this.#http = http;
+  }
+
+  token(): string | undefined {
+    const { token } = this.#options;
+    return typeof token === 'function' ? token() : token;
+  }
+
+  get userAgent(): string {
+    return this.#options.userAgent ?? 'devctl-client';
+  }
+
+  async send(
+    id: OperationId,
+    input: LooseInput,
+    extra: { headers?: Record<string, string>; upload?: Readable } = {},
+  ): Promise<WireResponse> {
+    const path = fillPath(id, input.params, input.query);
+    const json = input.body === undefined ? undefined : JSON.stringify(input.body);
+    const token = this.token();
+    const headers: Record<string, string> = {
+      accept: 'application/json, application/problem+json, */*',
+      'user-agent': this.userAgent,
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...(json !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(json)) }),
+      ...(extra.upload && { 'content-type': 'application/x-tar', 'transfer-encoding': 'chunked' }),
+      ...(takesIdempotencyKey(id) && { 'idempotency-key': input.idempotencyKey ?? randomUUID() }),
+      ...extra.headers,
+    };
+    const timeoutMs =
+      input.waitMs === undefined
+        ? SLOW.has(id)
+          ? CLIENT_LIMITS.slowAnswerMs
+          : CLIENT_LIMITS.answerMs
+        : input.waitMs + CLIENT_LIMITS.waitMarginMs;
+    const body = extra.upload ?? json;
+    return withRetries(isRepeatable(id) && !extra.upload, input.signal, async () =>
+      assertGood(
+        await this.#http.request({
+          method: WIRE[id].method,
+          path,
+          headers,
+          timeoutMs,
+          signal: input.signal,
+          ...(body !== undefined && { body }),
+        }),
+      ),
+    );
+  }
+
+  async json(id: OperationId, input: LooseInput, extra?: { upload?: Readable }): Promise<unknown> {
+    const response = await this.send(id, input, extra);
+    const text = await readText(response);
+    if (text === '') return undefined;
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new DevctlError('internal', `the answer to ${id} is not JSON: is this a devctl launcher?`, {
+        hint: 'check DEVCTL_URL and --on',
+        cause,
+      });
+    }
+  }
+}
+
+/** A client of one launcher. Answers are typed by the contract and not checked again: a newer launcher may send more. */
+export function createClient(options: ClientOptions): Client {
+  const http = options.transport ?? nodeTransport(options.baseUrl);
+  const sender = new Sender(options, http);
+  const exec = options.exec ?? webSocketTransport({ baseUrl: options.baseUrl, token: () => sender.token(), userAgent: sender.userAgent });
+  const call: Client['call'] = async (id, input) => (await sender.json(id, input as LooseInput)) as never;
+
+  async function* list<Id extends ListId>(id: Id, input: CallInput<Id>): AsyncGenerator<ItemOf<Id>> {
+    const first = input as LooseInput;
+    let cursor: string | null = null;
+    for (let page = 0; page < CLIENT_LIMITS.pages; page += 1) {
+      const query: Record<string, unknown> = { ...first.query, ...(cursor !== null && { cursor }) };
+      const answer = (await sender.json(id, { ...first, query })) as { items: Array<ItemOf<Id>>; nextCursor: string | null };
+      yield* answer.items;
+      cursor = answer.nextCursor;
+      if (cursor === null) return;
+    }
+    throw new DevctlError('too_large', `the list has more than ${CLIENT_LIMITS.pages} pages`);
+  }
+
+  return {
+    call,
+    list,
+    events(sessionId, { follow = true, after, signal } = {}) {
+      const open = async (lastEventId: string | null) => {
+        const headers = { accept: 'text/event-stream', ...(lastEventId !== null && { 'last-event-id': lastEventId }) };
+        const input = { params: { id: sessionId }, query: { follow: String(follow) }, signal };
+        return (await sender.send('events', input, { headers })).body;
+      };
+      const isOver = async () => isFinal((await call('getSession', { params: { id: sessionId }, signal })).phase);
+      return resumingEvents({ open, isOver, follow, signal }, after ?? null);
+    },
+    attach: (sessionId, signal) => exec.open(sessionId, signal),
+    text: async (id, input) => (await sender.send(id, input as LooseInput, { headers: { accept: 'text/plain, application/json' } })).body,
+    putFiles: async (sessionId, path, tar, signal) =>
+      (await sender.json('putFiles', { params: { id: sessionId }, query: { path }, signal }, { upload: tar })) as {
+        files: number;
+        bytes: number;
+      },
+    getFiles: async (sessionId, path, signal) =>
+      (await sender.send('getFiles', { params: { id: sessionId }, query: { path }, signal }, { headers: { accept: 'application/x-tar' } }))
+        .body,
+    importSource: async (sessionId, tar, signal) =>
+      (await sender.json('importSource', { params: { id: sessionId }, signal }, { upload: tar })) as { files: number; bytes: number },
+    close: () => http.close(),
+  };
+}
+
+/** Every item of a list at once, for callers that show all of it. */
+export async function collect<T>(items: AsyncIterable<T>, limit = 100_000): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) {
+    if (all.length >= limit) throw new DevctlError('too_large', `there are more than ${limit} items`);
+    all.push(item);
+  }
+  return all;
+}
+
+export type { Session, Snapshot, Workspace };
