@@ -1,0 +1,204 @@
+import type { QuiesceReport } from '../../launcher/contract/receipt.ts';
+import type { SnapshotRef } from '../../launcher/contract/records.ts';
+import type { Clock } from '../../launcher/ports/clock.ts';
+import {
+  type BoxRef,
+  type BoxState,
+  ComputeError,
+  type ComputePort,
+  type LaunchRequest,
+  type LaunchResult,
+  type ResourceList,
+  type ResourceTags,
+  type SnapshotRequest,
+  type SnapshotStatus,
+} from '../../launcher/ports/compute.ts';
+import { FakeDisks, type Files, keyOfRef } from './fake-disks.ts';
+import { FaultQueue } from './faults.ts';
+
+export interface FakeBox {
+  id: string;
+  tags: ResourceTags & { sessionId: string; generation: number };
+  volumeId: string;
+  state: 'running' | 'gone';
+  quiet: QuiesceReport | null;
+  createdAtMs: number;
+}
+
+/**
+ * A provider whose disks hold bytes. It keeps the rules of the port, and writes down who breaks a promise: two boxes on one
+ * volume (X), bytes dropped that nothing else has (W). It does what it was told to do wrong, and records every call.
+ */
+export class FakeCompute implements ComputePort {
+  readonly name = 'fake';
+  readonly disks = new FakeDisks();
+  readonly faults = new FaultQueue();
+  readonly boxes = new Map<string, FakeBox>();
+  readonly calls: Array<{ op: string; input: unknown }> = [];
+  /** Answers of `observe` while the provider cannot tell. */
+  blind = false;
+  /** Answers of `list` say that something is missing, and something is. */
+  partial = false;
+  /** Called when a box has gone, with what is left on its disk. */
+  onGone: (box: FakeBox, left: Files) => void = () => {};
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get violations(): string[] {
+    return this.disks.violations;
+  }
+
+  #do<T>(op: string, input: unknown, run: () => T): Promise<T> {
+    this.calls.push({ op, input });
+    return this.faults.around(op, run);
+  }
+
+  countOf(op: string): number {
+    return this.calls.filter((call) => call.op === op).length;
+  }
+
+  /** The running box of a session, of whatever generation. */
+  boxOf(sessionId: string): FakeBox | undefined {
+    return [...this.boxes.values()].find((box) => box.tags.sessionId === sessionId && box.state === 'running');
+  }
+
+  running(): FakeBox[] {
+    return [...this.boxes.values()].filter((box) => box.state === 'running');
+  }
+
+  /** A user writes a file; it is in the cache of the box until something flushes it. */
+  write(boxId: string, path: string, text: string): void {
+    const box = this.boxes.get(boxId);
+    if (box?.state !== 'running' || box.quiet !== null) throw new Error(`box ${boxId} takes no writes`);
+    const volume = this.disks.volume(box.volumeId);
+    volume.cache = { ...volume.cache, [path]: text };
+  }
+
+  /** The box dies with no notice: what was not flushed is lost. */
+  lose(boxId: string): void {
+    const box = this.boxes.get(boxId);
+    if (box?.state !== 'running') return;
+    box.state = 'gone';
+    const volume = this.disks.volumes.get(box.volumeId);
+    if (volume === undefined) return;
+    volume.cache = {};
+    this.onGone(box, volume.disk);
+  }
+
+  launch(request: LaunchRequest): Promise<LaunchResult> {
+    return this.#do('launch', request, () => {
+      const id = `box-${request.tags.operationId}`;
+      const known = this.boxes.get(id);
+      if (known) return { boxId: id, volumeId: known.volumeId, description: 'fake box' };
+      const volumeId = this.#volumeFor(request);
+      this.boxes.set(id, { id, tags: request.tags, volumeId, state: 'running', quiet: null, createdAtMs: this.#clock.now() });
+      return { boxId: id, volumeId, description: 'fake box', providerState: { launchedBy: request.tags.operationId } };
+    });
+  }
+
+  #volumeFor({ source, tags }: LaunchRequest): string {
+    if (source.kind === 'blank') return this.disks.makeVolume(tags, {}, this.#clock.now()).id;
+    if (source.kind === 'snapshot') return this.disks.makeVolume(tags, this.disks.restore(source.snapshot), this.#clock.now()).id;
+    const { id } = this.disks.volume(source.volumeId);
+    if (this.running().some((box) => box.volumeId === id)) throw new ComputeError('busy', `${id} is in use`);
+    return id;
+  }
+
+  observe(box: BoxRef): Promise<BoxState> {
+    return this.#do('observe', box, () => (this.blind ? 'unknown' : (this.boxes.get(box.boxId)?.state ?? 'gone')));
+  }
+
+  quiesce(box: BoxRef, operationId: string): Promise<QuiesceReport> {
+    return this.#do('quiesce', { box, operationId }, () => {
+      const found = this.boxes.get(box.boxId);
+      if (found?.state !== 'running') throw new ComputeError('unreachable', 'the box does not answer');
+      this.disks.flush(found.volumeId);
+      const files = this.disks.content(found.volumeId);
+      found.quiet ??= {
+        stoppedProcesses: ['sh'],
+        killedProcesses: [],
+        repositories: [],
+        files: Object.keys(files).length,
+        bytes: 0,
+        canary: null,
+        truncated: false,
+        tookMs: 5,
+      };
+      return found.quiet;
+    });
+  }
+
+  /** The launcher told it to work again. */
+  reopen(boxId: string): void {
+    const box = this.boxes.get(boxId);
+    if (box) box.quiet = null;
+  }
+
+  snapshot(request: SnapshotRequest): Promise<SnapshotStatus> {
+    return this.#do('snapshot', request, () => {
+      const known = this.disks.snapshots.get(keyOfRef(request.ref));
+      if (known) {
+        if (known.tags.operationId !== request.tags.operationId) throw new ComputeError('fatal', 'made by another operation');
+        return this.disks.status(known);
+      }
+      const volume = this.disks.volume(request.volumeId);
+      this.#judgeWriters(request);
+      if (request.liveBox !== null) {
+        if (this.boxes.get(request.liveBox.boxId)?.state !== 'running') throw new ComputeError('unreachable', 'it cannot be frozen');
+        this.disks.flush(volume.id);
+      }
+      return this.disks.status(this.disks.take(request.ref, request.tags, volume.disk, this.#clock.now()));
+    });
+  }
+
+  /** A disk that somebody writes to meanwhile gives a snapshot of no moment at all. */
+  #judgeWriters(request: SnapshotRequest): void {
+    const writer = this.running().find((box) => box.volumeId === request.volumeId && box.quiet === null);
+    if (writer && request.liveBox?.boxId !== writer.id)
+      this.violations.push(`X: snapshot ${keyOfRef(request.ref)} of ${request.volumeId} while ${writer.id} writes to it`);
+  }
+
+  observeSnapshot(ref: SnapshotRef): Promise<SnapshotStatus> {
+    return this.#do('observeSnapshot', ref, () => this.disks.look(ref));
+  }
+
+  end(box: BoxRef): Promise<void> {
+    return this.#do('end', box, () => this.lose(box.boxId));
+  }
+
+  dropVolume(volumeId: string): Promise<void> {
+    return this.#do('dropVolume', volumeId, () => {
+      if (this.running().some((box) => box.volumeId === volumeId)) throw new ComputeError('busy', `a box uses ${volumeId}`);
+      this.disks.dropVolume(volumeId);
+    });
+  }
+
+  dropSnapshot(ref: SnapshotRef): Promise<void> {
+    return this.#do('dropSnapshot', ref, () => void this.disks.snapshots.delete(keyOfRef(ref)));
+  }
+
+  list(): Promise<ResourceList> {
+    return this.#do('list', null, () => {
+      const boxes = this.running().map(({ id, tags, createdAtMs }) => ({ kind: 'box' as const, id, tags, createdAtMs, bytes: null }));
+      const volumes = [...this.disks.volumes.values()].map(({ id, tags, createdAtMs }) => ({
+        kind: 'volume' as const,
+        id,
+        tags,
+        createdAtMs,
+        bytes: null,
+      }));
+      const snapshots = [...this.disks.snapshots.values()].map(({ ref, tags, createdAtMs }) => ({
+        kind: 'snapshot' as const,
+        id: keyOfRef(ref),
+        tags,
+        createdAtMs,
+        bytes: null,
+      }));
+      const items = [...boxes, ...volumes, ...snapshots];
+      return this.partial ? { items: items.slice(1), complete: false } : { items, complete: true };
+    });
+  }
+}

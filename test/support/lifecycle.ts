@@ -1,0 +1,32 @@
+import { expectNothingLeft, expectSaved } from './checks.ts';
+import type { Users } from './users.ts';
+import type { World } from './world.ts';
+
+/** One whole life of a workspace, with every kind of step: what the crash sweep goes through. */
+export async function wholeLife(world: World, users: Users): Promise<void> {
+  const first = await users.up('shop', { idleTtlMs: 60_000 });
+  await world.settle();
+  await users.write(first, 'a', '1');
+  await users.checkpoint(first);
+  await world.settle();
+  await users.fork('shop', 'fork');
+  await users.write(first, 'b', '2');
+  await users.down(first);
+  await world.settle();
+  const fork = await users.up('fork', { idleTtlMs: 60_000 });
+  await world.settle();
+  await users.write(fork, 'c', '3');
+  world.clock.advance(70_000);
+  await world.settle({ until: (sessions) => sessions.length === 0 });
+  await world.reap();
+  world.clock.advance(world.limits.keepVolumeMs + 1000);
+  await world.reap();
+  const second = await users.up('shop');
+  await world.settle();
+  await users.write(second, 'd', '4');
+  await users.down(second);
+  await world.settle();
+  await expectNothingLeft(world);
+  await expectSaved(world, 'shop');
+  await expectSaved(world, 'fork');
+}

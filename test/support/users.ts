@@ -1,0 +1,137 @@
+import { DevctlError } from '../../launcher/contract/errors.ts';
+import { makeId } from '../../launcher/contract/fields.ts';
+import type { SessionRecord, WorkspaceRecord } from '../../launcher/contract/records.ts';
+import { askCheckpoint, askToStop, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
+import { newSession } from '../../launcher/core/session.ts';
+import { newWorkspace } from '../../launcher/core/workspace.ts';
+import { changeSession } from '../../launcher/ledger/sessions.ts';
+import { changeWorkspace, claimWorkspace, releaseWorkspace } from '../../launcher/ledger/workspaces.ts';
+import { type Launcher, OWNER, type World } from './world.ts';
+
+type Deps = Launcher['deps'];
+
+const HOUR_MS = 3_600_000;
+const QUOTAS = { liveSessions: 50, workspaces: 50, snapshotBytes: 1e12 };
+
+/** What users do, in the order of records in which the API does it. A repeat after a crash uses the same ids. */
+export class Users {
+  readonly #world: World;
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  id(prefix: 'ses' | 'ws'): string {
+    return makeId(prefix, this.#world.clock.now(), this.#world.random.bytes(16));
+  }
+
+  /** Asks for a session; the workspace is made if there is none. @throws DevctlError workspace_in_use … */
+  async up(name: string, options: { idleTtlMs?: number; maxTtlMs?: number } = {}): Promise<string> {
+    const id = this.id('ses');
+    await this.#world.act((deps) => this.#create(deps, id, name, options));
+    return id;
+  }
+
+  async #create(deps: Deps, id: string, name: string, options: { idleTtlMs?: number; maxTtlMs?: number }): Promise<void> {
+    const known = await deps.store.getSession({ owner: OWNER, id });
+    const session = known ?? (await this.#record(deps, id, name, options));
+    if (session.phase !== 'requested') return;
+    try {
+      await claimWorkspace(deps, session);
+    } catch (error) {
+      if (!(error instanceof DevctlError) || error.code === 'stale_generation') return;
+      if (await deps.store.deleteSession(session)) {
+        await deps.store.releaseSession(OWNER, id);
+        await releaseWorkspace(deps, session);
+      }
+      throw error;
+    }
+  }
+
+  async #record(deps: Deps, id: string, name: string, options: { idleTtlMs?: number; maxTtlMs?: number }): Promise<SessionRecord> {
+    await deps.store.reserveSession(OWNER, id, QUOTAS);
+    const workspace = await this.#workspace(deps, name, id.replace(/^ses_/, 'ws_'));
+    const record = newSession(
+      {
+        owner: OWNER,
+        id,
+        workspace: name,
+        workspaceId: workspace.id,
+        size: 'small',
+        network: true,
+        idleTtlMs: options.idleTtlMs ?? HOUR_MS,
+        maxTtlMs: options.maxTtlMs ?? 12 * HOUR_MS,
+      },
+      this.#world.clock.now(),
+    );
+    if (await deps.store.createSession(record)) return record;
+    return this.#world.session(id);
+  }
+
+  async #workspace(deps: Deps, name: string, id: string): Promise<WorkspaceRecord> {
+    const found = await deps.store.getWorkspace(OWNER, name);
+    if (found?.deleting) throw new DevctlError('not_found', 'it is being deleted');
+    if (found) return found;
+    await deps.store.reserveWorkspace(OWNER, id, QUOTAS);
+    await deps.store.createWorkspace(newWorkspace({ owner: OWNER, name, id, source: { kind: 'empty' } }, this.#world.clock.now()));
+    return this.#world.workspace(name);
+  }
+
+  async write(sessionId: string, path: string, text: string): Promise<void> {
+    this.#world.oracle.write(await this.#world.session(sessionId), path, text);
+  }
+
+  async down(sessionId: string): Promise<void> {
+    await this.#world.act((deps) =>
+      changeSession(deps, { owner: OWNER, id: sessionId }, (session) => askToStop(session, this.#world.clock.now())),
+    );
+  }
+
+  async checkpoint(sessionId: string): Promise<void> {
+    const ask = { operationId: `${sessionId}.checkpoint.${this.id('ws')}`, note: null, reason: 'checkpoint' as const };
+    await this.#world.act((deps) =>
+      changeSession(deps, { owner: OWNER, id: sessionId }, (session) =>
+        askCheckpoint(session, ask, this.#world.clock.now(), this.#world.limits),
+      ),
+    );
+  }
+
+  /** A workspace that begins with the head of another one. */
+  async fork(source: string, name: string): Promise<void> {
+    const { head } = await this.#world.workspace(source);
+    if (head === null) throw new DevctlError('wrong_phase', 'it has no head');
+    const id = this.id('ws');
+    await this.#world.act(async (deps) => {
+      await deps.store.reserveWorkspace(OWNER, id, QUOTAS);
+      if (!(await deps.store.pinSnapshot(OWNER, head, id))) throw new DevctlError('not_found', 'its head is being deleted');
+      const fork = newWorkspace(
+        { owner: OWNER, name, id, source: { kind: 'fork', workspace: source, snapshot: head } },
+        this.#world.clock.now(),
+      );
+      if (!(await deps.store.createWorkspace(fork)) && (await deps.store.getWorkspace(OWNER, name))?.id !== id)
+        throw new DevctlError('in_use', `${name} is there already`);
+    });
+    this.#world.oracle.set(id, this.#world.contentOfHead(head));
+  }
+
+  async restore(name: string, snapshotId: string): Promise<void> {
+    const before = await this.#world.workspace(name);
+    const ref = { workspaceId: before.id, id: snapshotId };
+    const files = await this.#world.act(async (deps) => {
+      const snapshot = await deps.store.getSnapshot(OWNER, ref);
+      const all = await deps.store.listSnapshots(OWNER, before.id, { limit: 200, after: null });
+      if (snapshot === null || all.items.some(({ state }) => state === 'pending')) throw new DevctlError('in_use', 'not now');
+      if (!(await deps.store.pinSnapshot(OWNER, ref, before.id))) throw new DevctlError('in_use', 'it is being deleted');
+      await changeWorkspace(deps, OWNER, name, (current) => restoredTo(current, snapshot, before.snapshotSeq + 1));
+      return this.#world.contentOfHead(ref);
+    });
+    this.#world.oracle.set(before.id, files);
+  }
+
+  async delete(name: string): Promise<void> {
+    const { id } = await this.#world.workspace(name);
+    await this.#world.act((deps) =>
+      changeWorkspace(deps, OWNER, name, (current) => (current.deleting ? null : markDeleted(current, null, true))),
+    );
+    this.#world.compute.disks.forgotten.add(id);
+  }
+}
