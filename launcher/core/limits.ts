@@ -23,6 +23,8 @@ export const LIMITS = {
   /** A box that still reports progress (a long clone or setup) gets this long. */
   prepareMs: 3_600_000,
   quiesceMs: 60_000,
+  /** Between SIGTERM and SIGKILL when a box is made quiet. */
+  stopGraceMs: 10_000,
   snapshotMs: 3_600_000,
   backoffBaseMs: 500,
   backoffMaxMs: 30_000,

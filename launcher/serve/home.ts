@@ -54,7 +54,8 @@ export function masterSecret(home: Home): Buffer {
   const file = join(home.dir, 'secret');
   if (!existsSync(file)) writePrivate(file, randomBytes(32).toString('hex'));
   const secret = Buffer.from(readFileSync(file, 'utf8').trim(), 'hex');
-  if (secret.length !== 32) throw new DevctlError('invalid_request', `${file} is damaged`, { hint: 'remove it: live boxes will be replaced' });
+  if (secret.length !== 32)
+    throw new DevctlError('invalid_request', `${file} is damaged`, { hint: 'remove it: live boxes will be replaced' });
   return secret;
 }
 

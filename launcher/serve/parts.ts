@@ -1,0 +1,133 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { createBoxApp } from '../api/app.ts';
+import type { ApiDeps } from '../api/deps.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { makeBoxToken } from '../contract/tokens.ts';
+import type { ControllerDeps } from '../controllers/deps.ts';
+import { reap } from '../controllers/reaper.ts';
+import { createSignals, type LocalSignals } from '../controllers/signals.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import { createLocalProvider, type LocalProvider } from '../providers/local/index.ts';
+import {
+  type EmbeddedDynamo,
+  openEmbeddedDynamo,
+  StateFolderInUseError,
+  StateFolderUnusableError,
+  StateFolderVersionError,
+} from '../stores/dynamo/embedded.ts';
+import { createDynamoStore } from '../stores/dynamo/store.ts';
+import { ensureTable } from '../stores/dynamo/table.ts';
+import { createTelemetry, type LauncherTelemetry } from '../telemetry/index.ts';
+import { launcherChecks } from './checks.ts';
+import type { ServeConfig } from './config.ts';
+import { type Home, masterSecret } from './home.ts';
+import { VERSION } from './version.ts';
+
+const TABLE = 'devctl';
+
+/** Everything that one launcher process is made of, wired together and not yet started. */
+export interface Parts {
+  api: ApiDeps;
+  controller: ControllerDeps & { signals: LocalSignals };
+  provider: LocalProvider;
+  telemetry: LauncherTelemetry;
+  /** Lets go of the provider's sockets and closes the table. Boxes live on. */
+  close(): Promise<void>;
+}
+
+export async function assemble(config: ServeConfig, home: Home): Promise<Parts> {
+  const table = await openTable(home);
+  const clock: Clock = { now: () => Date.now() };
+  const random: Random = { bytes: (length) => randomBytes(length) };
+  const telemetry = createTelemetry({ dir: home.logDir, clock });
+  const store = createDynamoStore({ client: table.client, tableName: TABLE, clock, random });
+  const signals = createSignals();
+  const master = masterSecret(home);
+  const derive = (purpose: string): Buffer => createHmac('sha256', master).update(purpose).digest();
+  const ledger = { store, clock, signals, telemetry };
+
+  let boxHandler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 });
+  const provider = await createLocalProvider({
+    stateDir: home.boxDir,
+    agentBundlePath: join(dirname(process.argv[1] ?? '.'), 'agent.cjs'),
+    isolation: config.isolation,
+    extraReadOnlyPaths: config.readOnlyPaths,
+    limits: {
+      archiveBytes: LIMITS.uploadBytes,
+      archiveFiles: LIMITS.uploadFiles,
+      archiveRatio: LIMITS.uploadRatio,
+      archiveRatioFloorBytes: LIMITS.uploadRatioFloorBytes,
+      stopGraceMs: LIMITS.stopGraceMs,
+      orphanLimitMs: LIMITS.orphanGraceMs,
+    },
+    quiesceTimeoutMs: LIMITS.quiesceMs,
+    clock,
+    random,
+    telemetry,
+    boxHandler: (request) => boxHandler(request),
+    onBoxGone: (box, owner) => signals.poke({ owner, id: box.sessionId }),
+  });
+  const controller = {
+    ...ledger,
+    compute: provider,
+    access: provider,
+    limits: LIMITS,
+    boxToken: ({ owner, id }: { owner: string; id: string }, generation: number) =>
+      makeBoxToken(owner, derive(`box ${owner} ${id} ${generation}`)),
+  };
+  const api: ApiDeps = {
+    ...ledger,
+    access: provider,
+    random,
+    limits: LIMITS,
+    quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
+    config: {
+      version: VERSION,
+      providerName: provider.name,
+      isolation: provider.isolation,
+      allowedHosts: config.allowedHosts,
+      cursorSecret: derive('cursors').toString('hex'),
+    },
+    startedAtMs: clock.now(),
+    reap: async (dryRun) => ({ ...(await reap(controller, { dryRun })), sessionsLookedAt: 0 }),
+    checks: () => launcherChecks(provider, home, store),
+    launcherLogs: (options) => telemetry.logs(options),
+    metricsText: () => telemetry.metricsText(),
+  };
+  const boxApp = createBoxApp(api);
+  boxHandler = async (request) => boxApp.fetch(request);
+  return {
+    api,
+    controller,
+    provider,
+    telemetry,
+    async close() {
+      await provider.stop();
+      await table.close();
+      telemetry.close();
+    },
+  };
+}
+
+async function openTable(home: Home): Promise<EmbeddedDynamo> {
+  try {
+    const table = await openEmbeddedDynamo({ dir: home.tableDir });
+    await ensureTable(table.client, TABLE);
+    return table;
+  } catch (error) {
+    if (error instanceof StateFolderInUseError) {
+      throw new DevctlError('in_use', error.message, { hint: 'use the launcher that is running: devctl serve --status', cause: error });
+    }
+    if (error instanceof StateFolderVersionError) {
+      throw new DevctlError('invalid_request', error.message, {
+        hint: 'update devctl, or give another folder in DEVCTL_HOME',
+        cause: error,
+      });
+    }
+    if (error instanceof StateFolderUnusableError)
+      throw new DevctlError('unavailable', error.message, { hint: 'see devctl doctor', cause: error });
+    throw error;
+  }
+}

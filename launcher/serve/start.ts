@@ -1,0 +1,72 @@
+import { createApp } from '../api/app.ts';
+import { listen } from '../api/server.ts';
+import type { ReapResult } from '../contract/api.ts';
+import { createReapLoop } from '../controllers/reap-loop.ts';
+import { reap } from '../controllers/reaper.ts';
+import { createWorker } from '../controllers/worker.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { ServeConfig } from './config.ts';
+import { clearRunning, openHome, writeRunning } from './home.ts';
+import { ensureLocalToken } from './local-token.ts';
+import { assemble, type Parts } from './parts.ts';
+import { VERSION } from './version.ts';
+
+export interface Launcher {
+  url: string;
+  /** Stops serving. Boxes live on; whoever starts next takes their sessions up. */
+  stop(): Promise<void>;
+}
+
+const REAP_EVERY_MS = 60_000;
+
+/**
+ * Starts the launcher process: takes up live boxes and sessions, then listens.
+ * @throws DevctlError when it cannot: state folder in use or of a newer version, port in use, nothing to isolate boxes with
+ */
+export async function startLauncher(config: ServeConfig): Promise<Launcher> {
+  const home = openHome(config.home);
+  const parts = await assemble(config, home);
+  const worker = createWorker(parts.controller);
+  const reaper = createReapLoop(parts.controller, REAP_EVERY_MS);
+  try {
+    await parts.provider.start();
+    await ensureLocalToken(parts.api, home, config.owner);
+    const server = await listen(createApp(parts.api), parts.api, { host: config.host, port: config.port });
+    await worker.start();
+    reaper.start();
+    writeRunning(home, { url: server.url, pid: process.pid, version: VERSION, startedAt: new Date().toISOString() });
+    parts.telemetry.info({
+      op: 'launcher.start',
+      outcome: 'ok',
+      url: server.url,
+      provider: parts.provider.name,
+      isolation: parts.provider.isolation,
+    });
+    return {
+      url: server.url,
+      async stop() {
+        clearRunning(home);
+        await server.close();
+        await reaper.stop();
+        await worker.stop();
+        await parts.close();
+      },
+    };
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+}
+
+/** For a cron: what is due now and one pass of the reaper, then nothing is left running. */
+export async function reapOnce(config: ServeConfig): Promise<ReapResult> {
+  const home = openHome(config.home);
+  const parts: Parts = await assemble(config, home);
+  try {
+    await parts.provider.start();
+    const sessionsLookedAt = config.dryRun ? 0 : await createWorker(parts.controller).runDue();
+    return { ...(await reap({ ...parts.controller, limits: LIMITS }, { dryRun: config.dryRun })), sessionsLookedAt };
+  } finally {
+    await parts.close();
+  }
+}
