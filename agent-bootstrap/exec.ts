@@ -9,6 +9,7 @@ import { resolveInBox } from './paths.ts';
 import type { Log } from './ports.ts';
 import type { CommandSessions } from './sessions.ts';
 import type { BoxState } from './state.ts';
+import type { WriteGate } from './write-gate.ts';
 
 /** A started command, as the channel drives it. */
 export interface Started {
@@ -22,6 +23,8 @@ export interface ExecDeps {
   sessions: CommandSessions;
   box: BoxState;
   evidence: EvidenceLog;
+  /** Closed while the disk is copied: what comes then begins a little later. */
+  gate: WriteGate;
   log: Log;
 }
 
@@ -59,6 +62,7 @@ export function handleExec(deps: ExecDeps, socket: Duplex, head: Uint8Array): vo
       const plan = planOf(deps, frame);
       const { startPipes } = await import('./exec-pipes.ts');
       const run = plan.start.tty ? (await import('./exec-pty.ts')).startTerminal : startPipes;
+      await deps.gate.passed();
       if (channel.gone) return;
       assertOpen(deps.box);
       started = await run(deps, plan, channel);

@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { AGENT_ROUTES } from '../launcher/contract/agent-config.ts';
 import { readStartup } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
+import { EvidenceSampler } from './evidence-sampler.ts';
 import { socketLink } from './launcher-link.ts';
 import { mountedWorkspace, sandboxMachine } from './local-machine.ts';
 import type { Log } from './ports.ts';
+import { Preparer } from './preparer.ts';
 import { Processes } from './processes.ts';
-import { type Handler, serveAgent } from './server.ts';
+import { serveAgent } from './server.ts';
 import { CommandSessions } from './sessions.ts';
 import { BoxState } from './state.ts';
+import { WriteGate } from './write-gate.ts';
 
 const log: Log = (line) => process.stdout.write(`[devctl] ${line}\n`);
 
+/** The first process of devctl in a box: says that the box is up, then does what its launcher asks. */
 function main(): void {
   const { config, token } = readStartup(process.argv[2] ?? '/opt/devctl/box.json');
   const { workspace, run } = config.paths;
@@ -23,7 +25,12 @@ function main(): void {
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
   const sessions = new CommandSessions(config);
-  const machine = sandboxMachine(log, () => processes.signalAll('SIGKILL'));
+  const sampler = new EvidenceSampler(processes, sessions, evidence);
+  const preparer = new Preparer({ config, box, evidence, log });
+  const gate = new WriteGate();
+  const deps = { config, box, evidence, processes, sessions, gate, log };
+  // Everything that registering does not need is loaded when it is first asked for.
+  const later = () => import('./services.ts').then(({ servicesOf }) => servicesOf(deps));
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
@@ -31,26 +38,22 @@ function main(): void {
     link: socketLink(join(run, 'launcher.sock'), token),
     box,
     evidence,
-    sampleEvidence: () => {},
-    contentPresent: () => readdirSync(join(workspace, 'src')).length > 0,
-    prepare: () => {
-      if (box.state === 'preparing') box.change({ state: 'ready' });
+    sampleEvidence: () => {
+      sampler.sample();
+      preparer.sample();
     },
+    contentPresent: () => preparer.contentPresent(),
+    prepare: (orders) => preparer.obey(orders),
     showNotice: (notice) => sessions.notice(notice),
-    quiesceForGood: async () => {},
-    machine,
+    quiesceForGood: async () => void (await (await later()).quiescer.quiesce(`hard-limit-${config.generation}`)),
+    machine: sandboxMachine(log, () => processes.signalAll('SIGKILL')),
     log,
   });
-  const handlers = new Map<string, Handler>([
-    [`GET ${AGENT_ROUTES.status}`, async () => ({ state: box.state, open: box.open, registeredAfterMs: box.registeredAfterMs })],
-    [`POST ${AGENT_ROUTES.poke}`, async () => control.wake()],
-  ]);
-  serveAgent(
-    join(run, 'agent.sock'),
-    handlers,
-    (socket, head) => void import('./exec.ts').then(({ handleExec }) => handleExec({ sessions, box, evidence, log }, socket, head)),
+  serveAgent(join(run, 'agent.sock'), {
     log,
-  );
+    handler: async (key) => (await later()).handlers(() => control.wake()).get(key),
+    exec: async (socket, head) => (await later()).exec(socket, head),
+  });
   void control.run();
 }
 

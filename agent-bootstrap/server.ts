@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EXEC_UPGRADE } from '../launcher/contract/agent-config.ts';
 import type { Log } from './ports.ts';
@@ -8,26 +8,32 @@ const JSON_MAX_BYTES = 64 * 1024;
 
 export type Handler = (incoming: IncomingMessage, url: URL, answer: ServerResponse) => Promise<unknown>;
 
+interface AgentServices {
+  /** What answers `METHOD /path`. */
+  handler(key: string): Promise<Handler | undefined>;
+  /** Takes over a stream of exec frames. */
+  exec(socket: Duplex, head: Buffer): Promise<void>;
+  log: Log;
+}
+
 /**
  * The agent's interface for its launcher. Only the box's own user and the launcher can reach the folder of the socket.
  * Processes of the workload have the same user and so may call it too: it gives them nothing that they do not have.
  * A handler's result is sent as JSON, unless it has written the answer itself; an error is sent as problem+json.
  */
-export function serveAgent(
-  socketPath: string,
-  handlers: ReadonlyMap<string, Handler>,
-  onExec: (socket: Duplex, head: Buffer) => void,
-  log: Log,
-) {
-  const server = createServer((incoming, answer) => void handle(handlers, incoming, answer, log));
+export function serveAgent(socketPath: string, services: AgentServices): Server {
+  const server = createServer((incoming, answer) => void handle(services, incoming, answer));
   server.on('upgrade', (incoming, socket, head) => {
+    // A client that leaves early is no fault of the box.
+    socket.on('error', () => {});
     if (incoming.headers.upgrade !== EXEC_UPGRADE) {
       socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
       return;
     }
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${EXEC_UPGRADE}\r\n\r\n`);
-    onExec(socket, head);
+    void services.exec(socket, head);
   });
+  // Uploads may take long; who may call at all is the launcher's to say.
   server.requestTimeout = 0;
   // Left by an agent that was killed: nobody listens there.
   rmSync(socketPath, { force: true });
@@ -35,10 +41,10 @@ export function serveAgent(
   return server;
 }
 
-async function handle(handlers: ReadonlyMap<string, Handler>, incoming: IncomingMessage, answer: ServerResponse, log: Log): Promise<void> {
+async function handle({ handler: find, log }: AgentServices, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
   try {
     const url = new URL(incoming.url ?? '/', 'http://box');
-    const handler = handlers.get(`${incoming.method} ${url.pathname}`);
+    const handler = await find(`${incoming.method} ${url.pathname}`);
     if (!handler) {
       const { DevctlError } = await import('../launcher/contract/errors.ts');
       throw new DevctlError('not_found', `the agent has no ${incoming.method} ${url.pathname}`);

@@ -89,7 +89,7 @@ export class FakeLauncher {
   }
 
   ready(box: BoxRef): Promise<Heartbeat> {
-    return this.until(() => this.beats.get(box.boxId)?.find((beat) => beat.state === 'ready'));
+    return this.until(() => (this.beats.get(box.boxId)?.at(-1)?.state === 'ready' ? this.beats.get(box.boxId)?.at(-1) : undefined));
   }
 }
 

@@ -23,7 +23,7 @@ export interface BoxDeps {
   confinement: Confinement;
   spec: Omit<BoxSpecOptions, 'processLimit'>;
   boxHandler: BoxHandler;
-  onBoxGone: (box: BoxRef) => void;
+  onBoxGone: (box: BoxRef, owner: string) => void;
 }
 
 /** The boxes of this machine: one folder each, which says everything that is needed to find its processes again. */
@@ -120,7 +120,7 @@ export class Boxes {
   #onExit(boxId: string, meta: BoxMeta): void {
     if (isBoxAlive(this.#deps.layout.box(boxId))) return;
     this.#settle(boxId, meta);
-    this.#deps.onBoxGone(refOf(boxId, meta));
+    this.#deps.onBoxGone(refOf(boxId, meta), meta.tags.owner);
   }
 
   /** Clears up behind a box that is gone. May be repeated. */

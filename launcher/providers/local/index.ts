@@ -50,7 +50,7 @@ export interface LocalProviderOptions {
   /** Serves `POST /boxes/register` and `/boxes/heartbeat` of the box that is named. */
   boxHandler: BoxHandler;
   /** A box that this launcher started has just ended: a hint to look at its session now. */
-  onBoxGone?: (box: BoxRef) => void;
+  onBoxGone?: (box: BoxRef, owner: string) => void;
 }
 
 export interface LocalProvider extends ComputePort, AccessPort {

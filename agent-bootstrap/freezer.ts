@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DevctlError } from '../launcher/contract/errors.ts';
+import { monotonicMs } from './monotonic.ts';
+import type { Log } from './ports.ts';
+import type { ProcStat } from './proc-parse.ts';
+import type { Processes } from './processes.ts';
+import { signalProcess } from './signals.ts';
+import type { WriteGate } from './write-gate.ts';
+
+const POLL_MS = 2;
+const STOP_TIMEOUT_MS = 3_000;
+
+interface Frozen {
+  operationId: string;
+  /** Stopped by somebody else before: they stay so. */
+  stoppedBefore: Set<number>;
+  timer: NodeJS.Timeout;
+}
+
+/** Holds every process of the box while its disk is copied, and lets them go again by itself if nobody comes back. */
+export class Freezer {
+  #frozen: Frozen | null = null;
+  #last: { operationId: string; held: boolean } | null = null;
+
+  constructor(
+    readonly processes: Processes,
+    readonly gate: WriteGate,
+    readonly log: Log,
+  ) {}
+
+  /** @throws DevctlError wrong_phase while another operation holds the box */
+  async freeze(operationId: string, forMs: number): Promise<{ frozen: boolean }> {
+    if (this.#frozen && this.#frozen.operationId !== operationId) throw new DevctlError('wrong_phase', 'the box is being copied already');
+    if (this.#frozen) return { frozen: true };
+    const stoppedBefore = new Set(
+      this.processes
+        .workload()
+        .filter(isStopped)
+        .map((stat) => stat.pid),
+    );
+    const timer = setTimeout(() => this.#expire(), forMs);
+    this.#frozen = { operationId, stoppedBefore, timer };
+    await this.gate.close();
+    if (await this.#stopAll()) return { frozen: true };
+    this.log('the box could not be frozen');
+    this.#release(false);
+    return { frozen: false };
+  }
+
+  /** Parents first: a shell that sees its child stop would take the terminal back. Then all at once, for what was forked meanwhile. */
+  async #stopAll(): Promise<boolean> {
+    for (const stat of byDepth(this.processes.workload())) signalProcess(stat.pid, 'SIGSTOP');
+    this.processes.signalAll('SIGSTOP');
+    const deadline = monotonicMs() + STOP_TIMEOUT_MS;
+    while (!this.processes.workload().every(isStopped)) {
+      if (monotonicMs() > deadline || !this.#frozen) return false;
+      await sleep(POLL_MS);
+      this.processes.signalAll('SIGSTOP');
+    }
+    return true;
+  }
+
+  /** `held`: nothing has run since the freeze of this operation. Repeating gives the first answer. */
+  thaw(operationId: string): { held: boolean } {
+    if (this.#frozen?.operationId !== operationId) return { held: this.#last?.operationId === operationId && this.#last.held };
+    this.#release(this.processes.workload().every(isStopped));
+    return { held: this.#last?.held ?? false };
+  }
+
+  #expire(): void {
+    this.log('nobody came back to thaw the box in time: it goes on by itself');
+    this.#release(false);
+  }
+
+  /** Children first, for the same reason as above. */
+  #release(held: boolean): void {
+    if (!this.#frozen) return;
+    const { operationId, stoppedBefore, timer } = this.#frozen;
+    clearTimeout(timer);
+    this.#frozen = null;
+    this.#last = { operationId, held };
+    for (const stat of byDepth(this.processes.workload()).reverse()) if (!stoppedBefore.has(stat.pid)) signalProcess(stat.pid, 'SIGCONT');
+    this.gate.open();
+  }
+}
+
+const isStopped = (stat: ProcStat): boolean => stat.state === 'T' || stat.state === 't';
+
+/** Parents before their children. */
+function byDepth(list: ProcStat[]): ProcStat[] {
+  const byPid = new Map(list.map((stat) => [stat.pid, stat]));
+  const depth = (stat: ProcStat): number => {
+    const parent = byPid.get(stat.ppid);
+    return parent && parent !== stat ? depth(parent) + 1 : 0;
+  };
+  return [...list].sort((a, b) => depth(a) - depth(b));
+}

@@ -1,0 +1,50 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const KEEP = 50;
+
+/** Results of operations, by operation id, on the disk of the workspace: a repeat gets the first answer. */
+export class Journal {
+  readonly #folder: string;
+
+  /** @param stateDir the agent's folder in the workspace; its `journal` exists */
+  constructor(stateDir: string) {
+    this.#folder = join(stateDir, 'journal');
+  }
+
+  /** The result that was noted; null when there is none that can be read. */
+  find(operationId: string): unknown {
+    try {
+      const entry = JSON.parse(readFileSync(this.#path(operationId), 'utf8')) as { operationId: string; result: unknown };
+      return entry.operationId === operationId ? entry.result : null;
+    } catch {
+      // None yet, or the workload has spoilt it: then the operation is done again.
+      return null;
+    }
+  }
+
+  note(operationId: string, result: unknown): void {
+    writeDurably(this.#path(operationId), JSON.stringify({ operationId, result }));
+    const entries = readdirSync(this.#folder).map((name) => join(this.#folder, name));
+    const age = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    for (const path of entries.sort((a, b) => age(b) - age(a)).slice(KEEP)) rmSync(path, { force: true, recursive: true });
+  }
+
+  #path(operationId: string): string {
+    return join(this.#folder, `${createHash('sha256').update(operationId).digest('hex').slice(0, 32)}.json`);
+  }
+}
+
+/** A file that is on the disk, whole, when this returns. */
+export function writeDurably(path: string, text: string): void {
+  const partial = `${path}.${randomBytes(4).toString('hex')}`;
+  const fd = openSync(partial, 'wx', 0o600);
+  try {
+    writeFileSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(partial, path);
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { freezeRequestSchema, quiesceRequestSchema, thawRequestSchema } from '../launcher/contract/agent.ts';
+import { AGENT_ROUTES, type BoxConfig } from '../launcher/contract/agent-config.ts';
+import type { EvidenceLog } from './evidence-log.ts';
+import { handleExec } from './exec.ts';
+import { Freezer } from './freezer.ts';
+import { Journal } from './journal.ts';
+import type { Log } from './ports.ts';
+import type { Processes } from './processes.ts';
+import { Quiescer } from './quiesce.ts';
+import { type Handler, readJson } from './server.ts';
+import type { CommandSessions } from './sessions.ts';
+import type { BoxState } from './state.ts';
+import type { WriteGate } from './write-gate.ts';
+
+export interface ServiceDeps {
+  config: BoxConfig;
+  box: BoxState;
+  evidence: EvidenceLog;
+  processes: Processes;
+  sessions: CommandSessions;
+  gate: WriteGate;
+  log: Log;
+}
+
+interface Services {
+  quiescer: Quiescer;
+  handlers(wake: () => void): ReadonlyMap<string, Handler>;
+  exec(socket: Duplex, head: Uint8Array): void;
+}
+
+let made: Services | null = null;
+
+/** What the agent does for its launcher on request; made once. */
+export function servicesOf(deps: ServiceDeps): Services {
+  made ??= makeServices(deps);
+  return made;
+}
+
+function makeServices(deps: ServiceDeps): Services {
+  const { config, box, processes, gate, log } = deps;
+  const journal = new Journal(join(config.paths.workspace, '.devctl-box'));
+  const quiescer = new Quiescer({ config, box, processes, gate, journal, log });
+  const freezer = new Freezer(processes, gate, log);
+  const handlers = (wake: () => void) =>
+    new Map<string, Handler>([
+      [`GET ${AGENT_ROUTES.status}`, async () => ({ state: box.state, open: box.open, registeredAfterMs: box.registeredAfterMs })],
+      [`POST ${AGENT_ROUTES.poke}`, async () => wake()],
+      [
+        `POST ${AGENT_ROUTES.quiesce}`,
+        async (incoming) => quiescer.quiesce(quiesceRequestSchema.parse(await readJson(incoming)).operationId),
+      ],
+      [
+        `POST ${AGENT_ROUTES.freeze}`,
+        async (incoming) => {
+          const { operationId, forMs } = freezeRequestSchema.parse(await readJson(incoming));
+          return freezer.freeze(operationId, forMs);
+        },
+      ],
+      [`POST ${AGENT_ROUTES.thaw}`, async (incoming) => freezer.thaw(thawRequestSchema.parse(await readJson(incoming)).operationId)],
+    ]);
+  return { quiescer, handlers, exec: (socket, head) => handleExec(deps, socket, head) };
+}

@@ -1,0 +1,59 @@
+import { dirname, relative } from 'node:path';
+import { type RepositoryState, repositoryState } from './git-state.ts';
+import { runHelper } from './helper.ts';
+import { monotonicMs } from './monotonic.ts';
+import type { Processes } from './processes.ts';
+
+const FIND_TIMEOUT_MS = 20_000;
+const GIT_BUDGET_MS = 15_000;
+const REPOSITORIES_MAX = 200;
+const REPOSITORY_DEPTH_MAX = 8;
+const CONCURRENCY = 4;
+
+export interface WorkspaceScan {
+  repositories: RepositoryState[];
+  files: number;
+  bytes: number;
+  /** A limit cut it short: there may be more. */
+  truncated: boolean;
+}
+
+/** Counts the workspace and looks at its git repositories, within bounds of time and number. */
+export async function scanWorkspace(processes: Processes, root: string): Promise<WorkspaceScan> {
+  const found = await findAll(processes, root);
+  const deadline = monotonicMs() + GIT_BUDGET_MS;
+  const repositories: RepositoryState[] = [];
+  let truncated = found.truncated || found.repositories.length > REPOSITORIES_MAX;
+  const todo = found.repositories.slice(0, REPOSITORIES_MAX);
+  const worker = async () => {
+    for (let path = todo.shift(); path !== undefined; path = todo.shift()) {
+      const state = monotonicMs() < deadline ? await repositoryState(processes, path, relative(root, path), deadline) : null;
+      if (state) repositories.push(state);
+      else truncated = true;
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  repositories.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { repositories, files: found.files, bytes: found.bytes, truncated };
+}
+
+/** One pass over the tree: every file's length, and where repositories are. Records end with NUL, for names may hold anything else. */
+async function findAll(processes: Processes, root: string) {
+  const depth = ['(', '-name', '.git', '-printf', 'g%d %p\\0', ')'];
+  const argv: [string, ...string[]] = ['find', root, '-xdev', ...depth, '-o', '-type', 'f', '-printf', 'f%s\\0'];
+  const { stdout, cut } = await runHelper(processes, argv, { timeoutMs: FIND_TIMEOUT_MS });
+  const result = { files: 0, bytes: 0, repositories: [] as string[], truncated: cut };
+  for (const record of stdout.toString().split('\0')) {
+    if (record.startsWith('f')) {
+      result.files += 1;
+      result.bytes += Number(record.slice(1)) || 0;
+    } else if (record.startsWith('g')) {
+      const space = record.indexOf(' ');
+      const path = record.slice(space + 1);
+      if (/\/node_modules\/|\/\.devctl-box\//.test(path)) continue;
+      if (Number(record.slice(1, space)) > REPOSITORY_DEPTH_MAX) result.truncated = true;
+      else result.repositories.push(dirname(path));
+    }
+  }
+  return result;
+}

@@ -1,0 +1,24 @@
+import { describe } from 'vitest';
+import { type ComputeSubject, computeSuite } from '../contract/compute.suite.ts';
+import { launchRequest, openBench, shell } from './local-harness.ts';
+
+async function open(isolation: 'bubblewrap' | 'unshare'): Promise<ComputeSubject> {
+  const bench = await openBench({ isolation });
+  const { launcher, provider } = bench;
+  return {
+    ports: provider,
+    request(patch) {
+      const request = launchRequest(patch);
+      launcher.tokens.set(request.tags.sessionId, request.boxToken);
+      return request;
+    },
+    ready: (box) => launcher.ready(box),
+    order: (box, orders) => launcher.orders.set(box.sessionId, orders),
+    shell: (box, line) => shell(provider, box, line),
+    close: bench.close,
+  };
+}
+
+describe.each(['bubblewrap', 'unshare'] as const)('local provider on %s', (isolation) => {
+  computeSuite(isolation, () => open(isolation));
+});
