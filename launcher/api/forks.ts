@@ -29,7 +29,7 @@ export async function forkWorkspace(call: ForkCall): Promise<Reply<'forkWorkspac
   const names = namesAsked(call);
   const claim = await claimOnce(call, makeId('ws', deps.clock.now(), deps.random.bytes(ID_BYTES)));
   const count = names?.length ?? call.body.count;
-  const plan = { ids: Array.from({ length: count }, (_, index) => `${claim.resourceId}${String(index).padStart(2, '0')}`), names };
+  const plan = { ids: Array.from({ length: count }, (_, index) => numberedId(claim.resourceId, index)), names };
   const known = await workspacesOf(deps, source.owner);
   assertNamesFree(plan, known);
   const done = known.find((workspace) => plan.ids.includes(workspace.id));
@@ -39,6 +39,9 @@ export async function forkWorkspace(call: ForkCall): Promise<Reply<'forkWorkspac
   for (const workspace of workspaces) views.push(await viewWorkspace(deps, workspace));
   return { body: { snapshot: snapshot.id, workspaces: views } };
 }
+
+/** One id for each fork, with the time of the first: the last two characters are its number. */
+const numberedId = (baseId: string, index: number): string => `${baseId.slice(0, -2)}${String(index).padStart(2, '0')}`;
 
 function namesAsked({ body }: ForkCall): string[] | null {
   const { names, count } = body;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { idempotencyKeySchema } from '../contract/api.ts';
-import { ERRORS, type ErrorCode, problemSchema } from '../contract/errors.ts';
+import { ERROR_CODES, ERRORS, type ErrorCode, problemSchema } from '../contract/errors.ts';
 import { COMMON_ERRORS, OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
 
 type Json = Record<string, unknown>;
@@ -9,7 +9,7 @@ export interface OpenApiDocument extends Json {
   openapi: string;
   info: { title: string; version: string; description: string };
   paths: Record<string, Record<string, Json>>;
-  components: { schemas: Record<string, Json>; securitySchemes: Json };
+  components: { schemas: Record<string, Json>; examples: Json; securitySchemes: Json };
 }
 
 const COMPONENTS = '#/components/schemas/';
@@ -100,7 +100,7 @@ function problemResponses(schemas: Schemas, operation: Operation): Json {
   for (const code of errorsOf(operation)) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
   const responses: Json = {};
   for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
-    const examples = Object.fromEntries(codes.map((code) => [code, { value: exampleProblem(code) }]));
+    const examples = Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
     const description = codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('; ');
     responses[String(status)] = { description, content: { 'application/problem+json': { schema: problem, examples } } };
   }
@@ -161,6 +161,7 @@ export function openApiDocument(version: string): OpenApiDocument {
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(schemas.components).sort(([a], [b]) => (a < b ? -1 : 1))),
+      examples: Object.fromEntries(ERROR_CODES.map((code) => [code, { value: exampleProblem(code) }])),
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', description: 'A token of `devctl token create`; each operation names its scope' },
         box: { type: 'http', scheme: 'bearer', description: 'The token of one generation of a box' },

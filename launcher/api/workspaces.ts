@@ -95,8 +95,22 @@ export async function restoreWorkspace(call: Call<'restoreWorkspace'>): Promise<
     before = current;
     return restoredTo(current, snapshot, Number(seq));
   });
+  await lookAgain(deps, before, saved);
   const left = before.head;
   if (left !== null && saved.head !== null && (left.id !== saved.head.id || left.workspaceId !== saved.head.workspaceId))
     await deps.store.unpinSnapshot(caller.owner, left, workspace.id);
   return { body: await viewWorkspace(deps, saved) };
+}
+
+/**
+ * The reaper may have taken the pin away in the moment before the head was moved, and the snapshot with it. Then the head goes
+ * back to where it was.
+ * @throws DevctlError in_use
+ */
+async function lookAgain(deps: ApiDeps, before: WorkspaceRecord, saved: WorkspaceRecord): Promise<void> {
+  if (saved.head === null || (await deps.store.pinSnapshot(saved.owner, saved.head, saved.id))) return;
+  await changeWorkspace(deps, saved.owner, saved.name, (current) =>
+    current.headSeq === saved.headSeq ? { ...current, head: before.head, content: before.content } : null,
+  );
+  throw new DevctlError('in_use', `${saved.head.id} was deleted at this moment; the head is as it was`);
 }

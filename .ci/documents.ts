@@ -1,0 +1,47 @@
+// The documents that are derived from the code. `.ci/generate.mjs` bundles this file and writes what it gives.
+import { openApiDocument } from '../launcher/api/openapi.ts';
+import { settings } from '../launcher/cli/flags.ts';
+import { ERRORS, type ErrorCode } from '../launcher/contract/errors.ts';
+import { PHASES, type Phase } from '../launcher/contract/phases.ts';
+
+const cell = (value: unknown): string => String(value).replaceAll('|', '\\|').replaceAll('\n', ' ');
+const row = (cells: readonly unknown[]): string => `| ${cells.map(cell).join(' | ')} |`;
+const table = (header: readonly string[], rows: ReadonlyArray<readonly unknown[]>): string =>
+  [row(header), row(header.map(() => '---')), ...rows.map(row)].join('\n');
+
+const NOTE = '<!-- Made by `npm run generate`: change the code that it comes from. -->';
+const page = (title: string, ...parts: string[]): string => `${[NOTE, `# ${title}`, ...parts].join('\n\n')}\n`;
+
+function errorsPage(): string {
+  const rows = (Object.keys(ERRORS) as ErrorCode[]).map((code) => {
+    const { status, retryable, exit, title, hint } = ERRORS[code];
+    return [`\`${code}\``, status, retryable ? 'yes' : 'no', exit, title, hint];
+  });
+  return page(
+    'Errors',
+    'Every error answer is an RFC 9457 problem document with one of these codes; the last column but two is the exit code of the CLI.',
+    table(['code', 'status', 'retryable', 'exit', 'title', 'what to do'], rows),
+  );
+}
+
+function transitionsPage(): string {
+  const phases = Object.entries(PHASES) as Array<[Phase, (typeof PHASES)[Phase]]>;
+  const edges = phases.flatMap(([from, { next }]) => next.map((to) => `    ${from} --> ${to}`));
+  const finals = phases.filter(([, { next }]) => next.length === 0).map(([phase]) => `    ${phase} --> [*]`);
+  const diagram = ['```mermaid', 'stateDiagram-v2', '    [*] --> requested', ...edges, ...finals, '```'].join('\n');
+  const rows = phases.map(([phase, { about, next }]) => [phase, about, next.join(', ') || 'none: it is over']);
+  return page('Phases of a session', diagram, table(['phase', 'what it means', 'may become'], rows));
+}
+
+function configPage(): string {
+  const rows = settings().map(({ env, flag, about, fallback }) => [`\`${env}\``, flag === '' ? '' : `\`${flag}\``, about, fallback]);
+  return page('Settings', 'A flag wins over its variable.', table(['variable', 'flag', 'what it does', 'default'], rows));
+}
+
+/** Path below docs/generated and text of each document. */
+export const documents = (version: string): Record<string, string> => ({
+  'openapi.json': `${JSON.stringify(openApiDocument(version), null, 2)}\n`,
+  'errors.md': errorsPage(),
+  'transitions.md': transitionsPage(),
+  'config.md': configPage(),
+});

@@ -1,0 +1,115 @@
+// Import direction of docs/ARCHITECTURE.md: what is not listed for a folder may not be imported by it.
+const own = {
+  contract: [],
+  core: ['contract'],
+  ports: ['contract'],
+  ledger: ['contract', 'core', 'ports'],
+  controllers: ['contract', 'core', 'ports', 'ledger'],
+  providers: ['contract', 'ports'],
+  stores: ['contract', 'ports'],
+  telemetry: ['contract', 'ports'],
+  connect: ['contract'],
+  client: ['contract'],
+  api: ['contract', 'core', 'ports', 'ledger', 'connect'],
+  cli: ['contract', 'client'],
+  mcp: ['contract', 'client'],
+  web: ['contract', 'client'],
+};
+
+/** Packages that a folder may use; those that are not listed here are free. */
+const packages = {
+  contract: ['zod'],
+  core: [],
+  ports: [],
+  ledger: [],
+  controllers: [],
+};
+
+const folderRules = Object.entries(own).map(([folder, allowed]) => ({
+  name: `launcher-${folder}`,
+  comment: `launcher/${folder} may import ${allowed.length > 0 ? allowed.join(', ') : 'nothing else'} of the launcher`,
+  severity: 'error',
+  from: { path: `^launcher/${folder}/` },
+  to: { path: '^(launcher|agent-bootstrap|test|bench)/', pathNot: `^launcher/(${[folder, ...allowed].join('|')})/` },
+}));
+
+const packageRules = Object.entries(packages).map(([folder, allowed]) => ({
+  name: `packages-${folder}`,
+  comment: `launcher/${folder} may use ${allowed.length > 0 ? allowed.join(', ') : 'no'} packages`,
+  severity: 'error',
+  from: { path: `^launcher/${folder}/` },
+  to: {
+    dependencyTypes: ['npm', 'npm-dev', 'npm-optional'],
+    ...(allowed.length > 0 && { pathNot: `node_modules/(${allowed.join('|')})/` }),
+  },
+}));
+
+module.exports = {
+  forbidden: [
+    ...folderRules,
+    ...packageRules,
+    {
+      name: 'no-cycles',
+      comment: 'Two files that need each other are one, or want a third; only types may refer to each other',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'pure-core',
+      comment: 'The contract and the decisions do no I/O',
+      severity: 'error',
+      from: { path: '^launcher/(contract|core)/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'one-provider-at-a-time',
+      comment: 'Providers know nothing of each other',
+      severity: 'error',
+      from: { path: '^launcher/providers/([^/]+)/' },
+      to: { path: '^launcher/providers/', pathNot: '^launcher/providers/$1/' },
+    },
+    {
+      name: 'aws-sdk',
+      comment: 'Amazon is known in the store and in its provider only',
+      severity: 'error',
+      from: { path: '^(launcher|agent-bootstrap)/', pathNot: '^launcher/(stores/dynamo|providers/ec2)/' },
+      to: { path: 'node_modules/@(aws-sdk|smithy)/' },
+    },
+    {
+      name: 'composition-roots',
+      comment: 'Nothing imports a program; programs import everything',
+      severity: 'error',
+      from: { pathNot: '^(launcher/(main|lambda)\\.ts$|test/)' },
+      to: { path: '^(launcher/(main|lambda|cli/main)\\.ts|agent-bootstrap/main\\.ts)$' },
+    },
+    {
+      name: 'serve-is-the-root',
+      comment: 'Only the launcher process puts the parts together',
+      severity: 'error',
+      from: { pathNot: '^(launcher/(main\\.ts|serve/)|test/|bench/)' },
+      to: { path: '^launcher/serve/' },
+    },
+    {
+      name: 'agent',
+      comment: 'What runs on the box knows the contract and the client',
+      severity: 'error',
+      from: { path: '^agent-bootstrap/' },
+      to: { path: '^(launcher|test|bench)/', pathNot: '^launcher/(contract|client)/' },
+    },
+    {
+      name: 'no-tests-in-the-product',
+      severity: 'error',
+      from: { path: '^(launcher|agent-bootstrap)/' },
+      to: { path: '^(test|bench)/' },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+  },
+};
