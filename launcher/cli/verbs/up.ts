@@ -100,8 +100,10 @@ function setupNote(cli: Cli, chosen: Plan): void {
 
 /** What a person wants to know at the end, and what to do next. */
 function conclude(cli: Cli, session: Session): void {
-  if (cli.form === 'json') return cli.print(json(session));
-  if (cli.form === 'plain') return cli.print(plainRows([[session.id, session.workspace, session.phase]]));
+  if (cli.form !== 'table') {
+    cli.print(cli.form === 'json' ? json(session) : plainRows([[session.id, session.workspace, session.phase]]));
+    return;
+  }
   const { idleTtlMs, hardEndsAt } = session.lease;
   cli.print(
     `session ${session.id} is ${session.phase} · stops after ${span(idleTtlMs)} idle (${span(Date.parse(hardEndsAt) - Date.now())} at most)\n`,
