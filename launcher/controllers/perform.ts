@@ -1,33 +1,30 @@
 import { DevctlError } from '../contract/errors.ts';
-import type { SessionRecord, SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
-import type { Step } from '../core/decide.ts';
+import { isFinal } from '../contract/phases.ts';
+import type { QuiesceReport } from '../contract/receipt.ts';
+import type { SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import { type LaunchSource, type Step, sourceOf } from '../core/decide.ts';
 import { fail } from '../core/ends.ts';
 import * as outcome from '../core/outcome.ts';
 import type { Change } from '../core/session.ts';
 import { changeSession, commitSession } from '../ledger/sessions.ts';
-import { allocateSnapshot, changeWorkspaceOf, claimWorkspace, moveHead, releaseWorkspace } from '../ledger/workspaces.ts';
-import { type BoxRef, ComputeError, type SnapshotStatus } from '../ports/compute.ts';
+import { adoptVolume, allocateSnapshot, claimWorkspace, moveHead, releaseWorkspace } from '../ledger/workspaces.ts';
+import { type BoxRef, ComputeError, type LaunchResult, type ResourceTags, type SnapshotStatus } from '../ports/compute.ts';
 import { withDeadline } from './deadline.ts';
 import { boxTokenHash, type ControllerDeps } from './deps.ts';
 
 type Action = Exclude<Step, { do: 'wait' } | { do: 'change' }>;
 
 /** Carries out one action that was decided on, and saves what came of it. */
-export async function perform(
-  deps: ControllerDeps,
-  session: SessionRecord,
-  workspace: WorkspaceRecord | null,
-  step: Action,
-): Promise<void> {
+export async function perform(deps: ControllerDeps, session: SessionRecord, step: Action): Promise<void> {
   switch (step.do) {
     case 'launch':
-      return launch(deps, session, step.source);
+      return launch(deps, session);
     case 'quiesce':
       return quiesce(deps, session);
     case 'allocate':
       return allocate(deps, session, step);
     case 'snapshot':
-      return takeSnapshot(deps, session, workspace, step.snapshot, step.live);
+      return takeSnapshot(deps, session, step.snapshot, step.live);
     case 'watch':
       return watchSnapshot(deps, session, step.snapshot);
     case 'settle':
@@ -49,12 +46,15 @@ export async function perform(
 /**
  * Saves the outcome of a call on the newest record, if that still is where the call was decided on: heartbeats may have
  * moved the lease meanwhile, but a newer phase, generation or operation makes the outcome stale.
+ * @returns whether it was saved
  */
-async function save(deps: ControllerDeps, session: SessionRecord, change: (current: SessionRecord) => Change): Promise<void> {
+async function save(deps: ControllerDeps, session: SessionRecord, change: (current: SessionRecord) => Change): Promise<boolean> {
+  let isSame = false;
   await changeSession(deps, session, (current) => {
-    const same = current.phase === session.phase && current.generation === session.generation && current.op?.id === session.op?.id;
-    return same ? change(current) : null;
+    isSame = current.phase === session.phase && current.generation === session.generation && current.op?.id === session.op?.id;
+    return isSame ? change(current) : null;
   });
+  return isSame;
 }
 
 function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, error: unknown): outcome.CallFailure {
@@ -72,27 +72,15 @@ function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, err
   return failure;
 }
 
-async function launch(deps: ControllerDeps, session: SessionRecord, source: Extract<Step, { do: 'launch' }>['source']): Promise<void> {
-  const operationId = session.op?.id ?? '';
+async function launch(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+  const source = await claimSource(deps, session);
+  if (source === null) return;
+  let result: LaunchResult;
   try {
-    await claimWorkspace(deps, session);
-  } catch (error) {
-    if (!(error instanceof DevctlError) || error.code === 'conflict') throw error;
-    await save(deps, session, (current) => fail(current, deps.clock.now(), error.code, error.detail).change);
-    return;
-  }
-  try {
-    const result = await withDeadline(
+    result = await withDeadline(
       deps.limits.snapshotMs,
       deps.compute.launch({
-        tags: {
-          owner: session.owner,
-          workspace: session.workspace,
-          workspaceId: session.workspaceId,
-          sessionId: session.id,
-          generation: session.generation,
-          operationId,
-        },
+        tags: tagsOf(session, session.op?.id ?? ''),
         source,
         size: session.size,
         network: session.network,
@@ -100,16 +88,56 @@ async function launch(deps: ControllerDeps, session: SessionRecord, source: Extr
         providerState: session.providerState,
       }),
     );
-    await changeWorkspaceOf(deps, session, (workspace) =>
-      workspace.volume?.id === result.volumeId
-        ? null
-        : { ...workspace, volume: { id: result.volumeId, epoch: 1, savedEpoch: 0, keepUntil: null } },
-    );
-    await save(deps, session, (current) => outcome.launched(current, result, boxTokenHash(deps, session), deps.clock.now(), deps.limits));
   } catch (error) {
     const failure = failureOf(deps, session, 'launch', error);
     await save(deps, session, (current) => outcome.launchRefused(current, failure, deps.clock.now(), deps.limits));
+    return;
   }
+  const launched = (current: SessionRecord) =>
+    outcome.launched(current, result, boxTokenHash(deps, session), deps.clock.now(), deps.limits);
+  const other = `the box came with ${result.volumeId}, which is not the volume of workspace ${session.workspace}`;
+  const isOurs = await adoptVolume(deps, session, result.volumeId);
+  const isSaved = await save(
+    deps,
+    session,
+    isOurs ? launched : (current) => fail(current, deps.clock.now(), 'bootstrap_failed', other).change,
+  );
+  if (!isSaved || !isOurs) await endStale(deps, session, result.boxId);
+}
+
+const tagsOf = (session: SessionRecord, operationId: string): ResourceTags & { sessionId: string; generation: number } => ({
+  owner: session.owner,
+  workspace: session.workspace,
+  workspaceId: session.workspaceId,
+  sessionId: session.id,
+  generation: session.generation,
+  operationId,
+});
+
+/**
+ * Claims the workspace, and says what the disk begins with. Null when this launch is not to be made any more: the claim is
+ * refused, or the session went on while this controller was not looking.
+ */
+async function claimSource(deps: ControllerDeps, session: SessionRecord): Promise<LaunchSource | null> {
+  try {
+    const workspace = await claimWorkspace(deps, session);
+    const current = await deps.store.getSession(session);
+    if (current?.phase === 'launching' && current.generation === session.generation) return sourceOf(workspace);
+    // A session that is over has given its claim back for good.
+    if (current === null || isFinal(current.phase)) await releaseWorkspace(deps, session);
+    return null;
+  } catch (error) {
+    if (!(error instanceof DevctlError) || error.code === 'conflict') throw error;
+    await save(deps, session, (current) => fail(current, deps.clock.now(), error.code, error.detail).change);
+    return null;
+  }
+}
+
+/** A box that came too late for its session is ended, unless the session has it by another controller's hand. */
+async function endStale(deps: ControllerDeps, session: SessionRecord, boxId: string): Promise<void> {
+  const current = await deps.store.getSession(session);
+  if (current?.box?.id === boxId) return;
+  await withDeadline(deps.limits.launchMs, deps.compute.end({ boxId, sessionId: session.id, generation: session.generation }));
 }
 
 function boxRef(session: SessionRecord): BoxRef {
@@ -118,13 +146,15 @@ function boxRef(session: SessionRecord): BoxRef {
 }
 
 async function quiesce(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+  let report: QuiesceReport;
   try {
-    const report = await withDeadline(deps.limits.quiesceMs, deps.compute.quiesce(boxRef(session), session.op?.id ?? ''));
-    await save(deps, session, () => outcome.quiesced(report, deps.clock.now()));
+    report = await withDeadline(deps.limits.quiesceMs, deps.compute.quiesce(boxRef(session), session.op?.id ?? ''));
   } catch (error) {
     const failure = failureOf(deps, session, 'quiesce', error);
     await save(deps, session, (current) => outcome.quiesceRefused(current, failure, deps.clock.now(), deps.limits));
+    return;
   }
+  await save(deps, session, () => outcome.quiesced(report, deps.clock.now()));
 }
 
 async function allocate(deps: ControllerDeps, session: SessionRecord, step: Extract<Step, { do: 'allocate' }>): Promise<void> {
@@ -132,42 +162,32 @@ async function allocate(deps: ControllerDeps, session: SessionRecord, step: Extr
   await commitSession(deps, session, outcome.allocated(session, record, deps.clock.now()));
 }
 
-async function takeSnapshot(
-  deps: ControllerDeps,
-  session: SessionRecord,
-  workspace: WorkspaceRecord | null,
-  record: SnapshotRecord,
-  live: boolean,
-): Promise<void> {
+async function takeSnapshot(deps: ControllerDeps, session: SessionRecord, record: SnapshotRecord, live: boolean): Promise<void> {
   const ref = { workspaceId: record.workspaceId, id: record.id };
+  let status: SnapshotStatus;
   try {
-    const status = await withDeadline(
+    status = await withDeadline(
       deps.limits.snapshotMs,
       deps.compute.snapshot({
-        tags: {
-          owner: session.owner,
-          workspace: session.workspace,
-          workspaceId: session.workspaceId,
-          sessionId: session.id,
-          generation: session.generation,
-          operationId: record.operationId,
-        },
+        tags: tagsOf(session, record.operationId),
         ref,
         volumeId: record.volumeId,
         liveBox: live ? boxRef(session) : null,
-        parent: workspace?.head ?? null,
+        parent: record.parent,
       }),
     );
     if (status.state === 'error' || status.state === 'absent')
       throw new ComputeError('fatal', status.detail ?? 'the provider could not make it');
-    await noteStatus(deps, session, record, status);
-    await save(deps, session, (current) => outcome.snapshotStarted(current, record, deps.clock.now(), deps.limits));
   } catch (error) {
     const failure = failureOf(deps, session, 'snapshot', error);
-    await save(deps, session, (current) => outcome.snapshotRefused(current, failure, deps.clock.now(), deps.limits));
-    const after = await deps.store.getSession(session);
-    if (after?.snapshot?.id !== record.id) await deps.store.updateSnapshot(session.owner, ref, { state: 'error' });
+    const isSaved = await save(deps, session, (current) => outcome.snapshotRefused(current, failure, deps.clock.now(), deps.limits));
+    const after = isSaved ? await deps.store.getSession(session) : null;
+    if (after !== null && after.snapshot?.id !== record.id) await deps.store.updateSnapshot(session.owner, ref, { state: 'error' });
+    return;
   }
+  // Started first: a controller that comes too late has nothing to say about the record.
+  if (await save(deps, session, (current) => outcome.snapshotStarted(current, record, deps.clock.now(), deps.limits)))
+    await noteStatus(deps, session, record, status);
 }
 
 /** Writes what the provider says of a snapshot into its record. */
@@ -182,19 +202,21 @@ async function noteStatus(deps: ControllerDeps, session: SessionRecord, record: 
 }
 
 async function watchSnapshot(deps: ControllerDeps, session: SessionRecord, record: SnapshotRecord): Promise<void> {
+  let status: SnapshotStatus | null = null;
   try {
-    const status = await deps.compute.observeSnapshot({ workspaceId: record.workspaceId, id: record.id });
-    await noteStatus(deps, session, record, status);
+    status = await withDeadline(deps.limits.lookMs, deps.compute.observeSnapshot({ workspaceId: record.workspaceId, id: record.id }));
   } catch (error) {
     failureOf(deps, session, 'observeSnapshot', error);
   }
-  await save(deps, session, (current) => outcome.snapshotPending(current, deps.clock.now(), deps.limits));
+  if (status !== null) await noteStatus(deps, session, record, status);
+  if (status === null || status.state === 'pending')
+    await save(deps, session, (current) => outcome.snapshotPending(current, record, deps.clock.now(), deps.limits));
 }
 
 async function end(deps: ControllerDeps, session: SessionRecord): Promise<void> {
   try {
     await withDeadline(deps.limits.launchMs, deps.compute.end(boxRef(session)));
-    if ((await deps.compute.observe(boxRef(session))) === 'gone') return;
+    if ((await withDeadline(deps.limits.lookMs, deps.compute.observe(boxRef(session)))) === 'gone') return;
   } catch (error) {
     failureOf(deps, session, 'end', error);
   }

@@ -1,8 +1,9 @@
 import { isFinal } from '../contract/phases.ts';
-import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
+import type { SessionRecord } from '../contract/records.ts';
 import { decide, type Observed, type Step } from '../core/decide.ts';
 import { commitSession } from '../ledger/sessions.ts';
 import type { SessionKey } from '../ports/store.ts';
+import { withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
 import { boxTokenHash } from './deps.ts';
 import { perform } from './perform.ts';
@@ -19,7 +20,7 @@ export async function reconcile(deps: ControllerDeps, key: SessionKey): Promise<
     const observed = await observe(deps, session);
     const step = decide(session, workspace, observed, deps.clock.now(), deps.limits);
     if (step.do === 'wait') return rest(deps, session, step.untilMs);
-    await act(deps, session, workspace, step);
+    await act(deps, session, step);
   }
   return deps.clock.now() + deps.limits.pollMs;
 }
@@ -44,19 +45,14 @@ async function observe(deps: ControllerDeps, session: SessionRecord): Promise<Ob
 
 async function observeBox(deps: ControllerDeps, session: SessionRecord, boxId: string): Promise<Observed['box']> {
   try {
-    return await deps.compute.observe({ boxId, sessionId: session.id, generation: session.generation });
+    return await withDeadline(deps.limits.lookMs, deps.compute.observe({ boxId, sessionId: session.id, generation: session.generation }));
   } catch (error) {
     deps.telemetry.warn({ op: 'compute.observe', outcome: 'error', sessionId: session.id, detail: String(error) });
     return 'unknown';
   }
 }
 
-async function act(
-  deps: ControllerDeps,
-  session: SessionRecord,
-  workspace: WorkspaceRecord | null,
-  step: Exclude<Step, { do: 'wait' }>,
-): Promise<void> {
+async function act(deps: ControllerDeps, session: SessionRecord, step: Exclude<Step, { do: 'wait' }>): Promise<void> {
   const startedAt = deps.clock.now();
   if (step.do === 'change') {
     const op = step.change.patch.op;
@@ -68,7 +64,7 @@ async function act(
     if (saved?.box && saved.phase === 'ready')
       await deps.access.poke({ boxId: saved.box.id, sessionId: saved.id, generation: saved.generation });
   } else {
-    await perform(deps, session, workspace, step);
+    await perform(deps, session, step);
   }
   deps.telemetry.info({
     op: `reconcile.${step.do}`,

@@ -73,6 +73,11 @@ export function createWorker(deps: ControllerDeps & { signals: LocalSignals }): 
     timers.set(nameOf(key), timer);
   }
 
+  function forgetTimers(): void {
+    for (const timer of timers.values()) clearTimeout(timer);
+    timers.clear();
+  }
+
   async function enqueueDue(): Promise<number> {
     const due = await deps.store.listDue(deps.clock.now(), deps.limits.dueBatch);
     for (const key of due) enqueue(key);
@@ -111,8 +116,7 @@ export function createWorker(deps: ControllerDeps & { signals: LocalSignals }): 
     async stop() {
       stopped = true;
       clearTimeout(dueTimer);
-      for (const timer of timers.values()) clearTimeout(timer);
-      timers.clear();
+      forgetTimers();
       await idle();
     },
     async runDue() {
@@ -121,6 +125,7 @@ export function createWorker(deps: ControllerDeps & { signals: LocalSignals }): 
       const count = await enqueueDue();
       await idle();
       stopped = wasStopped;
+      if (wasStopped) forgetTimers();
       return count;
     },
   };

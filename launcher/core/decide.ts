@@ -1,8 +1,8 @@
 import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
-import { fail, failed, finish } from './ends.ts';
+import { fail, failed, finish, letGo } from './ends.ts';
 import { leaseEndedBy, leaseEndMs, leaseReason, warnAtMs } from './lease.ts';
-import type { Limits } from './limits.ts';
+import { backoffMs, type Limits } from './limits.ts';
 import type { Change } from './session.ts';
 import { readyDueAtMs } from './session-due.ts';
 
@@ -22,8 +22,8 @@ export type Step =
   | { do: 'wait'; untilMs: number }
   /** Save a change of the record. */
   | { do: 'change'; change: Change }
-  /** Claim the workspace for this generation and start a box. */
-  | { do: 'launch'; source: LaunchSource }
+  /** Claim the workspace for this generation and start a box from what it then has (`sourceOf`). */
+  | { do: 'launch' }
   | { do: 'quiesce' }
   /** Record the next snapshot of the workspace as pending. */
   | { do: 'allocate'; operationId: string; reason: SnapshotRecord['reason']; note: string | null; clean: boolean }
@@ -50,9 +50,9 @@ export function decide(session: SessionRecord, workspace: WorkspaceRecord | null
     case 'bootstrapping':
       return decideBootstrapping(session, observed, nowMs, limits);
     case 'ready':
-      return decideReady(session, observed, nowMs, limits);
+      return decideReady(session, workspace, observed, nowMs, limits);
     case 'quiescing':
-      return decideQuiescing(session, observed, nowMs);
+      return decideQuiescing(session, workspace, observed, nowMs);
     case 'rescuing':
       return decideRescuing(session, observed, nowMs, limits);
     case 'ending':
@@ -92,22 +92,42 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, now
   const op = session.op;
   if (op === null) return { do: 'change', change: { patch: { op: launchOperation(session, nowMs) } } };
   if (nowMs < op.notBeforeMs) return { do: 'wait', untilMs: op.notBeforeMs };
-  if (workspace.volume !== null) return { do: 'launch', source: { kind: 'volume', volumeId: workspace.volume.id } };
-  if (workspace.head !== null) return { do: 'launch', source: { kind: 'snapshot', snapshot: workspace.head } };
-  if (workspace.content === 'empty') return { do: 'launch', source: { kind: 'blank' } };
+  if (sourceOf(workspace) !== null) return { do: 'launch' };
   return fail(session, nowMs, 'workspace_quarantined', `neither a volume nor a snapshot of workspace ${workspace.name} is recorded`);
+}
+
+/**
+ * What the disk of the next box begins with: the live volume, else the head, else nothing where nothing ever was. Null when
+ * content is lost. Only of a workspace as its claim left it: before, another session may still be changing it.
+ */
+export function sourceOf(workspace: WorkspaceRecord): LaunchSource | null {
+  if (workspace.volume !== null) return { kind: 'volume', volumeId: workspace.volume.id };
+  if (workspace.head !== null) return { kind: 'snapshot', snapshot: workspace.head };
+  return workspace.content === 'empty' ? { kind: 'blank' } : null;
+}
+
+/**
+ * When a deadline that a silent box has let pass may be acted on; null: now. After the launcher itself was away (this look is
+ * long overdue) the box first gets the time to be heard again.
+ */
+function heardAgainMs(session: SessionRecord, nowMs: number, limits: Limits): number | null {
+  const dueAt = session.dueAt ?? nowMs;
+  if (nowMs - dueAt > limits.silentMs) return nowMs + limits.silentMs;
+  return dueAt > nowMs ? dueAt : null;
 }
 
 function decideBootstrapping(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.desired === 'stopped')
     return {
       do: 'change',
-      change: toEnding({ ...session, save: session.readyAt === null ? 'none' : 'crash' }, nowMs, 'the box is let go before it was ready'),
+      change: letGo(session, nowMs, session.readyAt === null ? 'none' : 'crash', 'the box is let go before it was ready'),
     };
   if (observed.box === 'gone') return relaunch(session, nowMs, limits);
   const registered = session.box?.registeredAt ?? null;
   const deadlineMs = session.phaseSince + (registered === null ? limits.bootstrapMs : limits.prepareMs);
   if (nowMs < deadlineMs) return { do: 'wait', untilMs: Math.min(deadlineMs, nowMs + limits.pollMs) };
+  const heardMs = heardAgainMs(session, nowMs, limits);
+  if (heardMs !== null) return { do: 'wait', untilMs: heardMs };
   return fail(
     session,
     nowMs,
@@ -144,10 +164,14 @@ function toLaunching(session: SessionRecord, nowMs: number, because: string): Ch
   };
 }
 
-function decideReady(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
+function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.snapshot !== null) return decideCheckpoint(session, observed, nowMs);
   const endMs = leaseEndMs(session.lease);
-  if (session.desired === 'stopped' || nowMs >= endMs) return { do: 'change', change: toQuiescing(session, nowMs) };
+  if (session.desired === 'stopped' || nowMs >= endMs) {
+    const heardMs = isUnheard(session, observed, nowMs, limits) ? heardAgainMs(session, nowMs, limits) : null;
+    if (heardMs !== null) return { do: 'wait', untilMs: heardMs };
+    return { do: 'change', change: toQuiescing(session, nowMs) };
+  }
   if (observed.box === 'gone') {
     return {
       do: 'change',
@@ -157,6 +181,7 @@ function decideReady(session: SessionRecord, observed: Observed, nowMs: number, 
       },
     };
   }
+  if (session.checkpoint !== null && workspace.volume === null) return { do: 'change', change: noCheckpoint(nowMs) };
   if (session.checkpoint !== null) {
     const { operationId, note, reason } = session.checkpoint;
     return { do: 'allocate', operationId, note, reason, clean: true };
@@ -164,6 +189,12 @@ function decideReady(session: SessionRecord, observed: Observed, nowMs: number, 
   if (nowMs >= warnAtMs(session.lease, limits) && session.lease.warnedForMs !== endMs)
     return { do: 'change', change: warning(session, nowMs, limits) };
   return { do: 'wait', untilMs: readyDueAtMs(session, nowMs, limits) };
+}
+
+/** True when idleness is what ends it, and only because nothing was heard of its box, which may be at work. */
+function isUnheard(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): boolean {
+  if (session.desired === 'stopped' || observed.box === 'gone' || leaseEndedBy(session.lease) === 'hard_limit') return false;
+  return nowMs - (session.box?.heartbeatAt ?? session.phaseSince) > limits.silentMs;
 }
 
 function warning(session: SessionRecord, nowMs: number, limits: Limits): Change {
@@ -193,27 +224,31 @@ function toQuiescing(session: SessionRecord, nowMs: number): Change {
       report: null,
       op: null,
       checkpoint: null,
-      failure: null,
+      failure: session.endReason === 'failed' ? session.failure : null,
       dueAt: nowMs,
     },
     events: [{ type: 'session.quiescing', message: `${why}: stopping every writer`, data: { endReason } }],
   };
 }
 
+const noMoreCheckpoint = (nowMs: number): Change['patch'] => ({ snapshot: null, checkpoint: null, op: null, dueAt: nowMs });
+
+const noCheckpoint = (nowMs: number): Change => ({
+  patch: noMoreCheckpoint(nowMs),
+  events: [{ type: 'snapshot.failed', message: 'the snapshot was not made; nothing was changed' }],
+});
+
 function decideCheckpoint(session: SessionRecord, observed: Observed, nowMs: number): Step {
   const record = observed.snapshot;
-  const over: Change = { patch: { snapshot: null, checkpoint: null, op: null, dueAt: nowMs } };
-  if (record === null || record.state === 'error' || record.state === 'deleting') {
-    return {
-      do: 'change',
-      change: { ...over, events: [{ type: 'snapshot.failed', message: 'the snapshot was not made; nothing was changed' }] },
-    };
-  }
+  if (record === null || record.state === 'error' || record.state === 'deleting') return { do: 'change', change: noCheckpoint(nowMs) };
   if (record.state === 'completed') {
     return {
       do: 'settle',
       snapshot: record,
-      change: { ...over, events: [{ type: 'snapshot.completed', message: `${record.id} is the head`, data: { snapshot: record.id } }] },
+      change: {
+        patch: noMoreCheckpoint(nowMs),
+        events: [{ type: 'snapshot.completed', message: `${record.id} is the head`, data: { snapshot: record.id } }],
+      },
     };
   }
   return snapshotOrWatch(session, record, true, nowMs);
@@ -226,10 +261,9 @@ function snapshotOrWatch(session: SessionRecord, record: SnapshotRecord, live: b
   return session.snapshot?.started === true ? { do: 'watch', snapshot: record } : { do: 'snapshot', snapshot: record, live };
 }
 
-function decideQuiescing(session: SessionRecord, observed: Observed, nowMs: number): Step {
+function decideQuiescing(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number): Step {
   if (session.report === null) {
-    if (observed.box === 'gone')
-      return { do: 'change', change: toEnding({ ...session, save: 'crash' }, nowMs, 'the box died before it was quiet') };
+    if (observed.box === 'gone') return { do: 'change', change: letGo(session, nowMs, 'crash', 'the box died before it was quiet') };
     const op = session.op;
     if (op === null) {
       const id = `${session.id}.g${session.generation}.quiesce.${session.version}`;
@@ -237,9 +271,13 @@ function decideQuiescing(session: SessionRecord, observed: Observed, nowMs: numb
     }
     return nowMs < op.notBeforeMs ? { do: 'wait', untilMs: op.notBeforeMs } : { do: 'quiesce' };
   }
-  if (session.snapshot === null) return allocateForDown(session);
-  if (session.snapshot.started) return { do: 'change', change: toEnding(session, nowMs, 'the snapshot is fixed: the box is let go') };
   const record = observed.snapshot;
+  if (session.snapshot !== null && (session.snapshot.started || record?.state === 'completed'))
+    return { do: 'change', change: letGo(session, nowMs, session.save, 'the snapshot is fixed: the box is let go') };
+  // Nothing is left to keep for its owner: the volume has it all, and is saved without the box.
+  if (observed.box === 'gone' || workspace.volume === null)
+    return { do: 'change', change: letGo(session, nowMs, session.save, 'the box is gone: its volume is saved') };
+  if (session.snapshot === null) return allocateForDown(session);
   if (record === null || record.state !== 'pending') return { do: 'change', change: { patch: { snapshot: null } } };
   return snapshotOrWatch(session, record, false, nowMs);
 }
@@ -254,16 +292,9 @@ function allocateForDown(session: SessionRecord): Step {
   };
 }
 
-function toEnding(session: SessionRecord, nowMs: number, because: string): Change {
-  return {
-    patch: { phase: 'ending', op: null, desired: 'stopped', save: session.save, dueAt: nowMs },
-    events: [{ type: 'session.ending', message: because }],
-  };
-}
-
 function decideRescuing(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
-  if (observed.box !== 'gone') return endOrWait(session, observed, nowMs, limits);
-  if (session.desired === 'stopped') return { do: 'change', change: toEnding({ ...session, save: 'crash' }, nowMs, 'asked to stop') };
+  if (session.box !== null && observed.box !== 'gone') return endOrWait(session, observed, nowMs, limits);
+  if (session.desired === 'stopped') return { do: 'change', change: letGo(session, nowMs, 'crash', 'asked to stop') };
   const rescues = session.rescues + 1;
   if (rescues > limits.rescues) return fail(session, nowMs, 'bootstrap_failed', `the box was lost ${rescues} times`);
   return { do: 'change', change: toLaunching({ ...session, rescues }, nowMs, 'the box was lost') };
@@ -292,11 +323,9 @@ function decideEnding(session: SessionRecord, observed: Observed, nowMs: number,
 
 function decideSaving(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.snapshot === null) {
-    if (workspace.volume === null) return finish(session, null);
-    if (session.op !== null && session.op.attempt > limits.snapshotAttempts) {
-      return finish({ ...session, failure: failed('snapshot_failed', 'the snapshot failed again and again; the volume is kept') }, null);
-    }
-    return allocateForDown(session);
+    const why = whyNoOther(session, workspace, limits);
+    if (why === null) return allocateForDown(session);
+    return finish({ ...session, failure: session.failure ?? failed('snapshot_failed', why) }, null);
   }
   const record = observed.snapshot;
   if (record === null || record.state === 'error' || record.state === 'deleting')
@@ -309,10 +338,25 @@ function decideSaving(session: SessionRecord, workspace: WorkspaceRecord, observ
   return snapshotOrWatch(session, record, false, nowMs);
 }
 
+/**
+ * Why no other snapshot is begun; null when one is. A session that had the volume since may be writing to it: only the end of
+ * that one may save it.
+ */
+function whyNoOther(session: SessionRecord, workspace: WorkspaceRecord, limits: Limits): string | null {
+  const { claim, volume } = workspace;
+  if (volume === null) return 'the volume was let go before its snapshot was made';
+  if (claim !== null && claim.sessionId !== session.id) return `the snapshot failed; ${claim.sessionId} uses the volume now, and saves it`;
+  if (claim === null && workspace.deleting) return 'the workspace is being deleted';
+  if (claim === null && workspace.quarantined !== null)
+    return `the snapshot failed, and the workspace is damaged: ${workspace.quarantined}`;
+  const isSpent = session.op !== null && session.op.attempt > limits.snapshotAttempts;
+  return isSpent ? 'the snapshot failed again and again; the volume is kept' : null;
+}
+
 /** The snapshot went wrong after the box had gone: the volume has everything, so another one is begun. */
 function retrySnapshot(session: SessionRecord, nowMs: number, limits: Limits): Change {
-  const attempt = (session.op?.attempt ?? 0) + 1;
-  const notBeforeMs = nowMs + Math.min(limits.backoffMaxMs, limits.backoffBaseMs * 2 ** attempt);
+  const attempt = (session.op?.attempt ?? 1) + 1;
+  const notBeforeMs = nowMs + backoffMs(attempt, limits);
   return {
     patch: {
       snapshot: null,

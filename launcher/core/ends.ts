@@ -27,6 +27,14 @@ export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, det
   };
 }
 
+/** The box is let go; what its end owes the workspace is decided here and not changed by anything later. */
+export function letGo(session: SessionRecord, nowMs: number, save: SessionRecord['save'], because: string): Change {
+  return {
+    patch: { phase: 'ending', op: null, desired: 'stopped', endReason: session.endReason ?? 'lost', save, dueAt: nowMs },
+    events: [{ type: 'session.ending', message: because }],
+  };
+}
+
 /** The last step: `failed` when there is a failure to tell of, else `stopped` with the receipt. */
 export function finish(session: SessionRecord, snapshot: SnapshotRecord | null): { do: 'finish'; change: Change } {
   const failure = session.failure;

@@ -23,6 +23,8 @@ export const LIMITS = {
   /** A box that still reports progress (a long clone or setup) gets this long. */
   prepareMs: 3_600_000,
   quiesceMs: 60_000,
+  /** The longest that a look at the provider, or the removal of one thing, may take. */
+  lookMs: 30_000,
   /** Between SIGTERM and SIGKILL when a box is made quiet. */
   stopGraceMs: 10_000,
   snapshotMs: 3_600_000,
@@ -72,3 +74,7 @@ export const LIMITS = {
 } as const;
 
 export type Limits = { readonly [K in keyof typeof LIMITS]: number };
+
+/** Time until the next try after `attempt` tries, doubling up to a bound. Without jitter: it only paces one session. */
+export const backoffMs = (attempt: number, limits: Limits): number =>
+  Math.min(limits.backoffMaxMs, limits.backoffBaseMs * 2 ** Math.min(attempt, 20));

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../contract/errors.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
 import type { SessionRecord, SnapshotRecord } from '../contract/records.ts';
-import { fail, failed } from './ends.ts';
-import type { Limits } from './limits.ts';
+import { fail, failed, letGo } from './ends.ts';
+import { backoffMs, type Limits } from './limits.ts';
 import type { Change } from './session.ts';
 
 /** Why a provider call failed; the same words as the compute port has. */
@@ -20,10 +20,6 @@ const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
   disk_full: 'disk_full',
   missing: 'workspace_quarantined',
 };
-
-/** Time until the next try after `attempt` tries, doubling up to a bound. Without jitter: it only paces one session. */
-export const backoffMs = (attempt: number, limits: Limits): number =>
-  Math.min(limits.backoffMaxMs, limits.backoffBaseMs * 2 ** Math.min(attempt, 20));
 
 export function launched(
   session: SessionRecord,
@@ -61,11 +57,13 @@ export function launched(
 export function launchRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
   const op = session.op;
   const attempt = op?.attempt ?? 1;
+  if (session.desired === 'stopped')
+    return letGo(session, nowMs, session.readyAt === null ? 'none' : 'crash', 'asked to stop before a box was there');
   if (op !== null && failure.kind === 'busy' && nowMs < op.startedAt + limits.snapshotMs) {
     return { patch: { op: { ...op, notBeforeMs: nowMs + limits.busyPollMs }, dueAt: nowMs + limits.busyPollMs } };
   }
   const mayPass = failure.kind === 'transient' || failure.kind === 'unreachable';
-  if (op !== null && mayPass && attempt < limits.launchAttempts && session.desired === 'ready') {
+  if (op !== null && mayPass && attempt < limits.launchAttempts) {
     const notBeforeMs = nowMs + backoffMs(attempt, limits);
     return {
       patch: { op: { ...op, attempt: attempt + 1, notBeforeMs }, dueAt: notBeforeMs },
@@ -89,12 +87,8 @@ export function quiesceRefused(session: SessionRecord, failure: CallFailure, now
   if (op !== null && op.attempt < limits.quiesceAttempts) {
     return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
   }
-  return {
-    patch: { phase: 'ending', op: null, save: 'crash', dueAt: nowMs },
-    events: [
-      { type: 'box.not_quiet', message: `the box could not be made quiet (${failure.message}): it is ended, then its volume is saved` },
-    ],
-  };
+  const because = `the box could not be made quiet (${failure.message}): it is ended, then its volume is saved`;
+  return { ...letGo(session, nowMs, 'crash', because), events: [{ type: 'box.not_quiet', message: because }] };
 }
 
 export function allocated(session: SessionRecord, record: SnapshotRecord, nowMs: number): Change {
@@ -118,8 +112,10 @@ export function snapshotStarted(session: SessionRecord, record: SnapshotRecord, 
 }
 
 /** Look again later at a snapshot that is on its way. */
-export function snapshotPending(session: SessionRecord, nowMs: number, limits: Limits): Change {
-  return { patch: { op: session.op && { ...session.op, notBeforeMs: nowMs + limits.pollMs } } };
+export function snapshotPending(session: SessionRecord, record: SnapshotRecord, nowMs: number, limits: Limits): Change {
+  const notBeforeMs = nowMs + limits.pollMs;
+  const op = session.op ?? { kind: 'snapshot' as const, id: record.operationId, attempt: 1, startedAt: nowMs, notBeforeMs };
+  return { patch: { op: { ...op, notBeforeMs }, dueAt: notBeforeMs } };
 }
 
 /**

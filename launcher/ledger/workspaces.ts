@@ -56,7 +56,8 @@ export async function releaseWorkspace(deps: LedgerDeps, session: SessionRecord)
 
 /**
  * The next snapshot of a workspace, recorded as pending before the provider is asked. The same operation id gives the
- * same snapshot again.
+ * same snapshot again. Only the writer of the workspace may begin one: a session that has given it free takes it again first.
+ * @throws DevctlError workspace_in_use, stale_generation, workspace_quarantined, not_found, conflict
  */
 export async function allocateSnapshot(
   deps: LedgerDeps,
@@ -65,7 +66,10 @@ export async function allocateSnapshot(
 ): Promise<SnapshotRecord> {
   const known = await findByOperation(deps, session, input.operationId);
   if (known !== null) return known;
-  const workspace = await changeWorkspaceOf(deps, session, (current) => ({ ...current, snapshotSeq: current.snapshotSeq + 1 }));
+  const workspace = await changeWorkspaceOf(deps, session, (current) => {
+    const claimed = claimFor(current, session.id, session.generation) ?? current;
+    return { ...claimed, snapshotSeq: current.snapshotSeq + 1 };
+  });
   const volume = workspace.volume;
   if (volume === null) throw new DevctlError('conflict', `workspace ${workspace.name} has no live volume`);
   const record: SnapshotRecord = {
@@ -97,6 +101,20 @@ export async function allocateSnapshot(
 async function findByOperation(deps: LedgerDeps, session: SessionRecord, operationId: string): Promise<SnapshotRecord | null> {
   const recent = await deps.store.listSnapshots(session.owner, session.workspaceId, { limit: 20, after: null });
   return recent.items.find((snapshot) => snapshot.operationId === operationId && snapshot.state !== 'error') ?? null;
+}
+
+/**
+ * Records the volume that a launch of this session made. False when the session has no longer the workspace in this
+ * generation, or another volume is there: that one is never forgotten.
+ */
+export async function adoptVolume(deps: LedgerDeps, session: SessionRecord, volumeId: string): Promise<boolean> {
+  const { id: sessionId, generation } = session;
+  const saved = await changeWorkspaceOf(deps, session, (workspace) => {
+    const isOurs = workspace.claim?.sessionId === sessionId && workspace.claim.generation === generation;
+    if (!isOurs || workspace.volume !== null) return null;
+    return { ...workspace, volume: { id: volumeId, epoch: 1, savedEpoch: 0, keepUntil: null } };
+  });
+  return saved.volume?.id === volumeId && saved.claim?.sessionId === sessionId && saved.claim.generation === generation;
 }
 
 /** Makes a completed snapshot the head, unless a newer one is the head already. Counts its bytes. */

@@ -115,7 +115,7 @@ export interface StorePort {
   getSnapshot(owner: string, ref: SnapshotRef): Promise<SnapshotRecord | null>;
   /** Puts a new record; false when the ref exists. */
   createSnapshot(snapshot: SnapshotRecord): Promise<boolean>;
-  /** Sets state, sizes and completion of a snapshot. False when it is gone or is `deleting`. */
+  /** Sets outcome, sizes and completion of a snapshot. False when it is gone, is `deleting`, or has another outcome already. */
   updateSnapshot(owner: string, ref: SnapshotRef, patch: SnapshotPatch): Promise<boolean>;
   /** Adds a pin if the snapshot is `completed`: from then on it cannot be tombstoned. Repeating is fine. */
   pinSnapshot(owner: string, ref: SnapshotRef, workspaceId: string): Promise<boolean>;

@@ -18,6 +18,9 @@ export const SAME_WORKSPACE_VERSION = 'version = :version AND workspaceUid = :wo
 /** The snapshot is there and nobody is deleting it. */
 export const NOT_TOMBSTONED = 'attribute_exists(pk) AND snapshotState <> :deleting';
 
+/** Its outcome is open, or is this very one: what is completed never fails later, and the other way round. */
+export const OUTCOME_FITS = 'snapshotState = :pending OR snapshotState = :outcome';
+
 /** Only what is complete can become the head of a workspace. */
 export const IS_COMPLETED = 'snapshotState = :completed';
 

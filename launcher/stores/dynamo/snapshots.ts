@@ -1,6 +1,6 @@
 import { type SnapshotRecord, type SnapshotRef, snapshotRecordSchema } from '../../contract/records.ts';
 import type { SnapshotPatch, StorePort } from '../../ports/store.ts';
-import { IS_COMPLETED, IS_NEW, IS_THERE, IS_TOMBSTONED, IS_UNPINNED, NOT_TOMBSTONED } from './conditions.ts';
+import { IS_COMPLETED, IS_NEW, IS_THERE, IS_TOMBSTONED, IS_UNPINNED, NOT_TOMBSTONED, OUTCOME_FITS } from './conditions.ts';
 import type { Connection } from './connection.ts';
 import { snapshotKey, snapshotPrefix } from './keys.ts';
 import { listOwned } from './lists.ts';
@@ -30,7 +30,11 @@ async function updateSnapshot(connection: Connection, owner: string, ref: Snapsh
     const column = value === undefined ? undefined : toColumn(value);
     if (column) set[COLUMNS[field]] = column;
   }
-  return connection.change(snapshotKey(owner, ref), { set }, { condition: NOT_TOMBSTONED, values: { ':deleting': DELETING } });
+  const guard: { condition: string; values: Row } =
+    patch.state === undefined
+      ? { condition: NOT_TOMBSTONED, values: { ':deleting': DELETING } }
+      : { condition: OUTCOME_FITS, values: { ':pending': text('pending'), ':outcome': text(patch.state) } };
+  return connection.change(snapshotKey(owner, ref), { set }, guard);
 }
 
 type SnapshotMethods = Pick<

@@ -40,6 +40,17 @@ export function snapshotCases(bench: () => StoreBench): void {
       expect(await store.getSnapshot('dev', { ...ref, id: 'snap_2' })).toBeNull();
     });
 
+    it.each([
+      ['completed', 'error'],
+      ['error', 'completed'],
+      ['completed', 'pending'],
+    ] as const)('that are %s do not become %s: who is late loses', async (state, late) => {
+      const { store } = bench();
+      await store.createSnapshot(aSnapshot('dev', 1, { state }));
+      expect(await store.updateSnapshot('dev', ref, { state: late, bytes: 1 })).toBe(false);
+      expect(await store.getSnapshot('dev', ref)).toEqual(aSnapshot('dev', 1, { state }));
+    });
+
     it.each(['pending', 'error'] as const)('that are %s cannot be pinned', async (state) => {
       const { store } = bench();
       await store.createSnapshot(aSnapshot('dev', 1, { state }));
