@@ -8,7 +8,7 @@ import type { Env } from './parse.ts';
 import { resolveTarget, type Target } from './target.ts';
 import { plainText } from './text.ts';
 import { UsageError } from './usage-error.ts';
-import type { Call } from './verb.ts';
+import type { Call, Verb, VerbGroups } from './verb.ts';
 import { VERSION } from './version.ts';
 
 /** The process around a command. Tests give their own. */
@@ -44,11 +44,14 @@ export class Cli {
   /** Steps, counters and advice are shown: a person is looking. */
   readonly talks: boolean;
   readonly target: Target;
+  /** Every verb: help and completion speak of them. */
+  readonly groups: VerbGroups;
   /** Set when this command started the embedded launcher. */
   startedLauncher = false;
   #client: Client | null = null;
 
-  constructor(call: Call, surroundings: Surroundings) {
+  constructor(call: Call, surroundings: Surroundings, groups: VerbGroups) {
+    this.groups = groups;
     const { flags } = call;
     this.flags = flags;
     this.given = call.given;
@@ -64,6 +67,10 @@ export class Cli {
 
   get embedded(): boolean {
     return this.target.kind === 'embedded';
+  }
+
+  get verbs(): readonly Verb[] {
+    return this.groups.flatMap(([, verbs]) => verbs);
   }
 
   /** A folder as people write it. */

@@ -1,7 +1,6 @@
 import { COMMON_FLAGS, FLAGS, type FlagKey, type FlagSpec, settings } from './flags.ts';
 import type { Paint } from './output.ts';
-import type { Verb } from './verb.ts';
-import { VERB_GROUPS } from './verbs.ts';
+import type { Verb, VerbGroups } from './verb.ts';
 
 const COLUMN = 30;
 
@@ -24,14 +23,14 @@ function flagRow(key: FlagKey): string {
 }
 
 /** Every verb in a line. */
-export function overview(look: Paint): string {
+export function overview(groups: VerbGroups, look: Paint): string {
   const lines = [
     `${look.bold('devctl')} · a dev box in seconds, with the workspace as you left it`,
     '',
     'usage: devctl VERB [flags] [arguments]',
     '',
   ];
-  for (const [title, verbs] of VERB_GROUPS) {
+  for (const [title, verbs] of groups) {
     lines.push(look.bold(title), ...verbs.filter((verb) => !verb.hidden).map((verb) => row(verb.name, verb.about)), '');
   }
   lines.push('devctl VERB --help shows examples; devctl help settings every flag with its DEVCTL_ variable.');

@@ -5,7 +5,7 @@ import { checkEnvNames, findVerb, parseCall } from './parse.ts';
 import { Exit, errorText, exitCode } from './report.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Verb } from './verb.ts';
-import { VERBS } from './verbs.ts';
+import { VERB_GROUPS, VERBS } from './verbs.ts';
 
 const GLOBAL_FIRST = /^--(?:on|url|home)$/;
 
@@ -28,7 +28,7 @@ async function dispatch(words: readonly string[], surroundings: Surroundings): P
   const { helpText, overview } = await import('./help.ts');
   const first = words[0];
   if (first === undefined || ((first === '--help' || first === '-h') && words.length === 1)) {
-    surroundings.stdout.write(overview(paint(wantsColor({}, surroundings.env, surroundings.stdout))));
+    surroundings.stdout.write(overview(VERB_GROUPS, paint(wantsColor({}, surroundings.env, surroundings.stdout))));
     return 0;
   }
   if (first.startsWith('-') && words.every((word) => word.startsWith('-')))
@@ -44,7 +44,7 @@ async function dispatch(words: readonly string[], surroundings: Surroundings): P
 }
 
 async function carryOut(verb: Verb, call: Call, surroundings: Surroundings): Promise<number> {
-  const cli = new Cli(call, surroundings);
+  const cli = new Cli(call, surroundings, VERB_GROUPS);
   try {
     const runVerb = await (verb.load as NonNullable<Verb['load']>)();
     return (await runVerb(cli, call)) ?? 0;

@@ -1,4 +1,15 @@
-import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
 import { git, gitLine, splitNames } from './git.ts';
@@ -61,7 +72,7 @@ class Collector {
       return null;
     }
     try {
-      accessSync(path, constants.R_OK);
+      closeSync(openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
     } catch {
       this.unreadable.push(name);
       return null;

@@ -13,15 +13,17 @@ export const plainText = (text: string): string => text.replace(ESCAPES, '').rep
 /** The same for text of several lines. */
 export const plainLines = (text: string): string => text.split(/\r?\n/).map(plainText).join('\n');
 
-/** A span as people say it, in its two largest units: `1 h 12 min`, `2 d`, `40 s`. */
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const UNIT_NAMES: Readonly<Record<string, string>> = { d: 'd', h: 'h', m: 'min', s: 's' };
+
+/** A span as people say it, rounded, in its two largest units: `1 h 12 min`, `2 d`, `40 s`. */
 export function span(ms: number): string {
   if (ms < 0) return '–';
-  const exact = formatDuration(
-    ms >= 86_400_000 ? Math.floor(ms / 3_600_000) * 3_600_000 : ms >= 3_600_000 ? Math.floor(ms / 60_000) * 60_000 : ms,
-  );
-  const parts = [...exact.matchAll(/(\d+)([dhms])/g)].slice(0, ms >= 60_000 && ms < 3_600_000 ? 1 : 2);
-  const unit: Record<string, string> = { d: 'd', h: 'h', m: 'min', s: 's' };
-  return parts.map(([, count, letter]) => `${count} ${unit[letter as string]}`).join(' ');
+  const grainMs = ms >= DAY_MS ? HOUR_MS : ms >= MINUTE_MS ? MINUTE_MS : 1000;
+  const exact = formatDuration(Math.round(ms / grainMs) * grainMs);
+  return [...exact.matchAll(/(\d+)([dhms])/g)].map(([, count, letter]) => `${count} ${UNIT_NAMES[letter as string]}`).join(' ');
 }
 
 /** A step's time: `0.01 s`, `6.8 s`. */

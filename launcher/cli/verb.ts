@@ -18,6 +18,9 @@ export interface Call {
   readonly given: ReadonlySet<FlagKey>;
 }
 
+/** Verbs under the titles that help shows them with. */
+export type VerbGroups = ReadonlyArray<readonly [title: string, verbs: readonly Verb[]]>;
+
 /** Carries out a verb. The number is the exit code; nothing is 0. */
 export type Run = (cli: Cli, call: Call) => Promise<number | undefined>;
 

@@ -1,4 +1,4 @@
-import type { ArgSpec, Verb } from './verb.ts';
+import type { ArgSpec, Verb, VerbGroups } from './verb.ts';
 
 const session: ArgSpec = { name: 'session', optional: true, complete: 'session' };
 const workspace: ArgSpec = { name: 'workspace', optional: true, complete: 'workspace' };
@@ -385,7 +385,7 @@ const MACHINERY: readonly Verb[] = [
 ];
 
 /** Groups as help shows them. */
-export const VERB_GROUPS: ReadonlyArray<readonly [title: string, verbs: readonly Verb[]]> = [
+export const VERB_GROUPS: VerbGroups = [
   ['Work', WORKING],
   ['Inside the box', INSIDE],
   ['Snapshots and workspaces', DURABLE],

@@ -4,7 +4,6 @@ import { LOCAL, readContexts } from '../contexts.ts';
 import { COMMON_FLAGS, FLAGS, type FlagKey, type FlagSpec } from '../flags.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run, Verb } from '../verb.ts';
-import { VERBS } from '../verbs.ts';
 
 const BASH = `_devctl() {
   local IFS=$'\\n'
@@ -86,7 +85,7 @@ async function argumentWords(cli: Cli, verb: Verb, position: number): Promise<st
     case 'shell':
       return Object.keys(SCRIPTS);
     case 'verb':
-      return [...visible(VERBS), 'settings'];
+      return [...visible(cli.verbs), 'settings'];
     default:
       return [];
   }
@@ -94,7 +93,7 @@ async function argumentWords(cli: Cli, verb: Verb, position: number): Promise<st
 
 /** What may stand at the place of the last word. */
 export async function candidates(cli: Cli, words: readonly string[]): Promise<string[]> {
-  let verbs: readonly Verb[] = VERBS;
+  let verbs: readonly Verb[] = cli.verbs;
   let verb: Verb | undefined;
   let at = 0;
   for (; at < words.length - 1; at += 1) {
@@ -108,7 +107,7 @@ export async function candidates(cli: Cli, words: readonly string[]): Promise<st
     }
   }
   const current = words.at(-1) ?? '';
-  if (!verb) return at === words.length - 1 ? visible(VERBS) : [];
+  if (!verb) return at === words.length - 1 ? visible(cli.verbs) : [];
   if (verb.verbs) return visible(verb.verbs);
   const before = words.slice(at, -1);
   if (before.includes('--')) return [];
