@@ -1,3 +1,4 @@
+import { mkdir, realpath } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
 import createTable from 'dynalite/actions/createTable.js';
 import deleteItem from 'dynalite/actions/deleteItem.js';
@@ -15,6 +16,7 @@ import putItemRules from 'dynalite/validations/putItem.js';
 import queryRules from 'dynalite/validations/query.js';
 import updateItemRules from 'dynalite/validations/updateItem.js';
 import { KeyedLock } from './lock.ts';
+import { LogWriter } from './log-writer.ts';
 import { itemPrefix, RequestStore, type Shared } from './tables.ts';
 
 export interface EngineAnswer {
@@ -43,7 +45,22 @@ const isAnswer = (error: unknown): error is { statusCode: number; body: unknown 
 
 function answerOf(error: unknown): EngineAnswer {
   if (isAnswer(error)) return { status: error.statusCode, body: JSON.stringify(error.body) };
-  return problem(500, 'InternalServerError', error instanceof Error ? error.message : String(error));
+  const cause = (error as { cause?: unknown } | null)?.cause ?? error;
+  return problem(500, 'InternalServerError', cause instanceof Error ? cause.message : String(cause));
+}
+
+/**
+ * Folders that this process has open. A second open of one would be refused by LevelDB, but its refusal closes a
+ * descriptor of the lock file, and with that POSIX takes the lock away from the first.
+ */
+const OPEN_DIRS = new Set<string>();
+
+async function claimDir(dir: string): Promise<string> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const path = await realpath(dir);
+  if (OPEN_DIRS.has(path)) throw Object.assign(new Error('already open in this process'), { code: 'LEVEL_LOCKED' });
+  OPEN_DIRS.add(path);
+  return path;
 }
 
 /**
@@ -59,11 +76,17 @@ export class Engine {
     this.#shared = shared;
   }
 
-  /** @throws the error of LevelDB when `dir` cannot be opened; its cause has the code LEVEL_LOCKED when another process has it */
+  /** @throws an error when `dir` cannot be opened; it or its cause has the code LEVEL_LOCKED when somebody has it open */
   static async open(dir: string, options: { sync: boolean }): Promise<Engine> {
-    const level = new ClassicLevel<string, string>(dir, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
-    await level.open();
-    return new Engine({ level, locks: new KeyedLock(), sync: options.sync, tables: new Map() });
+    const path = await claimDir(dir);
+    const level = new ClassicLevel<string, string>(path, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
+    try {
+      await level.open();
+    } catch (error) {
+      OPEN_DIRS.delete(path);
+      throw error;
+    }
+    return new Engine({ level, writer: new LogWriter(level, options.sync), locks: new KeyedLock(), tables: new Map() });
   }
 
   /** @param operation name without its version prefix: `GetItem` */
@@ -80,7 +103,7 @@ export class Engine {
    * @returns how many were removed
    */
   async removeExpired(table: string, attribute: string, nowSec: number): Promise<number> {
-    const { level, locks } = this.#shared;
+    const { level, locks, writer } = this.#shared;
     const prefix = itemPrefix(table);
     const expired = (text: string | undefined): boolean => {
       if (text === undefined) return false;
@@ -88,13 +111,14 @@ export class Engine {
       return Number(row[attribute]?.N ?? Number.POSITIVE_INFINITY) < nowSec;
     };
     let removed = 0;
+    await writer.ready();
     for await (const [key, text] of level.iterator({ gte: prefix, lt: `${prefix}\xff` })) {
       if (this.#closed) break;
       if (!expired(text)) continue;
       await new Promise<void>((resolve) => locks.acquire(key, resolve));
       try {
         if (!expired(level.getSync(key))) continue;
-        await level.del(key);
+        await writer.write([{ type: 'del', key }]);
         removed += 1;
       } finally {
         locks.release(key);
@@ -105,9 +129,11 @@ export class Engine {
 
   /** Waits for what is under way, then closes the files. May be called twice. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     await Promise.all(this.#inFlight);
     await this.#shared.level.close();
+    OPEN_DIRS.delete(this.#shared.level.location);
   }
 
   async #run(operation: string, body: string): Promise<EngineAnswer> {
@@ -119,6 +145,7 @@ export class Engine {
     });
     const store = new RequestStore(this.#shared, fail);
     try {
+      await this.#shared.writer.ready();
       const request = validations.checkTypes(JSON.parse(body), found.rules.types);
       validations.checkValidations(request, found.rules.types, found.rules.custom, store);
       const done = new Promise<unknown>((resolve, reject) => {

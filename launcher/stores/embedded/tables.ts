@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ClassicLevel } from 'classic-level';
 import type { KeyedLock } from './lock.ts';
+import type { LogWriter, Write } from './log-writer.ts';
 
 /** A row as dynalite keeps it: attribute values in DynamoDB's own JSON form. */
 type Row = Record<string, unknown>;
@@ -32,14 +33,11 @@ export interface TableStore {
   getIndexDb(kind: string, table: string, index: string): Rows;
 }
 
-export type Write = { type: 'put'; key: string; value: string } | { type: 'del'; key: string };
-
 /** What the requests of one database share. */
 export interface Shared {
   level: ClassicLevel<string, string>;
   locks: KeyedLock;
-  /** Fsync with each write, so that what was acknowledged survives a power cut and not only a killed process. */
-  sync: boolean;
+  writer: LogWriter;
   /** Table descriptions, which never change once made. */
   tables: Map<string, Row>;
 }
@@ -118,8 +116,8 @@ export class RequestStore implements TableStore {
   #commit(write: Write, done: Callback<void>): void {
     const batch = [...this.#pending, write];
     this.#pending = [];
-    this.#shared.level
-      .batch(batch, { sync: this.#shared.sync })
+    this.#shared.writer
+      .write(batch)
       .then(
         () => done(null),
         (error: unknown) => done(error),
