@@ -8,6 +8,7 @@ const BY_ERRNO: Readonly<Record<string, 'disk_full' | 'not_found' | 'invalid_req
   ENOTDIR: 'not_found',
   EACCES: 'invalid_request',
   EPERM: 'invalid_request',
+  EROFS: 'invalid_request',
   ENAMETOOLONG: 'invalid_request',
   EISDIR: 'invalid_request',
 };

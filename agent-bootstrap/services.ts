@@ -2,10 +2,14 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { freezeRequestSchema, quiesceRequestSchema, thawRequestSchema } from '../launcher/contract/agent.ts';
 import { AGENT_ROUTES, type BoxConfig } from '../launcher/contract/agent-config.ts';
+import { DevctlError } from '../launcher/contract/errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { handleExec } from './exec.ts';
+import { Files } from './files.ts';
 import { Freezer } from './freezer.ts';
 import { Journal } from './journal.ts';
+import { sendPath } from './pack.ts';
+import { resolveInBox } from './paths.ts';
 import type { Log } from './ports.ts';
 import type { Processes } from './processes.ts';
 import { Quiescer } from './quiesce.ts';
@@ -42,6 +46,7 @@ function makeServices(deps: ServiceDeps): Services {
   const { config, box, processes, gate, log } = deps;
   const journal = new Journal(join(config.paths.workspace, '.devctl-box'));
   const quiescer = new Quiescer({ config, box, processes, gate, journal, log });
+  const files = new Files({ config, box, gate });
   const freezer = new Freezer(processes, gate, log);
   const handlers = (wake: () => void) =>
     new Map<string, Handler>([
@@ -58,7 +63,19 @@ function makeServices(deps: ServiceDeps): Services {
           return freezer.freeze(operationId, forMs);
         },
       ],
+      [`PUT ${AGENT_ROUTES.import}`, async (incoming) => files.import(incoming)],
+      [`PUT ${AGENT_ROUTES.files}`, async (incoming, url) => files.put(pathOf(url), incoming)],
+      [
+        `GET ${AGENT_ROUTES.files}`,
+        async (_incoming, url, answer) => sendPath(resolveInBox(config.paths.workspace, pathOf(url)), answer, log),
+      ],
       [`POST ${AGENT_ROUTES.thaw}`, async (incoming) => freezer.thaw(thawRequestSchema.parse(await readJson(incoming)).operationId)],
     ]);
   return { quiescer, handlers, exec: (socket, head) => handleExec(deps, socket, head) };
 }
+
+const pathOf = (url: URL): string => {
+  const path = url.searchParams.get('path');
+  if (!path || path.includes('\0')) throw new DevctlError('invalid_request', 'the query has no usable path');
+  return path;
+};

@@ -59,7 +59,10 @@ export function computeSuite(
       return { ...result, box, request };
     };
     let operations = 0;
-    const operation = () => `suite-${process.pid}-${(operations += 1)}`;
+    const operation = () => {
+      operations += 1;
+      return `suite-${process.pid}-${operations}`;
+    };
     /** Quiesces, snapshots and ends a box, as `down` does. */
     const down = async ({ box, request, volumeId }: LaunchedBox, id = 'snap_1'): Promise<SnapshotRef> => {
       await ports.quiesce(box, operation());
