@@ -2,7 +2,9 @@ import type { ReapResult } from '../contract/api.ts';
 import type { SnapshotRef } from '../contract/records.ts';
 import { judge, type Records, type Verdict } from '../core/orphans.ts';
 import { changeWorkspace } from '../ledger/workspaces.ts';
-import type { ListedResource } from '../ports/compute.ts';
+import type { ListedResource, ResourceList } from '../ports/compute.ts';
+import { UnreadableRecordError } from '../ports/store.ts';
+import { withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
 import { tidyOwner } from './tidy.ts';
 
@@ -12,7 +14,8 @@ export type ReapItem = ReapResult['items'][number];
  * One pass in both directions. Resources: the provider is listed *before* the store is read, what nothing owns is listed and
  * judged a second time, and only what both passes condemn is removed. Records: claims, usage and pins that point at nothing
  * are given free, deleted workspaces are finished and expired snapshots pruned.
- * A list that could not be read in full removes nothing.
+ * A list of the provider that could not be read in full removes nothing; a record that cannot be read keeps what it may own,
+ * and the others go on.
  */
 export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): Promise<Omit<ReapResult, 'sessionsLookedAt'>> {
   const items: ReapItem[] = [];
@@ -22,7 +25,7 @@ export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): 
     items.push(...tidied.items);
     complete &&= tidied.complete;
   }
-  const swept = await sweep(deps, options, complete);
+  const swept = await sweep(deps, options);
   items.push(...swept.items);
   complete &&= swept.complete;
   deps.telemetry.info({ op: 'reap', outcome: 'ok', dryRun: options.dryRun, found: items.length, complete });
@@ -30,11 +33,7 @@ export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): 
   return { dryRun: options.dryRun, items, complete };
 }
 
-async function sweep(
-  deps: ControllerDeps,
-  options: { dryRun: boolean },
-  mayRemove: boolean,
-): Promise<{ items: ReapItem[]; complete: boolean }> {
+async function sweep(deps: ControllerDeps, options: { dryRun: boolean }): Promise<{ items: ReapItem[]; complete: boolean }> {
   const first = await condemned(deps);
   const items: ReapItem[] = first.waiting;
   if (!first.complete) return { items, complete: false };
@@ -43,7 +42,7 @@ async function sweep(
   for (const [id, found] of second.found) {
     if (!first.found.has(id)) continue;
     const { resource, verdict } = found;
-    const action = options.dryRun || !mayRemove || !second.complete ? 'would_remove' : await remove(deps, resource, verdict);
+    const action = options.dryRun || !second.complete ? 'would_remove' : await remove(deps, resource, verdict);
     items.push({ kind: resource.kind, id: resource.id, reason: verdict.reason, action });
   }
   return { items, complete: second.complete };
@@ -56,10 +55,12 @@ interface Condemned {
 }
 
 async function condemned(deps: ControllerDeps): Promise<Condemned> {
-  const list = await deps.compute.list();
+  const list = await listAll(deps);
   const result: Condemned = { found: new Map(), waiting: [], complete: list.complete };
   for (const resource of list.items) {
-    const verdict = judge(resource, await recordsOf(deps, resource), deps.clock.now(), deps.limits);
+    const records = await recordsOf(deps, resource);
+    if (records === null) continue;
+    const verdict = judge(resource, records, deps.clock.now(), deps.limits);
     if (verdict.verdict === 'wait')
       result.waiting.push({ kind: resource.kind, id: resource.id, reason: verdict.reason, action: 'waiting' });
     if (verdict.verdict === 'drop' || verdict.verdict === 'expire')
@@ -68,12 +69,33 @@ async function condemned(deps: ControllerDeps): Promise<Condemned> {
   return result;
 }
 
+/** What the provider has; a list that fails is one that misses everything. */
+async function listAll(deps: ControllerDeps): Promise<ResourceList> {
+  try {
+    return await withDeadline(deps.limits.launchMs, deps.compute.list());
+  } catch (error) {
+    deps.telemetry.error({ op: 'reap.list', outcome: 'error', detail: String(error) });
+    return { items: [], complete: false };
+  }
+}
+
 function snapshotRefOf(resource: ListedResource): SnapshotRef {
   const [workspaceId = '', id = ''] = resource.id.split('/');
   return { workspaceId, id };
 }
 
-async function recordsOf(deps: ControllerDeps, resource: ListedResource): Promise<Records> {
+/** Null when one of them cannot be read: then nobody can say whose the resource is, and it stays. */
+async function recordsOf(deps: ControllerDeps, resource: ListedResource): Promise<Records | null> {
+  try {
+    return await readRecords(deps, resource);
+  } catch (error) {
+    if (!(error instanceof UnreadableRecordError)) throw error;
+    deps.telemetry.error({ op: 'reap.unreadable', outcome: 'error', key: error.key, kind: resource.kind, id: resource.id });
+    return null;
+  }
+}
+
+async function readRecords(deps: ControllerDeps, resource: ListedResource): Promise<Records> {
   const { tags } = resource;
   if (tags === null) return { session: null, workspace: null, snapshot: null };
   const [session, workspace, snapshot] = await Promise.all([
@@ -88,9 +110,10 @@ async function remove(deps: ControllerDeps, resource: ListedResource, verdict: V
   try {
     if (verdict.verdict === 'expire' && !(await letGo(deps, resource))) return 'waiting';
     if (resource.kind === 'box') {
-      await deps.compute.end({ boxId: resource.id, sessionId: resource.tags?.sessionId ?? '', generation: resource.tags?.generation ?? 0 });
-    } else if (resource.kind === 'volume') await deps.compute.dropVolume(resource.id);
-    else await deps.compute.dropSnapshot(snapshotRefOf(resource));
+      const box = { boxId: resource.id, sessionId: resource.tags?.sessionId ?? '', generation: resource.tags?.generation ?? 0 };
+      await withDeadline(deps.limits.launchMs, deps.compute.end(box));
+    } else if (resource.kind === 'volume') await withDeadline(deps.limits.launchMs, deps.compute.dropVolume(resource.id));
+    else await withDeadline(deps.limits.launchMs, deps.compute.dropSnapshot(snapshotRefOf(resource)));
     return 'removed';
   } catch (error) {
     deps.telemetry.error({ op: 'reap.remove', outcome: 'error', kind: resource.kind, id: resource.id, detail: String(error) });

@@ -3,13 +3,14 @@ import { isFinal } from '../contract/phases.ts';
 import type { SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
 import { expiredSnapshots } from '../core/workspace.ts';
 import { changeWorkspace } from '../ledger/workspaces.ts';
-import type { Page, PageRequest } from '../ports/store.ts';
+import { type Page, type PageRequest, UnreadableRecordError } from '../ports/store.ts';
+import { withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
 import type { ReapItem } from './reaper.ts';
 
 interface Tidied {
   items: ReapItem[];
-  /** False when a row could not be read: nothing may be removed on the word of a partial list. */
+  /** False when a row could not be read, and what it may stand for was left alone. */
   complete: boolean;
 }
 
@@ -21,8 +22,8 @@ export async function tidyOwner(deps: ControllerDeps, owner: string, options: { 
   for (const workspace of workspaces.items) {
     const snapshots = await all(deps, (page) => deps.store.listSnapshots(owner, workspace.id, page));
     complete &&= snapshots.complete;
-    if (!snapshots.complete) continue;
     items.push(...(await tidyClaim(deps, workspace, options)));
+    if (!snapshots.complete) continue;
     if (workspaces.complete) items.push(...(await tidyPins(deps, snapshots.items, workspaces.items, options)));
     items.push(...(await prune(deps, workspace, snapshots.items, options)));
     if (workspace.deleting) items.push(...(await finishDeletion(deps, workspace, snapshots.items, options)));
@@ -34,22 +35,30 @@ export async function tidyOwner(deps: ControllerDeps, owner: string, options: { 
 async function all<T>(deps: ControllerDeps, list: (page: PageRequest) => Promise<Page<T>>): Promise<{ items: T[]; complete: boolean }> {
   const items: T[] = [];
   let after: string | null = null;
+  let complete = true;
   for (let pages = 0; pages < deps.limits.listPages; pages += 1) {
     const page: Page<T> = await list({ limit: 200, after });
     items.push(...page.items);
     if (page.unreadable.length > 0) {
       deps.telemetry.error({ op: 'reap.unreadable', outcome: 'error', keys: page.unreadable });
-      return { items, complete: false };
+      complete = false;
     }
-    if (page.next === null) return { items, complete: true };
+    if (page.next === null) return { items, complete };
     after = page.next;
   }
   return { items, complete: false };
 }
 
+/** True when the session has ended, or there is none and it is not just being made. One that cannot be read may be live. */
 async function isOver(deps: ControllerDeps, owner: string, sessionId: string): Promise<boolean> {
-  const session = await deps.store.getSession({ owner, id: sessionId });
-  return session === null || isFinal(session.phase);
+  try {
+    const session = await deps.store.getSession({ owner, id: sessionId });
+    return session === null ? !isYoung(deps, sessionId) : isFinal(session.phase);
+  } catch (error) {
+    if (!(error instanceof UnreadableRecordError)) throw error;
+    deps.telemetry.error({ op: 'reap.unreadable', outcome: 'error', key: error.key });
+    return false;
+  }
 }
 
 /** Something that is being made right now may be counted before its record is there. */
@@ -82,6 +91,7 @@ async function tidyPins(
       const holder = workspaces.find((workspace) => workspace.id === pin);
       const holds = holder?.head?.workspaceId === snapshot.workspaceId && holder.head.id === snapshot.id;
       if (holds || (holder === undefined && isYoung(deps, pin))) continue;
+      if (holder !== undefined && (await isHeadOf(deps, holder, snapshot))) continue;
       if (!options.dryRun) await deps.store.unpinSnapshot(snapshot.owner, { workspaceId: snapshot.workspaceId, id: snapshot.id }, pin);
       const action = options.dryRun ? 'would_remove' : 'removed';
       items.push({
@@ -93,6 +103,12 @@ async function tidyPins(
     }
   }
   return items;
+}
+
+/** Whether a workspace, as it is at this moment, begins from the snapshot: a restore may have come since it was listed. */
+async function isHeadOf(deps: ControllerDeps, workspace: WorkspaceRecord, snapshot: SnapshotRecord): Promise<boolean> {
+  const now = await deps.store.getWorkspace(workspace.owner, workspace.name);
+  return now?.id === workspace.id && now.head?.workspaceId === snapshot.workspaceId && now.head.id === snapshot.id;
 }
 
 /** Removes what retention no longer keeps, and goes on with what an earlier pass had begun to remove. */
@@ -108,8 +124,9 @@ export async function prune(
   const expired = workspace.deleting ? [] : expiredSnapshots(snapshots, headId, workspace.retention);
   const items: ReapItem[] = [];
   for (const snapshot of [...begun, ...broken, ...expired]) {
+    if (snapshot.id === headId && !workspace.deleting) continue;
     const reason = snapshot.state === 'completed' ? 'retention no longer keeps it' : `it is ${snapshot.state}`;
-    items.push(await dropSnapshot(deps, snapshot, reason, options));
+    items.push(await dropSnapshot(deps, workspace, snapshot, reason, options));
   }
   return items;
 }
@@ -126,9 +143,13 @@ async function brokenSnapshots(deps: ControllerDeps, snapshots: SnapshotRecord[]
   return broken;
 }
 
-/** Tombstone first, so that no fork can pin it any more; then the data, then its bytes, then the record. */
+/**
+ * Tombstone first, so that no fork can pin it any more; then another look at the head, which may have come back to it since
+ * it was listed; then the data, its bytes and the record.
+ */
 async function dropSnapshot(
   deps: ControllerDeps,
+  workspace: WorkspaceRecord,
   snapshot: SnapshotRecord,
   reason: string,
   options: { dryRun: boolean },
@@ -138,7 +159,8 @@ async function dropSnapshot(
   if (options.dryRun) return { ...item, action: 'would_remove' };
   try {
     if (snapshot.state !== 'deleting' && !(await deps.store.tombstoneSnapshot(snapshot.owner, ref))) return { ...item, action: 'waiting' };
-    await deps.compute.dropSnapshot(ref);
+    if (!workspace.deleting && (await isHeadOf(deps, workspace, snapshot))) return { ...item, action: 'waiting' };
+    await withDeadline(deps.limits.launchMs, deps.compute.dropSnapshot(ref));
     await deps.store.removeSnapshotBytes(snapshot.owner, ref, snapshot.newBytes ?? snapshot.bytes ?? 0);
     await deps.store.deleteSnapshot(snapshot.owner, ref);
     return { ...item, action: 'removed' };
@@ -148,22 +170,44 @@ async function dropSnapshot(
   }
 }
 
-/** Snapshots, volume, usage and at last the record of a workspace that its owner deleted. Each step may be repeated. */
+/**
+ * Snapshots, volume, usage and at last the record of a workspace that its owner deleted. Each step may be repeated; the
+ * record stays until nothing is left that only it leads to.
+ */
 async function finishDeletion(
   deps: ControllerDeps,
   workspace: WorkspaceRecord,
   snapshots: SnapshotRecord[],
   options: { dryRun: boolean },
 ): Promise<ReapItem[]> {
+  const { owner, id } = workspace;
   const items: ReapItem[] = [];
   for (const snapshot of snapshots.filter(({ state }) => state === 'completed' || state === 'pending')) {
-    items.push(await dropSnapshot(deps, snapshot, 'its workspace was deleted', options));
+    if (!options.dryRun && snapshot.pins.includes(id)) await deps.store.unpinSnapshot(owner, { workspaceId: id, id: snapshot.id }, id);
+    items.push(await dropSnapshot(deps, workspace, snapshot, 'its workspace was deleted', options));
   }
-  if (options.dryRun || workspace.claim !== null || items.some((item) => item.action !== 'removed')) return items;
-  if (workspace.volume !== null) await deps.compute.dropVolume(workspace.volume.id);
-  if (workspace.head !== null) await deps.store.unpinSnapshot(workspace.owner, workspace.head, workspace.id);
-  if (await deps.store.deleteWorkspace(workspace)) await deps.store.releaseWorkspace(workspace.owner, workspace.id);
+  if (options.dryRun || workspace.claim !== null) return items;
+  const left = await deps.store.listSnapshots(owner, id, { limit: 1, after: null });
+  if (left.items.length > 0 || left.unreadable.length > 0) return items;
+  if (workspace.volume !== null) {
+    const dropped = await dropVolume(deps, workspace.volume.id);
+    items.push(dropped);
+    if (dropped.action !== 'removed') return items;
+  }
+  if (workspace.head !== null) await deps.store.unpinSnapshot(owner, workspace.head, id);
+  if (await deps.store.deleteWorkspace(workspace)) await deps.store.releaseWorkspace(owner, id);
   return items;
+}
+
+async function dropVolume(deps: ControllerDeps, volumeId: string): Promise<ReapItem> {
+  const item = { kind: 'volume' as const, id: volumeId, reason: 'its workspace was deleted' };
+  try {
+    await withDeadline(deps.limits.launchMs, deps.compute.dropVolume(volumeId));
+    return { ...item, action: 'removed' };
+  } catch (error) {
+    deps.telemetry.error({ op: 'reap.volume', outcome: 'error', id: volumeId, detail: String(error) });
+    return { ...item, action: 'failed' };
+  }
 }
 
 async function tidyUsage(
@@ -176,7 +220,7 @@ async function tidyUsage(
   const items: ReapItem[] = [];
   const action = options.dryRun ? 'would_remove' : 'removed';
   for (const sessionId of usage.sessions) {
-    if (!(await isOver(deps, owner, sessionId)) || isYoung(deps, sessionId)) continue;
+    if (isYoung(deps, sessionId) || !(await isOver(deps, owner, sessionId))) continue;
     if (!options.dryRun) await deps.store.releaseSession(owner, sessionId);
     items.push({ kind: 'usage', id: sessionId, reason: 'the session is over', action });
   }

@@ -44,7 +44,7 @@ function judgeByRecords(resource: Resource, records: Records, nowMs: number): Ve
     case 'volume':
       return judgeVolume(resource, records, nowMs);
     case 'snapshot':
-      return judgeSnapshot(records);
+      return judgeSnapshot(resource, records);
   }
 }
 
@@ -74,9 +74,12 @@ function judgeVolume(resource: Resource, records: Records, nowMs: number): Verdi
   return { verdict: 'drop', reason: 'its workspace uses another volume' };
 }
 
-function judgeSnapshot(records: Records): Verdict {
-  const { snapshot } = records;
+function judgeSnapshot(resource: Resource, records: Records): Verdict {
+  const { snapshot, workspace } = records;
+  if (workspace?.head && !workspace.deleting && resource.id === `${workspace.head.workspaceId}/${workspace.head.id}`)
+    return keep('it is the head of its workspace');
   if (snapshot === null) return { verdict: 'drop', reason: 'it is not recorded' };
+  if (snapshot.pins.length > 0) return keep('another workspace begins from it');
   if (snapshot.state === 'deleting' || snapshot.state === 'error') return { verdict: 'drop', reason: `its record says ${snapshot.state}` };
   return keep('it is recorded');
 }
