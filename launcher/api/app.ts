@@ -174,7 +174,7 @@ async function answer(deps: ApiDeps, cache: TokenCache, c: Ctx, target: Target, 
     path: c.req.path,
     header: (name: string) => c.req.header(name),
     signal: c.req.raw.signal,
-    upload: () => openUpload(c.req.raw, operation.upload ?? '', deps.limits),
+    upload: (onChunk: () => void) => openUpload(c.req.raw, operation.upload ?? '', deps.limits, onChunk),
     upgrade: c.env?.upgrade ?? null,
     note: (fields: Note) => void Object.assign(facts.note, fields),
   } as unknown as Call<typeof id>;

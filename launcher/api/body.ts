@@ -72,7 +72,7 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
 }
 
 /** A body that is passed on as it comes, cut off when it is too long or pauses for too long. */
-export function openUpload(request: Request, contentType: string, limits: Limits): Upload {
+export function openUpload(request: Request, contentType: string, limits: Limits, onChunk: () => void): Upload {
   assertContentType(request, contentType);
   assertDeclaredSize(request, limits.uploadBytes);
   const source = request.body === null ? Readable.from([]) : Readable.fromWeb(request.body as import('node:stream/web').ReadableStream);
@@ -82,6 +82,7 @@ export function openUpload(request: Request, contentType: string, limits: Limits
     transform(chunk: Uint8Array, _encoding, done) {
       size += chunk.byteLength;
       timer.refresh();
+      onChunk();
       if (size > limits.uploadBytes) done(tooLarge(limits.uploadBytes));
       else done(null, chunk);
     },

@@ -37,8 +37,8 @@ export interface Call<Id extends OperationId> extends OperationRequest<Id> {
   header(name: string): string | undefined;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
-  /** The uploaded body, bounded in size and in pauses. */
-  upload(): Upload;
+  /** The uploaded body, bounded in size and in pauses. `onChunk` is called for each part of it. */
+  upload(onChunk: () => void): Upload;
   /** Where a request to upgrade puts the stream that the socket is joined with; null for an ordinary request. */
   upgrade: UpgradeSlot | null;
   /** Adds to the log event of this request. */

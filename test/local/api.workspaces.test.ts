@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Workspace, workspaceSchema } from '../../launcher/contract/api.ts';
+import { changeWorkspace } from '../../launcher/ledger/workspaces.ts';
+import { ApiBench, codeOf } from '../support/api-bench.ts';
+import { type Database, openDatabase } from '../support/table.ts';
+
+let database: Database;
+let bench: ApiBench;
+let token: string;
+beforeAll(async () => {
+  database = await openDatabase();
+  bench = await ApiBench.open(database, { quotas: { workspaces: 30 } });
+  token = await bench.token('dev');
+});
+afterAll(async () => {
+  await bench.close();
+  await database.close();
+});
+
+/** A workspace that was up and down `times` times, with as many snapshots. */
+async function saved(name: string, times = 1): Promise<void> {
+  for (let time = 0; time < times; time += 1) await bench.down(token, (await bench.up(token, name)).id);
+}
+const get = async (name: string) => (await bench.ask<Workspace>('GET', `/workspaces/${name}`, { token })).body;
+interface Forked {
+  snapshot: string;
+  workspaces: Workspace[];
+}
+
+describe('a workspace', () => {
+  it('is listed by name, changed, and gone at once when it is deleted', async () => {
+    await saved('alpha');
+    await saved('beta');
+    const page = await bench.ask<{ items: Workspace[]; nextCursor: string }>('GET', '/workspaces?limit=1', { token });
+    expect(page.body.items.map(({ name }) => name)).toEqual(['alpha']);
+    workspaceSchema.strict().parse(page.body.items[0]);
+    const next = await bench.ask<{ items: Workspace[] }>('GET', `/workspaces?limit=1&cursor=${page.body.nextCursor}`, { token });
+    expect(next.body.items.map(({ name }) => name)).toEqual(['beta']);
+    const body = { retention: { keepLast: 3, keepDaily: 0 }, setupAllowed: true };
+    const changed = await bench.ask('PATCH', '/workspaces/alpha', { token, body });
+    expect(changed.body).toMatchObject({ ...body, head: 'snap_1', unsaved: false });
+    expect((await bench.ask('DELETE', '/workspaces/alpha', { token })).status).toBe(204);
+    for (const [method, path] of [
+      ['GET', '/workspaces/alpha'],
+      ['PATCH', '/workspaces/alpha'],
+      ['DELETE', '/workspaces/alpha'],
+      ['POST', '/workspaces/alpha/fork'],
+      ['GET', '/workspaces/alpha/snapshots'],
+    ] as const)
+      expect(codeOf(await bench.ask(method, path, { token })), `${method} ${path}`).toBe('not_found');
+    expect(codeOf(await bench.ask('POST', '/sessions', { token, body: { workspace: 'alpha' } }))).toBe('conflict');
+  });
+
+  it('is not deleted while it is in use, has unsaved work, or a fork needs its snapshots', async () => {
+    const session = await bench.up(token, 'guarded');
+    expect(codeOf(await bench.ask('DELETE', '/workspaces/guarded?force=true', { token }))).toBe('workspace_in_use');
+    await bench.down(token, session.id);
+    await changeWorkspace(bench.deps, 'dev', 'guarded', (workspace) => ({
+      ...workspace,
+      volume: { id: 'vol_x', epoch: 2, savedEpoch: 1, keepUntil: null },
+    }));
+    const unsaved = await bench.ask('DELETE', '/workspaces/guarded', { token });
+    expect(unsaved.body).toMatchObject({
+      code: 'unsaved_work',
+      detail: 'workspace guarded: its live volume has work that is in no snapshot',
+    });
+    expect(codeOf(await bench.ask('POST', '/workspaces/guarded/fork', { token }))).toBe('unsaved_work');
+    expect(codeOf(await bench.ask('POST', '/workspaces/guarded/restore', { token, body: { snapshot: 'snap_1' } }))).toBe('unsaved_work');
+    expect((await bench.ask('POST', '/workspaces/guarded/fork', { token, body: { snapshot: 'snap_1' } })).status).toBe(201);
+    expect(codeOf(await bench.ask('DELETE', '/workspaces/guarded?force=true', { token }))).toBe('in_use');
+  });
+
+  it('with unpushed work in its last receipt says so before it is deleted', async () => {
+    const session = await bench.up(token, 'unpushed');
+    const box = bench.compute.boxOf(session.id);
+    if (box === undefined) throw new Error('it has no box');
+    const repository = { path: 'src', branch: 'main', dirtyFiles: 3, unpushedCommits: 2, hasRemote: true };
+    const report = {
+      stoppedProcesses: [],
+      killedProcesses: [],
+      repositories: [repository],
+      files: 1,
+      bytes: 1,
+      canary: null,
+      truncated: false,
+      tookMs: 1,
+    };
+    box.quiet = report as typeof box.quiet;
+    await bench.down(token, session.id);
+    const refused = await bench.ask('DELETE', '/workspaces/unpushed', { token });
+    expect(refused.body).toMatchObject({
+      code: 'unsaved_work',
+      detail: 'workspace unpushed: src has 2 unpushed commits; src has 3 changed files',
+    });
+    expect((await bench.ask('DELETE', '/workspaces/unpushed?force=true', { token })).status).toBe(204);
+  });
+});
+
+describe('a fork', () => {
+  it('begins with the head, keeps its source as it is, and is made once for a key', async () => {
+    await saved('origin');
+    const before = await get('origin');
+    const first = await bench.ask<Forked>('POST', '/workspaces/origin/fork', { token, key: 'f', body: { count: 3 } });
+    expect(first.status, first.text).toBe(201);
+    expect(first.body).toMatchObject({ snapshot: 'snap_1' });
+    expect(first.body.workspaces.map(({ name }) => name)).toEqual(['origin-f1', 'origin-f2', 'origin-f3']);
+    expect(first.body.workspaces[0]).toMatchObject({
+      head: 'snap_1',
+      headOf: 'origin',
+      content: 'present',
+      source: { kind: 'fork', from: 'origin@snap_1' },
+    });
+    const again = await bench.ask<Forked>('POST', '/workspaces/origin/fork', { token, key: 'f', body: { count: 3 } });
+    expect(again.body).toEqual(first.body);
+    expect(await get('origin')).toEqual(before);
+    const more = await bench.ask<Forked>('POST', '/workspaces/origin/fork', { token });
+    expect(more.body.workspaces.map(({ name }) => name)).toEqual(['origin-f4']);
+    const snapshot = await bench.store.getSnapshot('dev', { workspaceId: before.id, id: 'snap_1' });
+    expect(snapshot?.pins).toHaveLength(4);
+    expect(codeOf(await bench.ask('DELETE', '/workspaces/origin', { token }))).toBe('in_use');
+  });
+
+  it('of a live session is a checkpoint of it', async () => {
+    const session = await bench.up(token, 'live');
+    const answer = await bench.ask<Forked>('POST', '/workspaces/live/fork', { token, body: { names: ['twin'] } });
+    expect(answer.status, answer.text).toBe(201);
+    expect(answer.body).toMatchObject({ snapshot: 'snap_1', workspaces: [{ name: 'twin', headOf: 'live' }] });
+    expect((await bench.ask('GET', `/sessions/${session.id}`, { token })).body).toMatchObject({ phase: 'ready', head: 'snap_1' });
+    const twin = await bench.up(token, 'twin');
+    await bench.down(token, twin.id);
+    expect(await get('twin')).toMatchObject({ headOf: null, head: 'snap_1' });
+    await bench.down(token, session.id);
+  });
+
+  it('that cannot be made leaves nothing behind', async () => {
+    await saved('limited');
+    const { id } = await get('limited');
+    const usage = await bench.store.getUsage('dev');
+    const names = async () => (await bench.store.listWorkspaces('dev', { limit: 200, after: null })).items.map(({ name }) => name);
+    const before = await names();
+    for (const body of [{ count: 20 }, { names: ['limited-a', 'limited'] }, { snapshot: 'snap_9' }])
+      expect(['quota_exceeded', 'conflict', 'not_found']).toContain(
+        codeOf(await bench.ask('POST', '/workspaces/limited/fork', { token, body })),
+      );
+    expect(await names()).toEqual(before);
+    expect((await bench.store.getUsage('dev')).workspaces.sort()).toEqual(usage.workspaces.sort());
+    expect((await bench.store.getSnapshot('dev', { workspaceId: id, id: 'snap_1' }))?.pins).toEqual([]);
+  });
+
+  it('is refused with names that do not fit', async () => {
+    await saved('names');
+    const fork = async (body: object) => codeOf(await bench.ask('POST', '/workspaces/names/fork', { token, body }));
+    expect(await fork({ names: ['same', 'same'] })).toBe('invalid_request');
+    expect(await fork({ names: ['a', 'b'], count: 3 })).toBe('invalid_request');
+    const empty = await bench.ask('POST', '/sessions?wait=ready', { token, body: { workspace: 'x'.repeat(48) } });
+    await bench.down(token, (empty.body as { id: string }).id);
+    const long = await bench.ask<Forked>('POST', `/workspaces/${'x'.repeat(48)}/fork`, { token });
+    expect(long.body.workspaces[0]?.name).toBe(`${'x'.repeat(45)}-f1`);
+  });
+});
+
+describe('restoring', () => {
+  it('makes an earlier snapshot the head; numbers go on, newer ones stay, and a repeat with its key changes nothing', async () => {
+    await saved('past', 3);
+    const restore = (key: string) => bench.ask('POST', '/workspaces/past/restore', { token, key, body: { snapshot: 'snap_1' } });
+    const answer = await restore('r1');
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body).toMatchObject({ head: 'snap_1', unsaved: false });
+    expect(await bench.store.getWorkspace('dev', 'past')).toMatchObject({ headSeq: 4, snapshotSeq: 4, volume: null });
+    expect(codeOf(await bench.ask('DELETE', '/workspaces/past/snapshots/snap_1', { token }))).toBe('in_use');
+    await saved('past');
+    expect(await get('past')).toMatchObject({ head: 'snap_5' });
+    expect((await restore('r1')).body).toMatchObject({ head: 'snap_5' });
+    const page = await bench.ask<{ items: Array<{ id: string; parent: { id: string } | null }> }>('GET', '/workspaces/past/snapshots', {
+      token,
+    });
+    expect(page.body.items.map(({ id, parent }) => `${id} ${parent?.id ?? ''}`)).toEqual([
+      'snap_5 snap_1',
+      'snap_3 snap_2',
+      'snap_2 snap_1',
+      'snap_1 ',
+    ]);
+    expect(codeOf(await bench.ask('POST', '/workspaces/past/restore', { token, body: { snapshot: 'snap_99' } }))).toBe('not_found');
+    const session = await bench.up(token, 'past');
+    expect(codeOf(await restore('r2'))).toBe('workspace_in_use');
+    await bench.down(token, session.id);
+  });
+});
+
+describe('snapshots', () => {
+  it('are deleted one by one and by retention, never the head nor what a fork needs', async () => {
+    await saved('many', 4);
+    const snapshots = '/workspaces/many/snapshots';
+    expect(codeOf(await bench.ask('DELETE', `${snapshots}/snap_4`, { token }))).toBe('in_use');
+    expect((await bench.ask('POST', '/workspaces/many/fork', { token, body: { snapshot: 'snap_1' } })).status).toBe(201);
+    expect(codeOf(await bench.ask('DELETE', `${snapshots}/snap_1`, { token }))).toBe('in_use');
+    expect((await bench.ask('DELETE', `${snapshots}/snap_2`, { token })).status).toBe(204);
+    expect(codeOf(await bench.ask('DELETE', `${snapshots}/snap_2`, { token }))).toBe('not_found');
+    expect(codeOf(await bench.ask('POST', '/workspaces/many/fork', { token, body: { snapshot: 'snap_2' } }))).toBe('not_found');
+    await bench.ask('PATCH', '/workspaces/many', { token, body: { retention: { keepLast: 1, keepDaily: 0 } } });
+    const prune = (dryRun: boolean) => bench.ask('POST', '/workspaces/many/prune', { token, body: { dryRun } });
+    expect((await prune(true)).body).toEqual({ removed: ['snap_3'], kept: 2 });
+    expect((await prune(false)).body).toEqual({ removed: ['snap_3'], kept: 2 });
+    expect((await prune(false)).body).toEqual({ removed: [], kept: 2 });
+  });
+});
