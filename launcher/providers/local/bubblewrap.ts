@@ -12,6 +12,7 @@ export function bubblewrapArgv(bwrap: string, spec: SandboxSpec): string[] {
     ...['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/dev/shm'],
     ...withParents(spec.mounts).flatMap(mountArgs),
     ...['--remount-ro', '/', '--chdir', spec.cwd, '--'],
+    ...(identity.kind === 'drop' ? WHOLE_PROC : []),
     ...innerArgv(spec),
   ];
 }
@@ -53,6 +54,13 @@ function mountArgs(mount: Mount | { kind: 'dir'; to: string }): string[] {
       return ['--symlink', mount.target, mount.to];
   }
 }
+
+/**
+ * Root's bubblewrap covers parts of /proc, and the kernel lets nobody mount a new /proc where the old one is covered: without a
+ * whole one no sandbox (a browser's, another devctl's) could start in the box. What was covered is writable by root alone,
+ * and nothing of root is left in the box.
+ */
+const WHOLE_PROC = ['/bin/sh', '-c', 'mount -n -t proc -o nosuid,nodev,noexec proc /proc && exec "$@"', 'box'];
 
 /** What runs inside once everything is mounted: gives up what it has, then becomes the command. */
 export function innerArgv(spec: SandboxSpec): string[] {
