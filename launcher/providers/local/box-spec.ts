@@ -28,6 +28,7 @@ export function prepareBox(options: BoxSpecOptions, request: LaunchRequest, boxI
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   mkdirSync(paths.files, { recursive: true, mode: 0o755 });
   if (isolation.identity.kind === 'drop' && !plain) chownSync(paths.run, isolation.identity.uid, isolation.identity.gid);
+  if (plain) writeFileSync(paths.plain, '');
   const env = boxEnv(plain ? tree : BOX_PATHS.workspace, boxId, request);
   const config: BoxConfig = {
     boxId,

@@ -152,7 +152,8 @@ export class Boxes {
   async end(box: BoxRef): Promise<void> {
     const meta = this.#ownMeta(box);
     if (!meta) return;
-    await killBox(this.#deps.layout.box(box.boxId));
+    const { confinement, layout } = this.#deps;
+    await killBox(layout.box(box.boxId), () => confinement.members(meta.cgroups));
     this.#settle(box.boxId, meta);
     this.#deps.telemetry.info({ op: 'box.end', outcome: 'ok', boxId: box.boxId, ...logFields(meta) });
   }

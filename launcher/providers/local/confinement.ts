@@ -19,6 +19,8 @@ export interface Confinement {
   foldersFor(boxId: string): string[];
   /** Makes the folders with their bounds. @returns the files to which the first process writes its number */
   open(folders: string[], size: Size): string[];
+  /** Processes that are counted there now. */
+  members(folders: string[]): number[];
   /** Removes the folders of a box that is gone. Repeating is fine. */
   close(folders: string[]): void;
 }
@@ -40,6 +42,7 @@ export function findConfinement(root = '/sys/fs/cgroup'): Confinement {
     processLimit: 2 * PROCESSES_PER_CPU,
     foldersFor: () => [],
     open: () => [],
+    members: () => [],
     close: () => {},
   };
 }
@@ -59,6 +62,7 @@ function cgroups(description: string, hierarchies: Hierarchy[]): Confinement {
       }
       return folders.map((folder) => join(folder, 'cgroup.procs'));
     },
+    members: (folders) => [...new Set(folders.flatMap(membersOf))],
     close(folders) {
       for (const folder of folders) {
         try {
@@ -69,6 +73,16 @@ function cgroups(description: string, hierarchies: Hierarchy[]): Confinement {
       }
     },
   };
+}
+
+function membersOf(folder: string): number[] {
+  try {
+    const text = readFileSync(join(folder, 'cgroup.procs'), 'utf8').trim();
+    return text === '' ? [] : text.split('\n').map(Number);
+  } catch {
+    // Removed: nothing is in it.
+    return [];
+  }
 }
 
 /** Version 2 hands controllers down one level at a time. */

@@ -41,6 +41,8 @@ export interface BoxPaths {
   /** The first process inside. */
   inner: string;
   ended: string;
+  /** There when the box is plain processes: it has no first process of its own, and no namespace that ends with one. */
+  plain: string;
 }
 
 export interface TreePaths {
@@ -62,6 +64,7 @@ const boxPaths = (dir: string): BoxPaths => ({
   outer: join(dir, 'outer'),
   inner: join(dir, 'inner'),
   ended: join(dir, 'ended'),
+  plain: join(dir, 'plain'),
 });
 
 export const treePaths = (dir: string): TreePaths => ({ dir, tree: join(dir, 'tree'), meta: join(dir, 'meta.json') });

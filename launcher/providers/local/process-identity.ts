@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 /** A process that cannot be taken for another one with the same number: its start in clock ticks since this boot, and the boot. */
 export interface ProcessIdentity {
@@ -40,6 +40,16 @@ export function isAlive(identity: ProcessIdentity): boolean {
 export function childrenOf(pid: number): number[] {
   const text = readOrNull(`/proc/${pid}/task/${pid}/children`) ?? '';
   return text.trim() === '' ? [] : text.trim().split(' ').map(Number);
+}
+
+/** Whether a process lives in another PID namespace than this one. False when that cannot be told. */
+export function hasOwnPidNamespace(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`) !== readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Gone meanwhile.
+    return false;
+  }
 }
 
 /** Kills that very process. False when it was gone. */

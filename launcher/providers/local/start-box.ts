@@ -1,20 +1,32 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComputeError } from '../../ports/compute.ts';
 import { type BoxPaths, readJson, writeWhole } from './layout.ts';
-import { childrenOf, currentBootId, identify, identityFromStat, isAlive, kill, type ProcessIdentity } from './process-identity.ts';
+import { killMarked } from './plain-processes.ts';
+import {
+  childrenOf,
+  currentBootId,
+  hasOwnPidNamespace,
+  identify,
+  identityFromStat,
+  isAlive,
+  kill,
+  type ProcessIdentity,
+} from './process-identity.ts';
 
 /**
  * Goes before every sandbox. `mkdir` lets one start win, however often and by however many launchers it is tried. Then it
- * joins the cgroups, notes which process it is, and becomes the sandbox. All that varies comes as arguments.
+ * joins the cgroups, notes which process it is in one write, and becomes the sandbox. It has no children until then: the
+ * first one is the first process inside. All that varies comes as arguments.
  */
 const WRAPPER = `
 dir=$1; shift
 mkdir "$dir/started" 2>/dev/null || exit 75
 while [ "$1" != -- ]; do echo $$ > "$1" || exit 74; shift; done
 shift
-cat "/proc/$$/stat" > "$dir/outer.partial" && mv "$dir/outer.partial" "$dir/outer" || exit 74
+read -r self < "/proc/$$/stat" && echo "$self" > "$dir/outer" || exit 74
 exec "$@"
 `;
 const POLL_MS = 2;
@@ -96,9 +108,10 @@ export function boxProcesses(paths: BoxPaths): BoxProcesses {
   }
   const outer = identityFromStat(readFileSync(paths.outer, 'utf8'), bootId);
   if (!outer || !isAlive(outer)) return { outer, inner: null };
+  if (existsSync(paths.plain)) return { outer, inner: outer };
   const inner = childrenOf(outer.pid)
     .map(identify)
-    .find((child) => child !== null && child.ppid === outer.pid);
+    .find((child) => child !== null && child.ppid === outer.pid && hasOwnPidNamespace(child.pid));
   if (!inner) return { outer, inner: null };
   const note = { pid: inner.pid, startTicks: inner.startTicks, bootId };
   writeWhole(paths.inner, JSON.stringify({ inner: note, bootId }));
@@ -113,17 +126,37 @@ export function isBoxAlive(paths: BoxPaths): boolean {
 
 /**
  * Ends every process of the box: the kernel takes the whole PID namespace with its first process.
+ * @param members processes that the box's cgroup counts
  * @throws ComputeError transient when something still lives after that
  */
-export async function killBox(paths: BoxPaths): Promise<void> {
+export async function killBox(paths: BoxPaths, members: () => number[]): Promise<void> {
+  const plain = existsSync(paths.plain);
   for (let waitedMs = 0; waitedMs < KILL_TIMEOUT_MS; waitedMs += POLL_MS) {
+    if (plain && killMarked(basename(paths.dir)) > 0) {
+      await sleep(POLL_MS);
+      continue;
+    }
     const { outer, inner } = boxProcesses(paths);
     // The outer one only when nothing is inside yet, or any more: it would leave what is inside behind.
     const innerLives = inner !== null && kill(inner);
-    if (!innerLives && (outer === null || !kill(outer))) return;
+    const outerLives = !innerLives && outer !== null && kill(outer);
+    // What is counted in the box's cgroup is of the box, wherever it hangs in the tree.
+    const strays = innerLives || outerLives ? 0 : killAll(members());
+    if (!innerLives && !outerLives && strays === 0) return;
     await sleep(POLL_MS);
   }
   throw new ComputeError('transient', 'the processes of the box do not end');
+}
+
+function killAll(pids: number[]): number {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  return pids.length;
 }
 
 /** The end of what the box has written, on one line. */
