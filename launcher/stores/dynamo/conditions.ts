@@ -29,15 +29,21 @@ export const IS_UNPINNED = 'attribute_exists(pk) AND attribute_not_exists(pins)'
 
 export const IS_TOMBSTONED = 'snapshotState = :deleting';
 
-/** The session is counted already, or there is room for one more and for its data. */
-export const SESSION_FITS =
-  'contains(sessionSet, :id) OR ((attribute_not_exists(sessionSet) OR size(sessionSet) < :maxCount)' +
-  ' AND (attribute_not_exists(bytesSum) OR bytesSum < :maxBytes))';
+/**
+ * The id is in the set already, or there is room for one more and for its data; what is not there is empty. AND binds tighter
+ * than OR, and no parenthesis is needed: dynalite's parser doubles its time with each level of them (16 ms against 1).
+ */
+const fits = (set: 'sessionSet' | 'workspaceSet'): string =>
+  [
+    `contains(${set}, :id)`,
+    `attribute_not_exists(${set}) AND attribute_not_exists(bytesSum)`,
+    `attribute_not_exists(${set}) AND bytesSum < :maxBytes`,
+    `size(${set}) < :maxCount AND attribute_not_exists(bytesSum)`,
+    `size(${set}) < :maxCount AND bytesSum < :maxBytes`,
+  ].join(' OR ');
 
-/** The workspace is counted already, or there is room for one more and for its data. */
-export const WORKSPACE_FITS =
-  'contains(workspaceSet, :id) OR ((attribute_not_exists(workspaceSet) OR size(workspaceSet) < :maxCount)' +
-  ' AND (attribute_not_exists(bytesSum) OR bytesSum < :maxBytes))';
+export const SESSION_FITS = fits('sessionSet');
+export const WORKSPACE_FITS = fits('workspaceSet');
 
 /** The bytes of this snapshot are not counted. */
 export const SNAPSHOT_NOT_COUNTED = 'attribute_not_exists(snapshotSet) OR NOT contains(snapshotSet, :id)';
