@@ -33,6 +33,8 @@ export async function perform(deps: ControllerDeps, session: SessionRecord, step
       return;
     case 'end':
       return end(deps, session);
+    case 'disown':
+      return disown(deps, session);
     case 'release':
       return releaseWorkspace(deps, session);
     case 'finish':
@@ -136,7 +138,8 @@ async function claimSource(deps: ControllerDeps, session: SessionRecord): Promis
 /** A box that came too late for its session is ended, unless the session has it by another controller's hand. */
 async function endStale(deps: ControllerDeps, session: SessionRecord, boxId: string): Promise<void> {
   const current = await deps.store.getSession(session);
-  if (current?.box?.id === boxId) return;
+  const isUsed = current?.box?.id === boxId && current.phase !== 'saving' && !isFinal(current.phase);
+  if (isUsed) return;
   await withDeadline(deps.limits.launchMs, deps.compute.end({ boxId, sessionId: session.id, generation: session.generation }));
 }
 
@@ -183,6 +186,8 @@ async function takeSnapshot(deps: ControllerDeps, session: SessionRecord, record
     const isSaved = await save(deps, session, (current) => outcome.snapshotRefused(current, failure, deps.clock.now(), deps.limits));
     const after = isSaved ? await deps.store.getSession(session) : null;
     if (after !== null && after.snapshot?.id !== record.id) await deps.store.updateSnapshot(session.owner, ref, { state: 'error' });
+    // A kept box is quiet until it fetches the order to go on.
+    if (after?.phase === 'ready' && session.phase === 'quiescing') await deps.access.poke(boxRef(after));
     return;
   }
   // Started first: a controller that comes too late has nothing to say about the record.
@@ -221,4 +226,21 @@ async function end(deps: ControllerDeps, session: SessionRecord): Promise<void> 
     failureOf(deps, session, 'end', error);
   }
   await save(deps, session, (current) => outcome.endTried(current, deps.clock.now(), deps.limits));
+}
+
+/** A launch whose answer was lost may have left a box: it must not write while its volume is saved or used by the next one. */
+async function disown(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+  let isClear = false;
+  try {
+    const { items, complete } = await withDeadline(deps.limits.launchMs, deps.compute.list());
+    const boxes = items.filter(({ kind, tags }) => kind === 'box' && tags?.sessionId === session.id);
+    for (const { id, tags } of boxes) {
+      const box = { boxId: id, sessionId: session.id, generation: tags?.generation ?? session.generation };
+      await withDeadline(deps.limits.launchMs, deps.compute.end(box));
+    }
+    isClear = complete && boxes.length === 0;
+  } catch (error) {
+    failureOf(deps, session, 'disown', error);
+  }
+  await save(deps, session, (current) => outcome.disowned(current, isClear, deps.clock.now(), deps.limits));
 }

@@ -34,6 +34,8 @@ export type Step =
   /** Make a completed snapshot the head, then save the change. */
   | { do: 'settle'; snapshot: SnapshotRecord; change: Change }
   | { do: 'end' }
+  /** Find the boxes that a launch without an answer may have left, and let them go. */
+  | { do: 'disown' }
   /** Give the workspace free for the next session; this one still has a snapshot to see through. */
   | { do: 'release' }
   /** Give everything free, then save the final change. */
@@ -308,9 +310,9 @@ function endOrWait(session: SessionRecord, observed: Observed, nowMs: number, li
 }
 
 function decideEnding(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
-  if (session.box !== null && observed.box !== 'gone') {
-    return endOrWait(session, observed, nowMs, limits);
-  }
+  if (session.box !== null && observed.box !== 'gone') return endOrWait(session, observed, nowMs, limits);
+  if (session.op?.kind === 'launch')
+    return nowMs < session.op.notBeforeMs ? { do: 'wait', untilMs: session.op.notBeforeMs } : { do: 'disown' };
   if (session.save === 'none') return finish(session, null);
   return {
     do: 'change',

@@ -5,6 +5,10 @@ import type { Change } from './session.ts';
 /** A failure as it is kept on the session and shown to its owner. */
 export const failed = (code: ErrorCode, detail: string): Failure => ({ code, detail, hint: ERRORS[code].hint });
 
+/** A launch that was asked for and has no answer: it may have left a box, which nobody knows yet. */
+const launchOf = (session: SessionRecord): SessionRecord['op'] =>
+  session.phase === 'launching' && session.op?.kind === 'launch' ? session.op : null;
+
 /**
  * The way out when it cannot go on: the box, if there is one, is let go first, and work that it may have done is saved
  * from the volume. The volume is kept in any case.
@@ -19,7 +23,7 @@ export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, det
         endReason: 'failed',
         failure: failed(code, detail),
         save: session.readyAt === null ? 'none' : 'crash',
-        op: null,
+        op: launchOf(session),
         dueAt: nowMs,
       },
       events: [{ type: 'session.failing', message: detail, data: { code } }],
@@ -30,7 +34,7 @@ export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, det
 /** The box is let go; what its end owes the workspace is decided here and not changed by anything later. */
 export function letGo(session: SessionRecord, nowMs: number, save: SessionRecord['save'], because: string): Change {
   return {
-    patch: { phase: 'ending', op: null, desired: 'stopped', endReason: session.endReason ?? 'lost', save, dueAt: nowMs },
+    patch: { phase: 'ending', op: launchOf(session), desired: 'stopped', endReason: session.endReason ?? 'lost', save, dueAt: nowMs },
     events: [{ type: 'session.ending', message: because }],
   };
 }

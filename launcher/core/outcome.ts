@@ -159,6 +159,14 @@ function keepBox(session: SessionRecord, failure: CallFailure, nowMs: number, li
   };
 }
 
+/** Boxes that a launch may have left: looked for again after a rest, until a whole list has none. */
+export function disowned(session: SessionRecord, isClear: boolean, nowMs: number, limits: Limits): Change {
+  if (isClear || session.op === null) return { patch: { op: null, dueAt: nowMs } };
+  const attempt = session.op.attempt + 1;
+  const notBeforeMs = nowMs + backoffMs(attempt, limits);
+  return { patch: { op: { ...session.op, attempt, notBeforeMs }, dueAt: notBeforeMs } };
+}
+
 export function endTried(session: SessionRecord, nowMs: number, limits: Limits): Change {
   const attempt = session.op?.kind === 'end' ? session.op.attempt + 1 : 1;
   const id = `${session.id}.g${session.generation}.end`;

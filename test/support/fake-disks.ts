@@ -40,6 +40,8 @@ export class FakeDisks {
   readonly forgotten = new Set<string>();
   /** How many looks a new snapshot stays pending, and how it ends. */
   plan: { looks: number; outcome: 'completed' | 'error' } = { looks: 0, outcome: 'completed' };
+  /** Contents that some completed snapshot has, or had before retention let it go. */
+  readonly #everSaved = new Set<string>();
   #count = 0;
 
   makeVolume(tags: ResourceTags, files: Files, nowMs: number): FakeVolume {
@@ -78,6 +80,7 @@ export class FakeDisks {
     const state = looks === 0 ? outcome : 'pending';
     const made: FakeSnapshot = { ref, tags, createdAtMs: nowMs, files: { ...files }, state, looksLeft: looks, outcome };
     this.snapshots.set(keyOfRef(ref), made);
+    this.#noteSaved(made);
     return made;
   }
 
@@ -88,8 +91,13 @@ export class FakeDisks {
     if (found.state === 'pending') {
       found.looksLeft -= 1;
       if (found.looksLeft <= 0) found.state = found.outcome;
+      this.#noteSaved(found);
     }
     return this.status(found);
+  }
+
+  #noteSaved(snapshot: FakeSnapshot): void {
+    if (snapshot.state === 'completed') this.#everSaved.add(textOf(snapshot.files));
   }
 
   status(found: FakeSnapshot): SnapshotStatus {
@@ -101,9 +109,9 @@ export class FakeDisks {
     const volume = this.volumes.get(volumeId);
     if (volume === undefined) return;
     const files = this.content(volumeId);
-    const saved = [...this.snapshots.values()].some((item) => item.state === 'completed' && sameFiles(item.files, files));
+    const saved = this.#everSaved.has(textOf(files));
     if (!saved && Object.keys(files).length > 0 && !this.forgotten.has(volume.tags.workspaceId))
-      this.violations.push(`W: ${volumeId} of ${volume.tags.workspace} was dropped with ${textOf(files)}, which no snapshot has`);
+      this.violations.push(`W: ${volumeId} of ${volume.tags.workspace} was dropped with ${textOf(files)}, which no snapshot ever had`);
     this.volumes.delete(volumeId);
   }
 }

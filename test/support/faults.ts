@@ -121,6 +121,27 @@ export class Life {
 const lostAnswer = (label: string): Error =>
   label.startsWith('store.') ? new StoreUnavailableError(`no answer of ${label}`) : new ComputeError('transient', `no answer of ${label}`);
 
+/** Holds a life back before its n-th call of this name. */
+export function holdAt(life: Life, label: string, nth = 1): { reached: Promise<void>; go(): void } {
+  let seen = 0;
+  let reach: () => void = () => {};
+  let open: () => void = () => {};
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve;
+  });
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  life.beforeCall = (name) => {
+    if (name !== label) return undefined;
+    seen += 1;
+    if (seen !== nth) return undefined;
+    reach();
+    return gate;
+  };
+  return { reached, go: () => open() };
+}
+
 /** What a provider is told to do wrong. */
 export interface ComputeFault {
   op: string;

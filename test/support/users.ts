@@ -31,6 +31,13 @@ export class Users {
     return id;
   }
 
+  /** As `up` by an API that died before it claimed the workspace. */
+  async recordOnly(name: string): Promise<string> {
+    const id = this.id('ses');
+    await this.#world.act((deps) => this.#record(deps, id, name, {}));
+    return id;
+  }
+
   async #create(deps: Deps, id: string, name: string, options: { idleTtlMs?: number; maxTtlMs?: number }): Promise<void> {
     const known = await deps.store.getSession({ owner: OWNER, id });
     const session = known ?? (await this.#record(deps, id, name, options));

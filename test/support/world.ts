@@ -126,6 +126,7 @@ export class World {
       if (this.mute.has(box.id)) continue;
       const session = await this.store.getSession({ owner: OWNER, id: box.tags.sessionId });
       if (session === null || session.generation !== box.tags.generation || session.box?.id !== box.id) continue;
+      if (session.phase === 'ready') this.compute.reopen(box.id);
       const workspace = await this.store.getWorkspace(OWNER, session.workspace);
       const identity = { sessionId: session.id, generation: box.tags.generation };
       const heartbeat = { ...identity, state: 'ready' as const, contentPresent: false, evidence: [] };
