@@ -1,9 +1,12 @@
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { decodeJson, FRAME, resizeSchema, signalSchema, type TerminalSize } from '../launcher/contract/exec-frames.ts';
 import type { ExecDeps, ExecPlan, Started } from './exec.ts';
 import { findCommand } from './find-command.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { signalGroup } from './signals.ts';
+
+const DRAIN_IDLE_MS = 150;
 
 /** Runs a command on a terminal of its own; an empty argv is the login shell. */
 export async function startTerminal(deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Promise<Started | null> {
@@ -21,6 +24,7 @@ export async function startTerminal(deps: ExecDeps, plan: ExecPlan, channel: Fra
   const terminal = pty.spawn(found.file, argv.slice(1), options);
   const command = { pid: terminal.pid, tty: true, label: plan.label, showNotice: (text: string) => channel.notice(text) };
   deps.sessions.running.add(command);
+  closeWhenDrained((terminal as unknown as { _socket?: Socket })._socket);
   let over = false;
   channel.attach(terminal);
   terminal.onData((chunk) => channel.output(FRAME.stdout, chunk as unknown as Uint8Array));
@@ -44,5 +48,28 @@ export async function startTerminal(deps: ExecDeps, plan: ExecPlan, channel: Fra
     hangUp() {
       if (!over) signalGroup(terminal.pid, 'SIGHUP');
     },
+  };
+}
+
+/**
+ * node-pty closes a terminal 200 ms after its program has ended, whether its last output has been read or not: a slow
+ * client, or a busy machine, would lose it. Here it is closed once it has been silent while it was free to speak.
+ */
+function closeWhenDrained(socket: Socket | undefined): void {
+  if (!socket) return;
+  const close = socket.destroy.bind(socket);
+  let heard = false;
+  socket.on('data', () => {
+    heard = true;
+  });
+  socket.destroy = (error?: Error) => {
+    // With an error it is the kernel's own word that there is no more.
+    if (error) return close(error);
+    heard = false;
+    setTimeout(() => {
+      if (!heard && !socket.isPaused()) close();
+      else socket.destroy();
+    }, DRAIN_IDLE_MS);
+    return socket;
   };
 }
