@@ -70,9 +70,12 @@ async function startLauncher(home: Home, options: StartOptions): Promise<{ launc
         hint: `see ${errorsPath}, and devctl doctor`,
       });
     }
-    const launcher = await appeared(home, outcome === 'listening' ? child.pid : undefined);
+    const failure = outcome === 'exited' ? startFailure(tailFrom(errors, from), errorsPath) : null;
+    // Another command was quicker: its launcher has the state folder.
+    if (failure && failure.code !== 'in_use') throw failure;
+    const launcher = await appeared(home, failure ? undefined : child.pid);
     if (launcher) return { launcher, started: launcher.pid === child.pid };
-    throw startFailure(tailFrom(errors, from), errorsPath);
+    throw failure ?? new DevctlError('unavailable', 'the embedded launcher does not say where it listens', { hint: `see ${errorsPath}` });
   } finally {
     closeSync(errors);
     child.stdout?.destroy();

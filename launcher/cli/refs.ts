@@ -25,6 +25,14 @@ export function workspaceName(cli: Cli, given: string | undefined): string {
   });
 }
 
+/** The client for a verb that is about one session: what can be said without a launcher is said before one is started. */
+export async function clientFor(cli: Cli, given: string | undefined): Promise<Client> {
+  const name = given !== undefined && isSessionId(given) ? given : workspaceName(cli, given);
+  if (!cli.hasLauncher())
+    throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(name)}`, { hint: 'make one with devctl up' });
+  return cli.client();
+}
+
 /** The live session of a workspace, or the session with an id; null when the workspace has none. */
 export async function findSession(cli: Cli, client: Client, given: string | undefined): Promise<Session | null> {
   if (given !== undefined && isSessionId(given)) return client.call('getSession', { params: { id: given } });

@@ -6,7 +6,7 @@ import { DevctlError } from '../../contract/errors.ts';
 import { formatBytes } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { json } from '../output.ts';
-import { isSessionId, isWorkspaceName, needSession } from '../refs.ts';
+import { clientFor, isSessionId, isWorkspaceName, needSession } from '../refs.ts';
 import type { Item } from '../select.ts';
 import { Steps } from '../steps.ts';
 import { plural } from '../text.ts';
@@ -135,7 +135,7 @@ export const run: Run = async (cli, { args }) => {
   }
   if (to.where === 'stream' && cli.surroundings.stdout.isTTY)
     throw new UsageError('a tar stream does not go to a terminal', 'write devctl cp … - | tar x');
-  const client = await cli.client();
+  const client = await clientFor(cli, box.ref ?? undefined);
   const session = await needSession(cli, client, box.ref ?? undefined);
   const local = (side: Side): string | null => (side.where === 'here' ? side.path : null);
   const result =

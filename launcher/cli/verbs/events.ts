@@ -1,5 +1,5 @@
 import type { SessionEvent } from '../../contract/records.ts';
-import { latestSession } from '../refs.ts';
+import { clientFor, latestSession } from '../refs.ts';
 import { plainText } from '../text.ts';
 import type { Run } from '../verb.ts';
 
@@ -11,7 +11,7 @@ export function eventLine(event: SessionEvent): string {
 }
 
 export const run: Run = async (cli, { args }) => {
-  const client = await cli.client();
+  const client = await clientFor(cli, args[0]);
   const session = await latestSession(cli, client, args[0]);
   const stop = new AbortController();
   process.once('SIGINT', () => {

@@ -1,6 +1,6 @@
 import { runAttached } from '../attached.ts';
 import { execStart } from '../exec-start.ts';
-import { isSessionId, needSession } from '../refs.ts';
+import { clientFor, isSessionId, needSession } from '../refs.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
 
@@ -18,7 +18,7 @@ export const run: Run = async (cli, { args, rest }) => {
   if (cli.flags.tty && !stdin.isTTY)
     throw new UsageError('--tty needs a terminal on standard input', 'leave -t out: pipes work without it');
   const start = execStart(cli, rest, cli.flags.tty === true);
-  const client = await cli.client();
+  const client = await clientFor(cli, given);
   const session = given !== undefined && isSessionId(given) ? given : (await needSession(cli, client, given)).id;
   const stream = await client.attach(session);
   return runAttached({ stream, start, stdin: cli.flags.stdin === false ? null : stdin, stdout, stderr });

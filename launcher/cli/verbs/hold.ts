@@ -1,6 +1,6 @@
 import { createHoldSchema } from '../../contract/api.ts';
 import { holdNameSchema } from '../../contract/fields.ts';
-import { needSession } from '../refs.ts';
+import { clientFor, needSession } from '../refs.ts';
 import { clockTime } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
 import { check } from '../validate.ts';
@@ -15,7 +15,7 @@ export const run: Run = async (cli, { args, given }) => {
   check(holdNameSchema, name, { '': 'the name of the hold' });
   const body = { name, for: cli.flags.for ?? '2h' };
   check(createHoldSchema, body, { for: '--for', name: 'the name of the hold' });
-  const client = await cli.client();
+  const client = await clientFor(cli, ref);
   const session = await needSession(cli, client, ref);
   if (cli.flags.release) {
     await client.call('deleteHold', { params: { id: session.id, hold: name } });
@@ -32,7 +32,7 @@ export const run: Run = async (cli, { args, given }) => {
 };
 
 const listHolds = async (cli: Parameters<Run>[0], ref: string | undefined): Promise<undefined> => {
-  const session = await needSession(cli, await cli.client(), ref);
+  const session = await needSession(cli, await clientFor(cli, ref), ref);
   cli.show({
     json: session.lease.holds,
     header: ['HOLD', 'UNTIL'],

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { wholeNumber } from '../numbers.ts';
-import { latestSession } from '../refs.ts';
+import { clientFor, latestSession } from '../refs.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
 
@@ -17,7 +17,7 @@ export const run: Run = async (cli, { args }) => {
   const tail = cli.flags.tail === undefined ? undefined : wholeNumber(cli.flags.tail, '--tail', 0, TAIL_MAX);
   const query = { follow: cli.flags.follow ? ('true' as const) : ('false' as const), ...(tail !== undefined && { tail }) };
   if (cli.flags.launcherLog && args[0] !== undefined) throw new UsageError('--launcher goes without a session');
-  const client = await cli.client();
+  const client = cli.flags.launcherLog ? await cli.client() : await clientFor(cli, args[0]);
   const stop = new AbortController();
   process.once('SIGINT', () => {
     stop.abort();

@@ -1,7 +1,7 @@
 import { collect } from '../../client/client.ts';
 import { formatBytes } from '../../contract/units.ts';
 import { json, plainRows } from '../output.ts';
-import { needSession, workspaceName } from '../refs.ts';
+import { clientFor, needSession, workspaceName } from '../refs.ts';
 import { Steps } from '../steps.ts';
 import { clockTime, plainText } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
@@ -13,7 +13,7 @@ const NOTE_MAX = 200;
 export const create: Run = async (cli, { args }) => {
   const { note } = cli.flags;
   if (note !== undefined && note.length > NOTE_MAX) throw new UsageError(`--note is longer than ${NOTE_MAX} characters`);
-  const client = await cli.client();
+  const client = await clientFor(cli, args[0]);
   const session = await needSession(cli, client, args[0]);
   const steps = new Steps(cli);
   const start = performance.now();

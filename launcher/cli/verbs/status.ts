@@ -6,7 +6,7 @@ import type { Cli } from '../cli.ts';
 import { workspaceAround } from '../folders.ts';
 import { json, pairs, plainRows } from '../output.ts';
 import { receiptLines } from '../receipt.ts';
-import { latestSession } from '../refs.ts';
+import { clientFor, latestSession } from '../refs.ts';
 import { clockTime, seconds, span } from '../text.ts';
 import type { Run } from '../verb.ts';
 
@@ -81,7 +81,7 @@ async function sessionOrNull(cli: Cli, client: Client, given: string | undefined
 }
 
 export const run: Run = async (cli, { args }) => {
-  const client = await cli.client();
+  const client = await clientFor(cli, args[0]);
   const session = await sessionOrNull(cli, client, args[0]);
   const name = session?.workspace ?? args[0] ?? workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())?.name ?? '';
   const workspace = await workspaceFor(client, name);

@@ -2,7 +2,7 @@ import type { Why } from '../../contract/api.ts';
 import { EVIDENCE } from '../../contract/evidence.ts';
 import { isFinal } from '../../contract/phases.ts';
 import { json } from '../output.ts';
-import { latestSession } from '../refs.ts';
+import { clientFor, latestSession } from '../refs.ts';
 import { clockTime, plainText, span } from '../text.ts';
 import type { Run } from '../verb.ts';
 
@@ -32,7 +32,7 @@ export function whyLines(why: Why, now: Date): string[] {
 }
 
 export const run: Run = async (cli, { args }) => {
-  const client = await cli.client();
+  const client = await clientFor(cli, args[0]);
   const session = await latestSession(cli, client, args[0]);
   const why = await client.call('why', { params: { id: session.id } });
   cli.print(cli.form === 'json' ? json(why) : `${whyLines(why, new Date()).join('\n')}\n`);

@@ -1,0 +1,140 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Session } from '../../launcher/contract/api.ts';
+import { DEVCTL, Person } from './cli-harness.ts';
+
+let person: Person;
+beforeEach(() => {
+  person = new Person();
+});
+afterEach(() => person.leave());
+
+const running = (): { url: string; pid: number; version: string } => JSON.parse(readFileSync(join(person.state, 'launcher.json'), 'utf8'));
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
+  }
+};
+
+describe('with no launcher', () => {
+  it('looking, stopping and ending start none', async () => {
+    for (const args of [['ls'], ['down', '--all', '--yes'], ['serve', '--stop'], ['down'], ['workspace', 'ls'], ['reap', '--dry-run']]) {
+      expect(await person.run(args), args.join(' ')).toMatchObject({ code: 0 });
+    }
+    expect((await person.run(['serve', '--status'])).code).toBe(3);
+    expect(existsSync(join(person.state, 'launcher.json'))).toBe(false);
+  });
+});
+
+describe('the embedded launcher', () => {
+  it('is started once by two commands at the same time', async () => {
+    const [a, b] = [person.folder('a'), person.folder('b')];
+    const results = await Promise.all([person.run(['up', '--no-import'], { cwd: a }), person.run(['up', '--no-import'], { cwd: b })]);
+    expect(results.map((result) => result.code)).toEqual([0, 0]);
+    expect((await person.json<Session[]>(['ls'])).map((session) => session.phase)).toEqual(['ready', 'ready']);
+  });
+
+  it('comes back after kill -9 with the boxes it had', async () => {
+    const folder = person.folder('kept');
+    writeFileSync(join(folder, 'a.txt'), 'a');
+    const before = await person.json<Session>(['up'], { cwd: folder });
+    const { pid } = running();
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    expect(await person.must(['exec', '--', 'cat', 'a.txt'], { cwd: folder })).toBe('a');
+    const [after] = await person.json<Session[]>(['ls']);
+    expect(after).toMatchObject({ id: before.id, phase: 'ready', generation: 1 });
+    expect(running().pid).not.toBe(pid);
+  });
+
+  it('is replaced when it is of another version, and says so', async () => {
+    await person.must(['token', 'ls']);
+    const old = running();
+    writeFileSync(join(person.state, 'launcher.json'), JSON.stringify({ ...old, version: '0.0.1' }), { mode: 0o600 });
+    const result = await person.run(['ls']);
+    expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('a launcher of version 0.0.1 is running') });
+    expect(running().pid).not.toBe(old.pid);
+    expect(isAlive(old.pid)).toBe(false);
+  });
+
+  it('is not believed when its pid is a stranger', async () => {
+    await person.must(['token', 'ls']);
+    const old = running();
+    await person.must(['serve', '--stop']);
+    writeFileSync(join(person.state, 'launcher.json'), JSON.stringify({ ...old, pid: process.pid }), { mode: 0o600 });
+    expect((await person.run(['serve', '--status'])).code).toBe(3);
+    await person.must(['serve', '--stop']);
+    await person.must(['token', 'ls']);
+    expect(running().pid).not.toBe(process.pid);
+  });
+
+  it('says why it could not start', async () => {
+    mkdirSync(person.state, { recursive: true });
+    writeFileSync(join(person.state, 'table'), 'not a folder');
+    writeFileSync(join(person.state, 'token'), 'x', { mode: 0o600 });
+    const result = await person.run(['ls']);
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toMatch(/^error: .+\n {2}.+/);
+  });
+});
+
+describe('serve', () => {
+  it('runs in the foreground until it is told to end, and refuses a port in use', async () => {
+    const taken = createServer();
+    const port = await new Promise<number>((resolve) =>
+      taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { port: number }).port)),
+    );
+    const refused = await person.run(['serve', '--port', String(port)]);
+    taken.close();
+    expect(refused.stderr).toContain(String(port));
+    expect(refused.code).not.toBe(0);
+
+    const child = person.start(['serve']);
+    const first = await new Promise<string>((resolve) => child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString())));
+    expect(first).toMatch(/^devctl launcher at http:\/\/127\.0\.0\.1:\d+ · state in /);
+    const { url } = running();
+    const token = readFileSync(join(person.state, 'token'), 'utf8').trim();
+    expect(await person.must(['token', 'ls', '-o', 'plain'], { env: { DEVCTL_URL: url, DEVCTL_TOKEN: token } })).toContain('local');
+    expect(await person.must(['token', 'ls', '-o', 'plain'], { env: { DEVCTL_URL: url } })).toContain('local');
+    const wrong = await person.run(['token', 'ls'], { env: { DEVCTL_URL: url, DEVCTL_TOKEN: 'dvt_wrong' } });
+    expect(wrong).toMatchObject({ code: 4, stderr: expect.stringContaining('DEVCTL_TOKEN') });
+    expect((await person.run(['serve'])).stderr).toContain('a launcher is running');
+    const over = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    expect(await over).toBe(0);
+    expect((await person.run(['ls'], { env: { DEVCTL_URL: url } })).stderr).toContain(`no launcher answers at ${url}`);
+  });
+});
+
+describe('the program', () => {
+  it('runs through a link, as npx does', async () => {
+    const link = join(person.folder('bin'), 'devctl');
+    symlinkSync(DEVCTL, link);
+    expect(await person.must(['--version'], { program: link })).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(await person.must(['token', 'ls', '-o', 'plain'], { program: link })).toContain('local');
+  });
+
+  it('says when its launcher is missing beside it', async () => {
+    const alone = join(person.folder('alone'), 'devctl.cjs');
+    writeFileSync(alone, readFileSync(DEVCTL));
+    const result = await person.run(['token', 'ls'], { program: alone });
+    expect(result.stderr).toContain(`${join(dirname(alone), 'launcher.cjs')} is missing`);
+  });
+
+  it('writes a support bundle without secrets', async () => {
+    const token = (await person.must(['token', 'create', '-o', 'plain'])).split('\t')[0] as string;
+    const file = join(person.dir, 'bundle.tar.gz');
+    expect(await person.must(['support-bundle', file])).toBe(`${file}\n`);
+    const { execFileSync } = await import('node:child_process');
+    const text = execFileSync('tar', ['xzOf', file], { encoding: 'utf8' });
+    expect(text).toContain('"op":');
+    const own = readFileSync(join(person.state, 'token'), 'utf8').trim();
+    for (const secret of [token, own]) expect(text).not.toContain(secret.slice(-20));
+    expect((await person.run(['support-bundle', file])).code).not.toBe(0);
+  });
+});

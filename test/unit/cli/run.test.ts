@@ -1,0 +1,238 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startFailure } from '../../../launcher/cli/embedded.ts';
+import { paint } from '../../../launcher/cli/output.ts';
+import { REDACTED, redact } from '../../../launcher/cli/redact.ts';
+import { errorLines, errorText, exitCode } from '../../../launcher/cli/report.ts';
+import { runIn } from '../../../launcher/cli/run.ts';
+import { UsageError } from '../../../launcher/cli/usage-error.ts';
+import { RemoteError } from '../../../launcher/client/problems.ts';
+import { DevctlError, ERRORS } from '../../../launcher/contract/errors.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'devctl-run-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Runs a command line in this process, with streams of its own and no terminal. None of these needs a launcher. */
+async function run(line: string | string[], env: Record<string, string> = {}): Promise<{ code: number; out: string; err: string }> {
+  const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
+  const read = (stream: PassThrough): string => String(stream.read() ?? '');
+  const words = typeof line === 'string' ? line.split(' ') : line;
+  const code = await runIn(words, {
+    env: { HOME: dir, DEVCTL_HOME: join(dir, 'state'), ...env },
+    stdin: streams.stdin as unknown as NodeJS.ReadStream,
+    stdout: streams.stdout as unknown as NodeJS.WriteStream,
+    stderr: streams.stderr as unknown as NodeJS.WriteStream,
+    cwd: () => dir,
+  });
+  return { code, out: read(streams.stdout), err: read(streams.stderr) };
+}
+
+describe('help', () => {
+  it('shows every verb, and each with its examples', async () => {
+    const overview = await run([]);
+    expect(overview).toMatchObject({ code: 0, err: '' });
+    expect((await run('--help')).out).toBe(overview.out);
+    expect((await run('help')).out).toBe(overview.out);
+    const verbs = [...overview.out.matchAll(/^ {2}([a-z-]+) {2,}/gm)].map((match) => match[1] as string);
+    expect(verbs).toEqual(expect.arrayContaining(['up', 'down', 'ls', 'exec', 'shell', 'doctor', 'support-bundle']));
+    for (const verb of verbs) {
+      const { code, out } = await run([verb, '--help']);
+      expect(code).toBe(0);
+      expect(out).toContain(`devctl ${verb}`);
+      expect(out).toContain('examples');
+      expect((await run(['help', verb])).out).toBe(out);
+    }
+  });
+
+  it('lists every setting', async () => {
+    expect((await run('help settings')).out).toContain('DEVCTL_HOME');
+  });
+});
+
+describe('a command line that is wrong', () => {
+  it.each([
+    ['upp', 2, 'error: there is no verb "upp"\n  did you mean up?\n'],
+    ['--frobnicate', 2, 'error: there is no flag --frobnicate without a verb\n  see devctl help\n'],
+    ['up --idle 5', 2, 'error: --idle "5" has no unit\n  write 5m or 5h (5s … 12h)\n'],
+    ['up --idle 1s', 2, 'error: --idle "1s" is out of range (5s … 12h)\n'],
+    ['up --max forever', 2, 'error: --max "forever" is not a duration\n  write 30m or 2h (30s … 7d)\n'],
+    [
+      'up --name Bad_Name',
+      2,
+      'error: --name "Bad_Name" is not valid\n  use 1 to 48 lower-case letters, digits and dashes, beginning and ending with a letter or digit\n',
+    ],
+    ['up https://me:secret@host/x', 2, 'must not carry a user or password'],
+    ['up git@host:x --ref -bad', 2, '--ref "-bad" is not valid'],
+    ['up ext::sh', 2, 'the address "ext::sh" is not valid\n  use https://host/path, ssh://host/path or user@host:path\n'],
+    ['shell', 2, 'error: devctl shell needs a terminal on standard input\n'],
+    ['exec shop', 2, 'error: there is no command\n'],
+    ['exec -t shop top', 2, 'error: --tty needs a terminal on standard input\n'],
+    ['exec -e 1=2 shop env', 2, 'error: --env "1" is not the name of a variable\n'],
+    ['cp a b', 2, 'error: one side of a copy must be in a box'],
+    ['cp BAD:x ./y', 2, 'error: "BAD" is not the name of a workspace\n  for a file here write ./BAD:x\n'],
+    ['hold x --for 2d', 2, 'error: --for "2d" is out of range (10s … 1d)\n'],
+    ['hold --release', 2, 'error: which hold?'],
+    ['restore shop newest', 2, 'error: the snapshot "newest" is not valid\n  use a snapshot id such as snap_43\n'],
+    ['fork shop --count 99', 2, 'error: --count "99" is not a number from 1 to 20\n'],
+    ['fork shop --count 2 --names a', 2, 'do not agree'],
+    ['logs --tail many', 2, 'error: --tail "many" is not a number from 0 to 10000\n'],
+    ['logs --launcher shop', 2, 'error: --launcher goes without a session\n'],
+    ['serve --port 99999', 2, 'error: --port "99999" is not a number from 0 to 65535\n'],
+    ['serve --stop --status', 2, 'cannot be given together'],
+    ['token create --scope root', 2, 'error: --scope "root"'],
+    ['token revoke x', 2, 'error: the id "x" is not valid\n'],
+    ['completion tcsh', 2, 'error: there is no completion for "tcsh"\n  write bash, zsh, fish\n'],
+    ['down --all shop', 2, 'cannot be given together'],
+    ['status', 3, 'has no workspace\n'],
+    ['why shop', 3, 'there is no workspace "shop"\n'],
+    ['exec shop true', 3, 'there is no workspace "shop"\n'],
+    ['ls --on nowhere', 2, 'error: there is no context "nowhere"\n'],
+    ['ls --on local --url http://127.0.0.1:1', 2, '--url and --on cannot be given together'],
+    ['ls --url ftp://x', 2, 'error: --url must begin with http:// or https://\n'],
+    ['ls --url http://u:p@x', 2, 'error: --url must not carry a user or password\n'],
+  ])('%s', async (line, code, words) => {
+    const result = await run(line);
+    expect(result.err).toContain(words);
+    expect(result).toMatchObject({ code, out: '' });
+  });
+
+  it('is told as a problem document to a program', async () => {
+    const { code, err } = await run('up --idle 5 -o json');
+    expect(code).toBe(2);
+    expect(JSON.parse(err)).toMatchObject({
+      error: { code: 'invalid_request', status: 400, detail: expect.stringContaining('--idle "5"') },
+    });
+  });
+
+  it('names a variable that is not known', async () => {
+    expect(await run('ls', { DEVCTL_HOM: 'x' })).toEqual({
+      code: 2,
+      out: '',
+      err: 'error: the variable DEVCTL_HOM is not known\n  did you mean DEVCTL_HOME? See devctl help settings\n',
+    });
+  });
+});
+
+describe('common flags', () => {
+  it('may stand before the verb', async () => {
+    expect((await run(['-o', 'json', 'ls'])).out).toBe('[]\n');
+    expect((await run(['--home', join(dir, 'x'), 'serve', '--status'])).out).toContain(join('~', 'x'));
+  });
+});
+
+describe('contexts', () => {
+  it('are added, used and forgotten; tokens stay where they are', async () => {
+    const file = join(dir, 'token-of-team');
+    writeFileSync(file, 'dvt_abc\n', { mode: 0o600 });
+    expect((await run(['context', 'add', 'team', 'https://devctl.example.com/', '--token-file', file])).out).toBe(
+      'context team is https://devctl.example.com\n',
+    );
+    expect((await run('context use team')).code).toBe(0);
+    const [local, team] = JSON.parse((await run('context ls -o json')).out);
+    expect(local).toMatchObject({ name: 'local', current: false });
+    expect(team).toEqual({ name: 'team', url: 'https://devctl.example.com', tokenFile: file, current: true });
+    const stored = join(dir, 'state', 'contexts.json');
+    expect(readFileSync(stored, 'utf8')).not.toContain('dvt_abc');
+    expect(statSync(stored).mode & 0o777).toBe(0o600);
+    expect((await run('context rm team')).out).toBe('context team is forgotten; local is in use\n');
+    expect((await run('context rm team')).code).toBe(2);
+  });
+
+  it.each([
+    ['context add local https://x', 'is the embedded launcher'],
+    ['context add Team https://x', 'is not valid'],
+    ['context add team nowhere', 'is not an address'],
+    ['context add team https://x --token-file /no/such', 'there is no token in'],
+    ['context use tea', 'there is no context "tea"'],
+  ])('%s is refused', async (line, words) => {
+    expect(await run(line)).toMatchObject({ code: 2, err: expect.stringContaining(words) });
+  });
+});
+
+describe('completion', () => {
+  const words = async (...typed: string[]): Promise<string[]> =>
+    (await run(['__complete', '--', ...typed])).out.split('\n').filter(Boolean);
+
+  it('knows verbs, flags, values and contexts, and starts nothing', async () => {
+    expect(await words('st')).toEqual(['status']);
+    expect(await words('workspace', '')).toEqual(['ls', 'show', 'delete', 'prune', 'allow-setup']);
+    expect(await words('up', '--no-')).toEqual(['--no-network', '--no-allow-setup', '--no-import', '--no-wait', '--no-color']);
+    expect(await words('up', '--size', 'x')).toEqual(['xlarge']);
+    expect(await words('ls', '--on', '')).toEqual(['local']);
+    expect(await words('context', 'use', 'l')).toEqual(['local']);
+    expect(await words('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+    expect(await words('down', '')).toEqual([]);
+    expect(await words('nonsense', '')).toEqual([]);
+    expect(await words('exec', 'shop', '--', 'np')).toEqual([]);
+  });
+
+  it.each(['bash', 'zsh', 'fish'])('has a script for %s', async (shell) => {
+    expect((await run(['completion', shell])).out).toContain('devctl __complete --');
+  });
+});
+
+describe('errors', () => {
+  const look = paint(false);
+
+  it('have the exit code of their kind', () => {
+    for (const [code, spec] of Object.entries(ERRORS)) expect(exitCode(new DevctlError(code as keyof typeof ERRORS, 'x'))).toBe(spec.exit);
+    expect(exitCode(new UsageError('x'))).toBe(2);
+    expect(exitCode(new Error('x'))).toBe(1);
+  });
+
+  it('show what is wrong and what to do, on lines that nothing can forge', () => {
+    expect(errorLines(new DevctlError('not_found', 'no \u001b[31mshop\nerror: forged'), look, false)).toBe(
+      'error: no shop error: forged\n  see devctl ls --all\n',
+    );
+    const issues = [{ field: 'idleTtl', message: 'has no unit', got: '5' }];
+    expect(errorLines(new DevctlError('invalid_request', 'not valid', { issues }), look, false)).toBe(
+      'error: not valid\n  idleTtl: has no unit (got 5)\n  correct the named field\n',
+    );
+    expect(errorText(new Error('boom'), 'table', look)).toContain('devctl support-bundle');
+  });
+
+  it('show the request id of what went wrong inside the launcher', () => {
+    const internal = new RemoteError(new DevctlError('internal', 'oops').toProblem('req_7'));
+    expect(errorLines(internal, look, false)).toContain('  request req_7\n');
+    const refused = new RemoteError(new DevctlError('not_found', 'no').toProblem('req_7'));
+    expect(errorLines(refused, look, false)).not.toContain('req_7');
+  });
+
+  it('of a launcher that could not start are its own', () => {
+    const line = JSON.stringify({ error: new DevctlError('conflict', 'port 1 is in use', { hint: 'another one' }).toProblem() });
+    expect(startFailure(`{"op":"x"}\n${line}\n`, '/log')).toMatchObject({
+      code: 'conflict',
+      detail: 'port 1 is in use',
+      extra: { hint: 'another one' },
+    });
+    expect(startFailure('Segmentation fault\n', '/log')).toMatchObject({
+      code: 'unavailable',
+      detail: expect.stringContaining('Segmentation fault'),
+    });
+  });
+});
+
+describe('redaction', () => {
+  it.each([
+    ['token dvt_ZGV2.tok_01k2.abc-DEF_1', `token ${REDACTED}`],
+    ['Authorization: Bearer abc.def', `Authorization: ${REDACTED}`],
+    ['"password": "hunter2", "x": 1', `"password": "${REDACTED}", "x": 1`],
+    ['https://me:pw@host/x', `https://${REDACTED}@host/x`],
+    ['AWS_SECRET_ACCESS_KEY=abc/def+1', `AWS_SECRET_ACCESS_KEY=${REDACTED}`],
+    ['key AKIAIOSFODNN7EXAMPLE', `key ${REDACTED}`],
+    ['ghp_0123456789abcdefABCDEF', REDACTED],
+    ['nothing to hide: 42', 'nothing to hide: 42'],
+  ])('%s', (text, clean) => {
+    expect(redact(text)).toBe(clean);
+  });
+
+  it('takes out secrets that are known', () => {
+    expect(redact('a s3cr3t-value b', ['s3cr3t-value', 'a'])).toBe(`a ${REDACTED} b`);
+  });
+});
