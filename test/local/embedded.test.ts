@@ -5,6 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { ClassicLevel } from 'classic-level';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -54,7 +55,7 @@ async function openStore(on = dir) {
 
 beforeAll(async () => {
   await build({
-    entryPoints: [join(root, 'test/local/embedded-child.ts')],
+    entryPoints: [fileURLToPath(new URL('./embedded-child.ts', import.meta.url))],
     outfile: program,
     bundle: true,
     platform: 'node',

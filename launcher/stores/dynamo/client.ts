@@ -5,7 +5,7 @@ const WARNING_SWITCH = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED';
 /** Attempts of one call, the first included. A lost answer to a conditional write is recognised by reading back. */
 const MAX_ATTEMPTS = 4;
 /** Time-outs of one attempt over the network. */
-const CONNECT_MS = 1000;
+const CONNECT_MS = 3000;
 const ANSWER_MS = 5000;
 
 /**
