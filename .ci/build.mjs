@@ -22,6 +22,8 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
   define: { 'process.env.DEVCTL_BUILD_VERSION': JSON.stringify(version) },
   external: native,
+  // ES modules where a package has them: less of them is kept.
+  mainFields: ['module', 'main'],
   logLevel: 'warning',
 });
 chmodSync(new URL('../dist/devctl.cjs', import.meta.url), 0o755);

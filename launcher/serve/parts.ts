@@ -33,6 +33,8 @@ export interface Parts {
   controller: ControllerDeps & { signals: LocalSignals };
   provider: LocalProvider;
   telemetry: LauncherTelemetry;
+  /** Removes rows whose keep time is over: DynamoDB does it by itself, the embedded table does not. */
+  removeExpired(): Promise<number>;
   /** Lets go of the provider's sockets and closes the table. Boxes live on. */
   close(): Promise<void>;
 }
@@ -103,6 +105,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     controller,
     provider,
     telemetry,
+    removeExpired: () => table.removeExpired(TABLE, clock.now()),
     async close() {
       await provider.stop();
       await table.close();

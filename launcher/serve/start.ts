@@ -18,6 +18,7 @@ export interface Launcher {
 }
 
 const REAP_EVERY_MS = 60_000;
+const EXPIRE_EVERY_MS = 3_600_000;
 
 /**
  * Starts the launcher process: takes up live boxes and sessions, then listens.
@@ -34,6 +35,7 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
     const server = await listen(createApp(parts.api), parts.api, { host: config.host, port: config.port });
     await worker.start();
     reaper.start();
+    const expiry = setInterval(() => void expire(parts), EXPIRE_EVERY_MS);
     writeRunning(home, { url: server.url, pid: process.pid, version: VERSION, startedAt: new Date().toISOString() });
     parts.telemetry.info({
       op: 'launcher.start',
@@ -46,6 +48,7 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
       url: server.url,
       async stop() {
         clearRunning(home);
+        clearInterval(expiry);
         await server.close();
         await reaper.stop();
         await worker.stop();
@@ -55,6 +58,15 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
   } catch (error) {
     await parts.close();
     throw error;
+  }
+}
+
+async function expire(parts: Parts): Promise<void> {
+  try {
+    const removed = await parts.removeExpired();
+    parts.telemetry.info({ op: 'table.expire', outcome: 'ok', removed });
+  } catch (error) {
+    parts.telemetry.error({ op: 'table.expire', outcome: 'error', detail: String(error) });
   }
 }
 
