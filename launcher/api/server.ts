@@ -1,10 +1,10 @@
 import { chmod, rm } from 'node:fs/promises';
-import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Duplex, pipeline } from 'node:stream';
+import { type Duplex, pipeline, Readable } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { createWebSocketStream, WebSocketServer } from 'ws';
+import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
 import { DevctlError } from '../contract/errors.ts';
 import { FRAME_PAYLOAD_MAX_BYTES } from '../contract/exec-frames.ts';
 import type { Limits } from '../core/limits.ts';
@@ -42,7 +42,8 @@ const HEADER_BYTES_MAX = 16 * 1024;
  * @throws DevctlError conflict when the address is in use, invalid_request when it cannot be listened on
  */
 export async function listen(app: App, deps: Pick<ApiDeps, 'config' | 'limits'>, options: ListenOptions = {}): Promise<Listener> {
-  const server = createServer(app, deps.limits);
+  const served = createServer(app, deps.limits);
+  const { server } = served;
   const { host = '127.0.0.1', port = 0, socketPath } = options;
   if (socketPath !== undefined) await rm(socketPath, { force: true });
   await new Promise<void>((resolve, reject) => {
@@ -52,12 +53,12 @@ export async function listen(app: App, deps: Pick<ApiDeps, 'config' | 'limits'>,
   });
   if (socketPath !== undefined) {
     await chmod(socketPath, 0o600);
-    return { url: `unix:${socketPath}`, port: 0, close: (graceMs) => close(server, graceMs) };
+    return { url: `unix:${socketPath}`, port: 0, close: (graceMs) => close(served, graceMs) };
   }
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   allowHosts(deps.config.allowedHosts, name, address.port);
-  return { url: `http://${name}:${address.port}`, port: address.port, close: (graceMs) => close(server, graceMs) };
+  return { url: `http://${name}:${address.port}`, port: address.port, close: (graceMs) => close(served, graceMs) };
 }
 
 /** A browser leaves out the port only where it is the default one. */
@@ -79,16 +80,25 @@ function notListening(error: NodeJS.ErrnoException, where: string): DevctlError 
 }
 
 /** Listens no more; requests under way get `graceMs`, then every connection is cut. */
-async function close(server: Server, graceMs = CLOSE_GRACE_MS): Promise<void> {
+async function close({ server, upgrades }: Served, graceMs = CLOSE_GRACE_MS): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-  server.emit('devctl:close');
+  for (const { client } of upgrades.values()) client?.close(1001, 'the launcher is going away');
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+    for (const socket of upgrades.keys()) socket.destroy();
+  }, graceMs);
   await closed;
   clearTimeout(timer);
 }
 
-export function createServer(app: App, limits: Limits): Server {
+interface Served {
+  server: Server;
+  /** Sockets that have left HTTP behind, which the server no longer knows of. */
+  upgrades: Map<Duplex, { client: WebSocket | null }>;
+}
+
+function createServer(app: App, limits: Limits): Served {
   const server = createHttpServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -99,39 +109,56 @@ export function createServer(app: App, limits: Limits): Server {
     },
     getRequestListener(app.fetch, { overrideGlobalObjects: false }),
   );
+  const upgrades: Served['upgrades'] = new Map();
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4 * FRAME_PAYLOAD_MAX_BYTES, perMessageDeflate: false });
-  server.on('upgrade', (request, socket, head) => void upgrade(app, sockets, request, socket, head));
-  server.once('devctl:close', () => {
-    for (const client of sockets.clients) client.close(1001, 'the launcher is going away');
+  server.on('upgrade', (request, socket, head) => {
+    const state: { client: WebSocket | null } = { client: null };
+    upgrades.set(socket, state);
+    socket.once('close', () => upgrades.delete(socket));
+    void upgrade(app, sockets, { request, socket, head }, (client) => {
+      state.client = client;
+    });
   });
-  return server;
+  return { server, upgrades };
 }
 
 /** An upgrade is asked of the app like any request: same address, token, scope and error answers. Only then is it made. */
-async function upgrade(app: App, sockets: WebSocketServer, incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+async function upgrade(
+  app: App,
+  sockets: WebSocketServer,
+  { request, socket, head }: { request: IncomingMessage; socket: Duplex; head: Buffer },
+  onClient: (client: WebSocket) => void,
+): Promise<void> {
   socket.on('error', () => socket.destroy());
   const slot: UpgradeSlot = { stream: null, onInput: () => undefined };
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
   let response: Response;
   try {
-    response = await app.fetch(toRequest(incoming, gone.signal), { upgrade: slot });
+    response = await app.fetch(toRequest(request, gone.signal), { upgrade: slot });
   } catch {
     response = new Response(null, { status: 400 });
   }
   const { stream } = slot;
-  if (stream === null) return refuse(socket, response);
+  if (stream === null) return answerPlainly(socket, response);
   stream.once('error', () => socket.destroy());
   if (socket.destroyed) return void stream.destroy();
-  sockets.handleUpgrade(incoming, socket, head, (client) => {
-    const frames = createWebSocketStream(client);
-    frames.on('data', slot.onInput);
-    const stopPing = keepAlive(client);
-    pipeline(frames, stream, frames, () => {
-      stopPing();
-      stream.destroy();
-      client.terminate();
-    });
+  sockets.handleUpgrade(request, socket, head, (client) => {
+    onClient(client);
+    join(client, stream, slot.onInput);
+  });
+}
+
+/** Bytes of the messages to the box and back, each side waiting for the other. Whoever leaves first takes the other along. */
+function join(client: WebSocket, stream: Duplex, onInput: () => void): void {
+  const frames = createWebSocketStream(client);
+  frames.on('data', onInput);
+  const stopPing = keepAlive(client);
+  client.once('close', () => stream.destroy());
+  pipeline(frames, stream, frames, () => {
+    stopPing();
+    stream.destroy();
+    client.close();
   });
 }
 
@@ -144,16 +171,17 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   return new Request(url, { method: incoming.method ?? 'GET', headers, signal });
 }
 
-async function refuse(socket: Duplex, response: Response): Promise<void> {
-  const body = Buffer.from(await response.arrayBuffer());
-  const status = response.ok ? 404 : response.status;
-  const lines = [`HTTP/1.1 ${status} Refused`, 'connection: close', `content-length: ${body.length}`];
+/** No upgrade: the answer that the request would have got without asking for one. */
+async function answerPlainly(socket: Duplex, response: Response): Promise<void> {
+  const lines = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}`, 'connection: close'];
   for (const [name, value] of response.headers) lines.push(`${name}: ${value.replace(/[\r\n]/g, ' ')}`);
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body.toString('latin1')}`, 'latin1');
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  if (response.body === null) return void socket.end();
+  pipeline(Readable.fromWeb(response.body as import('node:stream/web').ReadableStream), socket, () => socket.destroy());
 }
 
 /** Finds out about clients that went away without a word. */
-function keepAlive(client: import('ws').WebSocket): () => void {
+function keepAlive(client: WebSocket): () => void {
   let isAlive = true;
   client.on('pong', () => {
     isAlive = true;
