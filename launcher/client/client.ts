@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
-import type { Session, Snapshot, Workspace } from '../contract/api.ts';
+import type { Session, Workspace } from '../contract/api.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { SessionEvent } from '../contract/records.ts';
@@ -213,4 +213,4 @@ export async function collect<T>(items: AsyncIterable<T>, limit = 100_000): Prom
   return all;
 }
 
-export type { Session, Snapshot, Workspace };
+export type { Session, Workspace };

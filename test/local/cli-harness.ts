@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type IPty, spawn as spawnPty } from '@lydell/node-pty';
+import { vi } from 'vitest';
 
 export const DEVCTL = new URL('../../dist/devctl.cjs', import.meta.url).pathname;
 
@@ -110,18 +111,40 @@ export class Person {
     return terminal;
   }
 
+  #hasBoxes(): boolean {
+    const boxes = join(this.state, 'local', 'boxes');
+    return existsSync(boxes) && readdirSync(boxes).length > 0;
+  }
+
+  async #stopLauncher(): Promise<void> {
+    const file = join(this.state, 'launcher.json');
+    if (!existsSync(file)) return;
+    const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number };
+    if (!isAlive(pid)) return;
+    process.kill(pid, 'SIGTERM');
+    await vi.waitUntil(() => !isAlive(pid), { timeout: 20_000 });
+  }
+
   /** Ends every session and the launcher, and takes everything away. */
   async leave(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
     for (const terminal of this.#terminals) terminal.kill();
-    if (existsSync(join(this.state, 'token'))) {
+    if (this.#hasBoxes()) {
       await this.run(['ls']);
       await this.run(['down', '--all', '--yes', '--timeout', '30s']);
     }
-    await this.run(['serve', '--stop']);
+    await this.#stopLauncher();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('serve');
+  } catch {
+    return false;
+  }
+};
 
 function* withForm(args: readonly string[]): Generator<string> {
   const [verb, ...rest] = args;

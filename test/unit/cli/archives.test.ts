@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -14,6 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -92,9 +94,11 @@ describe('what of a folder goes in', () => {
     put('plain/a');
     put('plain/deep/b');
     mkdirSync(at('plain/empty'));
-    execFileSync('mkfifo', [at('plain/pipe')]);
+    const server = createServer().listen(at('plain/pipe'));
+    await once(server, 'listening');
     put('plain/state/secret');
     const selection = await selectFiles(at('plain'), at('plain/state'));
+    server.close();
     expect(selection.items.map((item) => item.name)).toEqual(['a', 'deep', 'deep/b', 'empty']);
     expect(selection.notes).toEqual(['left out (a socket, pipe or device): pipe']);
     expect(selection.branches).toBeNull();
