@@ -40,7 +40,9 @@ export const selfReportedLimitMs = (lease: Lease, limits: Limits): number =>
  */
 export function addEvidence(lease: Lease, found: readonly Evidence[], nowMs: number, limits: Limits): Lease {
   const next = { ...lease, evidence: [...lease.evidence] };
-  for (const item of found) {
+  const isSeen = (item: Evidence): boolean => EVIDENCE[item.kind].seenBy === 'launcher';
+  // What the launcher saw comes first: it says how far the box's own word may reach.
+  for (const item of [...found.filter(isSeen), ...found.filter((item) => !isSeen(item))]) {
     const evidence = { ...item, atMs: Math.min(item.atMs, nowMs) };
     const index = next.evidence.findIndex((known) => known.kind === evidence.kind);
     const known = next.evidence[index];
@@ -48,7 +50,7 @@ export function addEvidence(lease: Lease, found: readonly Evidence[], nowMs: num
     else if (known.atMs <= evidence.atMs) next.evidence[index] = evidence;
 
     let countsAtMs = evidence.atMs;
-    if (EVIDENCE[evidence.kind].seenBy === 'launcher') next.observedAtMs = Math.max(next.observedAtMs, evidence.atMs);
+    if (isSeen(evidence)) next.observedAtMs = Math.max(next.observedAtMs, evidence.atMs);
     else countsAtMs = Math.min(countsAtMs, next.observedAtMs + limits.selfReportedMaxMs);
     next.idleDeadlineMs = Math.max(next.idleDeadlineMs, countsAtMs + next.idleTtlMs);
   }

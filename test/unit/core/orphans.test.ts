@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../launcher/core/limits.ts';
+import { judge, type Records, type Resource } from '../../../launcher/core/orphans.ts';
+import { box, NOW, OTHER, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
+
+const OLD = NOW - LIMITS.orphanGraceMs;
+const none: Records = { session: null, workspace: null, snapshot: null };
+const thing = (kind: Resource['kind'], id: string, patch: Partial<Resource> = {}): Resource => ({
+  kind,
+  id,
+  tags: { sessionId: SES, generation: 1, workspaceId: WS },
+  createdAtMs: OLD,
+  ...patch,
+});
+const verdict = (resource: Resource, records: Partial<Records>) => judge(resource, { ...none, ...records }, NOW, LIMITS).verdict;
+
+const saved = { id: 'vol_1', epoch: 2, savedEpoch: 2, keepUntil: NOW };
+
+describe.each([
+  ['box', 'box_1'],
+  ['volume', 'vol_1'],
+  ['snapshot', `${WS}/snap_1`],
+] as const)('a %s that no record knows', (kind, id) => {
+  it('is dropped when it is old, waits while it is young, and is kept when its tags cannot be read', () => {
+    expect(verdict(thing(kind, id), {})).toBe('drop');
+    expect(verdict(thing(kind, id, { createdAtMs: OLD + 1 }), {})).toBe('wait');
+    expect(verdict(thing(kind, id, { createdAtMs: NOW + 1e9 }), {})).toBe('wait');
+    expect(verdict(thing(kind, id, { tags: null }), {})).toBe('keep');
+  });
+});
+
+describe('a box', () => {
+  it.each([
+    ['keep', ready()],
+    ['keep', session({ phase: 'launching' })],
+    ['drop', ready({ generation: 2 })],
+    ['drop', ready({ box: box({ id: 'box_2' }) })],
+    ['drop', session({ phase: 'stopped' })],
+    ['drop', session({ phase: 'failed' })],
+  ] as const)('is to %s by its session (%#)', (expected, found) => {
+    expect(verdict(thing('box', 'box_1'), { session: found })).toBe(expected);
+  });
+
+  it('without a generation is older than every generation', () => {
+    expect(verdict(thing('box', 'box_1', { tags: { sessionId: SES, generation: null, workspaceId: WS } }), { session: ready() })).toBe(
+      'drop',
+    );
+  });
+});
+
+describe('a volume', () => {
+  it.each([
+    ['keep', 'is the live one and in use', workspace()],
+    ['keep', 'has work that no snapshot has', workspace({ claim: null, volume: { ...saved, savedEpoch: 1 } })],
+    ['keep', 'has its time yet', workspace({ claim: null, volume: { ...saved, keepUntil: NOW + 1 } })],
+    ['keep', 'has no end of its time', workspace({ claim: null, volume: { ...saved, keepUntil: null } })],
+    ['expire', 'is saved and had its time', workspace({ claim: null, volume: saved })],
+    ['keep', 'may be of the launch under way', workspace({ volume: null })],
+    ['drop', 'is not the one of its workspace', workspace({ volume: { ...saved, id: 'vol_9' } })],
+    ['drop', 'is of a workspace without one', workspace({ claim: null, volume: null })],
+    ['drop', 'is of a workspace that is being deleted', workspace({ deleting: true })],
+    ['drop', 'is of an older workspace of that name', workspace({ id: 'ws_other' })],
+  ] as const)('is to %s when it %s', (expected, _, found) => {
+    expect(verdict(thing('volume', 'vol_1'), { workspace: found })).toBe(expected);
+  });
+
+  it('that a live session uses is kept, whatever its workspace says', () => {
+    const other = workspace({ volume: { ...saved, id: 'vol_9' } });
+    expect(verdict(thing('volume', 'vol_1'), { workspace: other, session: ready() })).toBe('keep');
+    expect(verdict(thing('volume', 'vol_1'), { workspace: other, session: ready({ box: null }) })).toBe('drop');
+    expect(verdict(thing('volume', 'vol_1'), { workspace: other, session: session({ phase: 'stopped', box: box() }) })).toBe('drop');
+  });
+});
+
+describe('a snapshot', () => {
+  it.each([
+    ['keep', snapshot()],
+    ['keep', snapshot({ state: 'pending' })],
+    ['drop', snapshot({ state: 'error' })],
+    ['drop', snapshot({ state: 'deleting' })],
+    ['keep', snapshot({ state: 'error', pins: [OTHER] })],
+  ] as const)('is to %s by its record (%#)', (expected, found) => {
+    expect(verdict(thing('snapshot', `${WS}/snap_1`), { snapshot: found, workspace: workspace() })).toBe(expected);
+  });
+
+  it('that is the head is kept whatever its record says, unless the workspace is being deleted', () => {
+    const head = { workspaceId: WS, id: 'snap_1' };
+    const records = { snapshot: snapshot({ state: 'deleting' }), workspace: workspace({ head }) };
+    expect(verdict(thing('snapshot', `${WS}/snap_1`), records)).toBe('keep');
+    expect(verdict(thing('snapshot', `${WS}/snap_2`), records)).toBe('drop');
+    expect(verdict(thing('snapshot', `${WS}/snap_1`), { ...records, workspace: workspace({ head, deleting: true }) })).toBe('drop');
+  });
+});
