@@ -237,11 +237,13 @@ describe('the deletion of a workspace', () => {
   it('waits for the fork that begins from its snapshot, and for a volume that is in use', async () => {
     await downAndSettle(await upWith('shop', { a: '1' }));
     await users.fork('shop', 'fork');
-    await users.delete('shop');
+    // As an API that saw no pin yet.
+    await world.store.saveWorkspace({ ...(await world.workspace('shop')), deleting: true });
+    world.compute.disks.forgotten.add((await world.workspace('shop')).id);
     await world.reap();
     expect((await world.workspace('shop')).deleting).toBe(true);
     await users.delete('fork');
-    world.compute.faults.add({ op: 'dropVolume', kind: 'busy', times: 2 });
+    world.compute.faults.add({ op: 'dropVolume', kind: 'busy' });
     await world.reap();
     expect((await world.workspace('shop')).volume).not.toBeNull();
     await world.reap();

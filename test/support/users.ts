@@ -136,6 +136,8 @@ export class Users {
 
   async delete(name: string): Promise<void> {
     const { id } = await this.#world.workspace(name);
+    const { items } = await this.#world.store.listSnapshots(OWNER, id, { limit: 200, after: null });
+    if (items.some(({ pins }) => pins.some((pin) => pin !== id))) throw new DevctlError('in_use', 'a fork begins with it');
     await this.#world.act((deps) =>
       changeWorkspace(deps, OWNER, name, (current) => (current.deleting ? null : markDeleted(current, null, true))),
     );
