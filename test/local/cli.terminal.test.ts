@@ -50,8 +50,8 @@ describe('shell', () => {
     terminal.pty.resize(101, 41);
     terminal.type('until [ "$(stty size)" = "41 101" ]; do :; done; echo re""sized\r');
     await terminal.shows('resized');
-    terminal.type('sleep 1000\r');
-    await terminal.shows('sleep 1000');
+    terminal.type(`sh -c 'echo run""ning; sleep 1000'\r`);
+    await terminal.shows('running');
     terminal.type('\u0003');
     await terminal.shows('^C');
     terminal.type('echo "code $?"; tput smcup; tput rmcup\r');

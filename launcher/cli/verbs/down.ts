@@ -48,11 +48,11 @@ async function narrate(client: Client, session: Session, steps: Steps, signal: A
 }
 
 /** Ends one session and waits as far as was asked. */
-async function end(cli: Cli, client: Client, session: Session, steps: Steps): Promise<Session> {
+async function end(cli: Cli, client: Client, session: Session, steps: Steps, isAlone: boolean): Promise<Session> {
   const wait = cli.flags.wait === false ? 'quiet' : 'stopped';
   const waitMs = cli.flags.timeout === undefined ? TIMEOUT_MS : (parseDurationMs(cli.flags.timeout) as number);
   const quiet = new AbortController();
-  if (cli.talks) void narrate(client, session, steps, quiet.signal);
+  if (cli.talks && isAlone) void narrate(client, session, steps, quiet.signal);
   try {
     return await client.call('endSession', { params: { id: session.id }, query: { wait, timeout: formatDuration(waitMs) }, waitMs });
   } finally {
@@ -70,10 +70,11 @@ function showSteps(steps: Steps, before: Session, after: Session): void {
   if (saving !== undefined && over !== undefined && after.receipt?.snapshot) steps.done('snapshot', over - saving, snapshotText(after));
 }
 
-async function endAndTell(cli: Cli, client: Client, session: Session): Promise<Session> {
+/** @param isAlone false when several are ended at once: their live lines would overwrite each other */
+async function endAndTell(cli: Cli, client: Client, session: Session, isAlone: boolean): Promise<Session> {
   const steps = new Steps(cli);
-  const after = await end(cli, client, session, steps);
-  if (cli.talks) showSteps(steps, session, after);
+  const after = await end(cli, client, session, steps, isAlone);
+  if (cli.talks && isAlone) showSteps(steps, session, after);
   if (cli.form === 'table') {
     if (isFinal(after.phase)) cli.print(`${receiptLines(after).map(plainText).join('\n')}\n`);
     else cli.print(`${after.workspace} is quiet and being saved (${after.phase}): see devctl status ${after.workspace}\n`);
@@ -89,7 +90,7 @@ async function endAll(cli: Cli): Promise<number | undefined> {
   if (sessions.length === 0) return nothing(cli, 'no session is live');
   const names = sessions.map((session) => session.workspace).join(', ');
   if (!(await cli.confirm(`end ${plural(sessions.length, 'session')} (${plainText(names)})?`))) return 1;
-  const results = await Promise.allSettled(sessions.map((session) => endAndTell(cli, client, session)));
+  const results = await Promise.allSettled(sessions.map((session) => endAndTell(cli, client, session, sessions.length === 1)));
   const ended = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   showData(cli, ended);
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
@@ -127,6 +128,6 @@ export const run: Run = async (cli, { args }) => {
   const client = await cli.client();
   const session = await meant(cli, client, given);
   if (!session) return nothing(cli, `${given ?? workspaceName(cli, given)} has no live session`);
-  showData(cli, [await endAndTell(cli, client, session)]);
+  showData(cli, [await endAndTell(cli, client, session, true)]);
   return undefined;
 };

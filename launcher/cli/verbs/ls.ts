@@ -9,9 +9,12 @@ function idleIn(session: Session, now: number): string {
   return span(Math.max(0, Date.parse(session.lease.endsAt) - now));
 }
 
+const REMARK_MAX = 60;
+const shortened = (text: string): string => (text.length > REMARK_MAX ? `${text.slice(0, REMARK_MAX)}…` : text);
+
 /** What is worth saying beside the columns. */
 function remark(session: Session): string {
-  if (session.failure) return session.failure.detail;
+  if (session.failure) return shortened(session.failure.detail);
   if (session.desired === 'stopped' && session.phase === 'ready') return 'stopping';
   if (session.generation > 1) return `gen ${session.generation}`;
   if (session.lease.holds.length > 0) return `held: ${session.lease.holds.map((hold) => hold.name).join(', ')}`;
