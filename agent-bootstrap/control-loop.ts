@@ -7,6 +7,9 @@ import type { BoxState } from './state.ts';
 
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 5_000;
+/** Past the hard limit, a launcher is given up after so many heartbeats without an answer, and not sooner than this. */
+const SILENT_HEARTBEATS = 5;
+const SILENT_MIN_MS = 2_000;
 
 interface ControlDeps {
   config: BoxConfig;
@@ -128,7 +131,9 @@ export class ControlLoop {
   }
 
   async #endIfForgotten(): Promise<void> {
-    if (monotonicMs() < this.#hardDeadlineMs || this.#lastContactMs > this.#hardDeadlineMs) return;
+    const now = monotonicMs();
+    const silentMs = Math.max(SILENT_MIN_MS, SILENT_HEARTBEATS * this.#heartbeatMs);
+    if (now < this.#hardDeadlineMs || now - this.#lastContactMs < silentMs) return;
     this.#deps.log('the hard limit has passed and no launcher answers: stopping by itself');
     await this.#deps.quiesceForGood();
     this.#deps.machine.end('hard limit with no launcher');

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TextDecoder } from 'node:util';
 import type { BoxLimits } from '../../launcher/contract/agent-config.ts';
 import { type Heartbeat, heartbeatSchema, type Orders, type Register, registerSchema } from '../../launcher/contract/box.ts';
-import { DevctlError, type Problem } from '../../launcher/contract/errors.ts';
+import { DevctlError, type ErrorCode, type Problem } from '../../launcher/contract/errors.ts';
 import {
   decodeJson,
   type ExecExit,
@@ -45,12 +45,18 @@ export class FakeLauncher {
   readonly beats = new Map<string, Heartbeat[]>();
   readonly orders = new Map<string, Partial<Orders>>();
   readonly tokens = new Map<string, string>();
+  /** Sessions whose boxes are refused, and with which code. */
+  readonly refuse = new Map<string, ErrorCode>();
+  /** Holds back the answer to a heartbeat until the promise is kept; null: does not. */
+  hold: (boxId: string) => Promise<void> | null = () => null;
   /** Called after every request of a box. */
   #listeners = new Set<() => void>();
 
   handler = async (request: Request, box: BoxRef): Promise<Response> => {
     const token = request.headers.get('authorization')?.replace('Bearer ', '');
     if (token !== this.tokens.get(box.sessionId)) return problem(new DevctlError('unauthorized', 'wrong box token'));
+    const refusal = this.refuse.get(box.sessionId);
+    if (refusal) return problem(new DevctlError(refusal, 'refused by the test'));
     const body: unknown = await request.json();
     if (request.url.endsWith('/register')) this.registered.set(box.boxId, registerSchema.parse(body));
     else this.beats.set(box.boxId, [...(this.beats.get(box.boxId) ?? []), heartbeatSchema.parse(body)]);
@@ -66,6 +72,7 @@ export class FakeLauncher {
       hardDeadlineMs: Date.now() + 3_600_000,
       ...this.orders.get(box.sessionId),
     };
+    await this.hold(box.boxId);
     return Response.json(orders);
   };
 

@@ -10,7 +10,7 @@ import type { Confinement } from './confinement.ts';
 import type { Disks } from './disks.ts';
 import { type BoxPaths, boxIdOf, type Layout, readJson, writeWhole } from './layout.ts';
 import { type BoxMeta, boxMetaSchema } from './resources.ts';
-import { awaitStarted, isBoxAlive, killBox, logTail, startBox } from './start-box.ts';
+import { awaitStarted, isBoxAlive, killBox, startBox } from './start-box.ts';
 
 /** Logs of boxes that are gone are kept for this long. */
 const GONE_KEEP_MS = 7 * 24 * 3_600_000;
@@ -104,10 +104,9 @@ export class Boxes {
   }
 
   async #adopt(boxId: string, meta: BoxMeta): Promise<LaunchResult> {
-    const paths = this.#deps.layout.box(boxId);
-    await awaitStarted(paths);
+    // One that was killed with its launcher is gone, and its operation with it: the next attempt is a new one.
+    await awaitStarted(this.#deps.layout.box(boxId));
     if (this.#isAlive(boxId, meta)) await this.#listen(boxId, meta);
-    else if (!existsSync(paths.inner)) throw new ComputeError('fatal', `the sandbox ended at once: ${logTail(paths)}`);
     return { boxId, volumeId: meta.volumeId, description: meta.description };
   }
 

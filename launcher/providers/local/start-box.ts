@@ -160,7 +160,7 @@ function killAll(pids: number[]): number {
 }
 
 /** The end of what the box has written, on one line. */
-export function logTail(paths: BoxPaths): string {
+function logTail(paths: BoxPaths): string {
   try {
     return (
       readFileSync(paths.log)

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BoxRef, LaunchRequest, SnapshotRequest } from '../../launcher/ports/compute.ts';
+import {
+  AGENT_BUNDLE,
+  type Bench,
+  eventually,
+  launchReady,
+  launchRequest,
+  openBench,
+  PACKAGE_ROOT,
+  shell,
+  TEST_LIMITS,
+} from './local-harness.ts';
+import type { VictimTask } from './victim.ts';
+
+let folder: string;
+let bench: Bench;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'devctl-victim-'));
+  await build({
+    entryPoints: [join(PACKAGE_ROOT, 'test/local/victim.ts')],
+    outfile: join(folder, 'victim.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+  });
+  bench = await openBench();
+});
+afterAll(async () => {
+  await bench?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Starts another launcher on the same state, and waits until it has begun its task. */
+async function startVictim(task: Pick<VictimTask, 'launch' | 'snapshot'> & { freezeMs?: number }): Promise<ChildProcess> {
+  const whole: VictimTask = { stateDir: bench.stateDir, agentBundlePath: AGENT_BUNDLE, limits: TEST_LIMITS, freezeMs: 60_000, ...task };
+  const child = spawn(process.execPath, [join(folder, 'victim.mjs'), JSON.stringify(whole)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+async function murder(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/** Sandboxes of a box, by the kernel's own list of processes: those of its programs that are nobody's child among them. */
+function sandboxesOf(boxId: string): number {
+  const parents = new Map<string, string>();
+  for (const name of readdirSync('/proc')) {
+    try {
+      const args = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      const [, state, parent] = /\) (\S) (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
+      if (/bwrap|unshare/.test(args) && args.includes(`/boxes/${boxId}/`) && state !== 'Z') parents.set(name, parent as string);
+    } catch {
+      // Not a process, or gone meanwhile.
+    }
+  }
+  return [...parents.values()].filter((parent) => !parents.has(parent)).length;
+}
+
+const refOf = (request: LaunchRequest, boxId: string): BoxRef => ({
+  boxId,
+  sessionId: request.tags.sessionId,
+  generation: request.tags.generation,
+});
+
+describe('a launcher that is killed while it launches', () => {
+  it.each([0, 4, 8, 12, 16, 24, 40])('after %i ms, is repeated by the next one: one box, that works', async (delayMs) => {
+    const request = launchRequest();
+    bench.launcher.tokens.set(request.tags.sessionId, request.boxToken);
+    const victim = await startVictim({ launch: request });
+    await sleep(delayMs);
+    await murder(victim);
+    const provider = await bench.again();
+    await provider.launch(request);
+    const mine = (await provider.list()).items.filter((item) => item.tags?.operationId === request.tags.operationId);
+    // Killed between the start and the handing over of the token, the box has ended by itself: never two, never half of one.
+    const boxes = mine.filter((item) => item.kind === 'box');
+    expect(boxes.length).toBeLessThanOrEqual(1);
+    for (const { id } of boxes) {
+      const box = refOf(request, id);
+      expect(sandboxesOf(id)).toBeLessThanOrEqual(1);
+      // Either it registers with this launcher, or it is gone: it never lingers.
+      await Promise.race([bench.launcher.ready(box), eventually(async () => (await provider.observe(box)) === 'gone')]);
+      if ((await provider.observe(box)) === 'running') expect(await shell(provider, box, 'echo works')).toBe('works');
+      await provider.end(box);
+      expect(sandboxesOf(id)).toBe(0);
+    }
+    await provider.stop();
+  });
+});
+
+describe('a launcher that is killed while boxes run', () => {
+  it('finds them again with the next one, and ends them with all they have', async () => {
+    const request = launchRequest();
+    bench.launcher.tokens.set(request.tags.sessionId, request.boxToken);
+    const victim = await startVictim({ launch: request });
+    await once(victim.stdout as NodeJS.ReadableStream, 'data');
+    await murder(victim);
+    const provider = await bench.again();
+    const { boxId } = await provider.launch(request);
+    const box = refOf(request, boxId);
+    await bench.launcher.ready(box);
+    expect(await shell(provider, box, 'echo still here')).toBe('still here');
+    await provider.stop();
+    const third = await bench.again();
+    // Its heartbeats come to whoever listens now.
+    await bench.launcher.beat(boxId, () => true);
+    await third.end(box);
+    expect(sandboxesOf(boxId)).toBe(0);
+    expect(await third.observe(box)).toBe('gone');
+    await third.stop();
+  });
+});
+
+describe('a snapshot', () => {
+  const fill = 'cd /workspace/src && seq 1 40000 | split -l 10 -a 4 - f && head -c 60000000 /dev/zero > big';
+  const request = (launched: { request: LaunchRequest; volumeId: string; box: BoxRef }, live: boolean): SnapshotRequest => ({
+    tags: { ...launched.request.tags, operationId: `crash-${launched.volumeId}` },
+    ref: { workspaceId: launched.request.tags.workspaceId, id: 'snap_1' },
+    volumeId: launched.volumeId,
+    liveBox: live ? launched.box : null,
+    parent: null,
+  });
+  const partials = (workspaceId: string) => {
+    const parent = join(bench.stateDir, 'snapshots', workspaceId);
+    return existsSync(parent) ? readdirSync(parent).filter((name) => name.startsWith('.partial-')) : [];
+  };
+
+  it('whose launcher is killed in the middle leaves nothing that could be restored, and its box goes on', async () => {
+    const launched = await launchReady(bench);
+    await shell(bench.provider, launched.box, fill);
+    const snapshot = request(launched, true);
+    const { workspaceId } = snapshot.ref;
+    const victim = await startVictim({ snapshot, freezeMs: 1_500 });
+    await eventually(() => partials(workspaceId).length > 0);
+    await murder(victim);
+    expect(await bench.provider.observeSnapshot(snapshot.ref)).toMatchObject({ state: 'absent' });
+    const restore = launchRequest({ source: { kind: 'snapshot', snapshot: snapshot.ref } });
+    await expect(bench.provider.launch(restore)).rejects.toMatchObject({ kind: 'missing' });
+    // Frozen by a launcher that is dead, it thaws by itself: until then the command waits.
+    expect(await shell(bench.provider, launched.box, 'echo thawed')).toBe('thawed');
+    const provider = await bench.again();
+    expect(partials(workspaceId)).toEqual([]);
+    expect(await provider.snapshot(snapshot)).toMatchObject({ state: 'completed' });
+    await provider.stop();
+    await bench.provider.end(launched.box);
+  });
+
+  it('of a box that thawed before the copy was whole is thrown away', async () => {
+    const launched = await launchReady(bench);
+    await shell(bench.provider, launched.box, fill);
+    const hasty = await bench.again({ freezeMs: 1 });
+    await expect(hasty.snapshot(request(launched, true))).rejects.toMatchObject({ kind: 'transient' });
+    expect(await hasty.observeSnapshot(request(launched, true).ref)).toMatchObject({ state: 'absent' });
+    expect(partials(launched.request.tags.workspaceId)).toEqual([]);
+    await hasty.stop();
+    await bench.provider.end(launched.box);
+  });
+
+  it('of a live box that does not answer is not made', async () => {
+    const launched = await launchReady(bench);
+    await shell(bench.provider, launched.box, 'rm /run/devctl/agent.sock');
+    await expect(bench.provider.snapshot(request(launched, true))).rejects.toMatchObject({ kind: 'unreachable' });
+    expect(await bench.provider.observeSnapshot(request(launched, true).ref)).toMatchObject({ state: 'absent' });
+    await bench.provider.end(launched.box);
+  });
+});
