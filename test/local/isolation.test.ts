@@ -54,7 +54,8 @@ describe.each(['bubblewrap', 'unshare'] as const)('a box built by %s', (isolatio
     expect(await sh('ls -A /run /tmp /var/tmp')).not.toContain(CANARY);
     const found = await sh(`find / -xdev -name '*${CANARY}*' -not -path '/proc/*' 2>/dev/null || true`);
     expect(found).toBe('');
-    expect(await sh('ls -A /home 2>/dev/null || true')).toBe('');
+    // The way to what is shown on purpose is all that may lead through a home.
+    if (!shown.startsWith('/home')) expect(await sh('ls -A /home 2>/dev/null || true')).toBe('');
   });
 
   it('cannot reach a socket of the host that stands where Docker has its own', async () => {

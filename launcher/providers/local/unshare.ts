@@ -50,7 +50,7 @@ hostname "$hostname" 2>/dev/null || :
 cd "$root"
 pivot_root . .
 umount -l .
-mount -o remount,ro,nosuid,nodev /
+mount -o remount,bind,ro,nosuid,nodev /
 cd "$cwd"
 exec "$@"
 `;
