@@ -158,11 +158,12 @@ function whileReady(
   nowMs: number,
   limits: Limits,
 ): Change | null {
-  const patch: Change['patch'] = { box: seen.box, lease: addEvidence(session.lease, evidenceOf(heartbeat, nowMs), nowMs, limits) };
+  const lease = addEvidence(session.lease, evidenceOf(heartbeat, nowMs), nowMs, limits);
+  const patch: Change['patch'] = { box: seen.box, lease };
   const failure = heartbeat.failure;
   if (failure?.code === 'workspace_quarantined') return giveUp(patch, failure, nowMs);
   const isNews = failure !== undefined && (session.failure?.code !== failure.code || session.failure.detail !== failure.detail);
-  const gainedMs = (patch.lease?.idleDeadlineMs ?? 0) - session.lease.idleDeadlineMs;
+  const gainedMs = lease.idleDeadlineMs - session.lease.idleDeadlineMs;
   if (!isNews && !seen.stale && gainedMs <= session.lease.idleTtlMs / IDLE_STEPS) return null;
   if (isNews) patch.failure = failed(failure.code, failure.detail);
   return { patch: { ...patch, dueAt: dueAfter(session, patch, nowMs, limits) }, ...(isNews && { events: [failureEvent(failure)] }) };

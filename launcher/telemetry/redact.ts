@@ -30,9 +30,10 @@ const PATTERNS: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ];
 
-/** Runs of base64 or base64url long enough to hide a secret, and percent-encoded runs. */
+/** Runs of base64 or base64url long enough to hide a secret, and runs that may have percent escapes in them. */
 const BASE64_RUN = /[A-Za-z0-9+/_-]{16,8192}={0,2}/g;
-const PERCENT_RUN = /(?:[A-Za-z0-9._~-]{0,200}%[0-9A-Fa-f]{2}){1,500}[A-Za-z0-9._~-]{0,4000}/g;
+const URL_RUN = /[A-Za-z0-9._~%+-]+/g;
+const ESCAPE = /%[0-9A-Fa-f]{2}/;
 
 function redactPlain(text: string): string {
   let out = text;
@@ -42,15 +43,14 @@ function redactPlain(text: string): string {
 
 /** A run whose decoded text has a secret in it goes as a whole. */
 function redactEncoded(text: string): string {
-  const percent = text.replace(PERCENT_RUN, (run) => {
-    try {
-      const decoded = decodeURIComponent(run);
-      return redactPlain(decoded) === decoded ? run : MASK;
-    } catch {
-      return run;
-    }
-  });
+  const percent = text.includes('%') ? text.replace(URL_RUN, (run) => (hidesEscaped(run) ? MASK : run)) : text;
   return percent.replace(BASE64_RUN, (run) => (hidesSecret(run) ? MASK : run));
+}
+
+function hidesEscaped(run: string): boolean {
+  if (!ESCAPE.test(run)) return false;
+  const decoded = run.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return redactPlain(decoded) !== decoded;
 }
 
 /** The secret may begin anywhere in what was encoded, so all that matters is whether the decoded text has one. */

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { sessionSchema, snapshotSchema, tokenSchema, whySchema, workspaceSchema } from '../../../launcher/contract/api.ts';
+import { LIMITS } from '../../../launcher/core/limits.ts';
+import { sessionView, snapshotView, tokenView, whyView, workspaceView } from '../../../launcher/core/views.ts';
+import { evidence, HOUR_MS, lease, MINUTE_MS, NOW, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
+
+const iso = (ms: number) => new Date(ms).toISOString();
+const OTHER_WS = `ws_${'0'.repeat(25)}9`;
+
+describe('the view of a session', () => {
+  it('is what the contract says, with or without its workspace', () => {
+    const holds = [{ name: 'build', untilMs: NOW + HOUR_MS, createdAt: NOW }];
+    const record = ready({ lease: lease({ holds }), timings: { requested: NOW, ready: NOW + 290, early: NOW - 5 } });
+    const head = { workspaceId: WS, id: 'snap_4' };
+    const view = sessionView(record, workspace({ content: 'present', head }), 'local');
+    expect(sessionSchema.strict().parse(view)).toMatchObject({
+      provider: 'local',
+      content: 'present',
+      head: 'snap_4',
+      timings: { requested: 0, ready: 290, early: 0 },
+      box: { launchedAt: iso(NOW), heartbeatAt: iso(NOW) },
+      lease: { endsAt: iso(NOW + HOUR_MS), holds: [{ name: 'build', until: iso(NOW + HOUR_MS) }] },
+      links: { self: `/sessions/${SES}`, events: `/sessions/${SES}/events`, workspace: '/workspaces/shop' },
+    });
+    expect(sessionSchema.parse(sessionView(session(), null, 'local'))).toMatchObject({ box: null, content: 'empty', head: null });
+    expect(sessionView(session(), workspace(), 'local').head).toBeNull();
+  });
+});
+
+describe('the view of a workspace', () => {
+  it('says where it came from, and whose snapshot its head is', () => {
+    const borrowed = { workspaceId: OTHER_WS, id: 'snap_3' };
+    const fork = { kind: 'fork' as const, workspace: 'origin', snapshot: borrowed };
+    const view = workspaceSchema
+      .strict()
+      .parse(workspaceView(workspace({ source: fork, head: borrowed }), snapshot({ workspace: 'origin', bytes: 7 })));
+    expect(view).toMatchObject({
+      source: { kind: 'fork', from: 'origin@snap_3' },
+      headOf: 'origin',
+      headAt: iso(NOW),
+      bytes: 7,
+      unsaved: true,
+    });
+    expect(workspaceView(workspace({ source: fork, head: borrowed }), null)).toMatchObject({ headOf: 'origin', headAt: null, bytes: null });
+    expect(workspaceView(workspace({ head: borrowed }), null).headOf).toBeNull();
+    expect(workspaceView(workspace({ head: { workspaceId: WS, id: 'snap_1' } }), snapshot()).headOf).toBeNull();
+    const url = 'https://example.org/x';
+    expect(workspaceView(workspace({ source: { kind: 'git', url } }), null).source).toEqual({ kind: 'git', from: url });
+    expect(workspaceView(workspace({ source: { kind: 'git', url, ref: 'main' } }), null).source.from).toBe(`${url}#main`);
+    expect(workspaceView(workspace({ source: { kind: 'upload' }, claim: null }), null)).toMatchObject({
+      source: { kind: 'upload', from: null },
+      session: null,
+    });
+  });
+});
+
+describe('the view of a snapshot', () => {
+  it('says whether it is the head', () => {
+    const view = (head: { workspaceId: string; id: string } | null) =>
+      snapshotSchema.strict().parse(snapshotView(snapshot(), workspace({ head })));
+    expect(view({ workspaceId: WS, id: 'snap_1' }).isHead).toBe(true);
+    expect(view({ workspaceId: OTHER_WS, id: 'snap_1' }).isHead).toBe(false);
+    expect(view(null).isHead).toBe(false);
+  });
+});
+
+describe('the view of a token', () => {
+  it('has nothing of its secret', () => {
+    const record = {
+      owner: 'dev',
+      id: `tok_${'0'.repeat(20)}`,
+      name: 'ci',
+      scopes: ['read' as const],
+      secretHash: 'h',
+      createdAt: NOW,
+      expiresAt: NOW,
+      revokedAt: null,
+    };
+    expect(tokenSchema.strict().parse(tokenView(record))).toMatchObject({ expiresAt: iso(NOW), revokedAt: null });
+  });
+});
+
+describe('why', () => {
+  const why = (record: Parameters<typeof whyView>[0], nowMs = NOW) => whySchema.parse(whyView(record, nowMs, LIMITS));
+
+  it('shows what keeps it alive, newest first, and what no longer does', () => {
+    const holds = [
+      { name: 'old', untilMs: NOW - 1, createdAt: NOW },
+      { name: 'new', untilMs: NOW + HOUR_MS, createdAt: NOW },
+    ];
+    const found = [evidence('api', NOW - HOUR_MS), evidence('cpu', NOW - MINUTE_MS)];
+    const view = why(ready({ lease: lease({ evidence: found, holds }) }));
+    expect(view.evidence.map(({ kind, seenBy, counts }) => [kind, seenBy, counts])).toEqual([
+      ['cpu', 'box', true],
+      ['api', 'launcher', false],
+    ]);
+    expect(view).toMatchObject({ because: 'hold new ends', holds: [{ name: 'new' }], endsAt: iso(NOW + HOUR_MS) });
+    expect(view.selfReportedLimitAt).toBe(iso(NOW + LIMITS.selfReportedMaxMs + 30 * MINUTE_MS));
+  });
+
+  it('does not count a box that has only itself as a witness for too long', () => {
+    const late = NOW + LIMITS.selfReportedMaxMs + HOUR_MS;
+    const view = why(ready({ lease: lease({ evidence: [evidence('cpu', late)] }) }), late);
+    expect(view.evidence).toMatchObject([{ kind: 'cpu', counts: false }]);
+  });
+
+  it('says why it is over', () => {
+    const over = (endReason: string | null) => why(session({ phase: 'stopped', desired: 'stopped', endReason })).because;
+    expect(['user', 'idle', 'hold', 'hard_limit', 'lost', 'failed', null].map(over)).toEqual([
+      'its owner stopped it',
+      'it was idle',
+      'its hold was over',
+      'it had reached its hard limit',
+      'its box was lost',
+      'it could not go on',
+      'it is stopped',
+    ]);
+    const failed = session({ phase: 'failed', desired: 'stopped', failure: { code: 'no_capacity', detail: 'nothing left', hint: '' } });
+    expect(why(failed)).toMatchObject({
+      because: 'nothing left',
+      endsAt: null,
+      idleEndsAt: null,
+      hardEndsAt: null,
+      selfReportedLimitAt: null,
+    });
+    expect(why(session({ phase: 'failed', desired: 'stopped' })).because).toBe('it failed');
+  });
+});
