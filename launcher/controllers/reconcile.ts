@@ -1,6 +1,7 @@
 import { isFinal } from '../contract/phases.ts';
 import type { SessionRecord } from '../contract/records.ts';
-import { decide, type Observed, type Step } from '../core/decide.ts';
+import { decide } from '../core/decide.ts';
+import type { Observed, Step } from '../core/steps.ts';
 import { commitSession } from '../ledger/sessions.ts';
 import type { SessionKey } from '../ports/store.ts';
 import { withDeadline } from './deadline.ts';

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isFinal, isLegal, PHASE_NAMES } from '../../../launcher/contract/phases.ts';
 import type { SessionRecord, WorkspaceRecord } from '../../../launcher/contract/records.ts';
-import { decide, type Observed, sourceOf } from '../../../launcher/core/decide.ts';
+import { decide, sourceOf } from '../../../launcher/core/decide.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
 import { applyChange } from '../../../launcher/core/session.ts';
+import type { Observed } from '../../../launcher/core/steps.ts';
 import { box, lease, NOW, OTHER, op, report, SES, session, snapshot, WS, workspace } from './samples.ts';
 
 const near = fc.integer({ min: NOW - 100_000_000, max: NOW + 100_000_000 });

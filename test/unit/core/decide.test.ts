@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionRecord, WorkspaceRecord } from '../../../launcher/contract/records.ts';
-import { decide, type Observed, type Step, sourceOf } from '../../../launcher/core/decide.ts';
+import { decide, sourceOf } from '../../../launcher/core/decide.ts';
 import { leaseEndMs } from '../../../launcher/core/lease.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
+import type { Observed, Step } from '../../../launcher/core/steps.ts';
 import { box, HOUR_MS, lease, MINUTE_MS, NOW, OTHER, op, ready, report, session, snapshot, WS, workspace } from './samples.ts';
 
 const nothing: Observed = { box: null, snapshot: null };

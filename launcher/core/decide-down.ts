@@ -1,0 +1,98 @@
+import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
+import { failed, finish, letGo } from './ends.ts';
+import { backoffMs, type Limits } from './limits.ts';
+import type { Change } from './session.ts';
+import { endOrWait, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+
+/** Makes the box quiet, then has the point in time fixed: only after both may the box go. */
+export function decideQuiescing(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number): Step {
+  if (session.report === null) {
+    if (observed.box === 'gone') return { do: 'change', change: letGo(session, nowMs, 'crash', 'the box died before it was quiet') };
+    const op = session.op;
+    if (op === null) {
+      const id = `${session.id}.g${session.generation}.quiesce.${session.version}`;
+      return { do: 'change', change: { patch: { op: { kind: 'quiesce', id, attempt: 1, startedAt: nowMs, notBeforeMs: nowMs } } } };
+    }
+    return nowMs < op.notBeforeMs ? { do: 'wait', untilMs: op.notBeforeMs } : { do: 'quiesce' };
+  }
+  const record = observed.snapshot;
+  if (session.snapshot !== null && (session.snapshot.started || record?.state === 'completed'))
+    return { do: 'change', change: letGo(session, nowMs, session.save, 'the snapshot is fixed: the box is let go') };
+  // Nothing is left to keep for its owner: the volume has it all, and is saved without the box.
+  if (observed.box === 'gone' || workspace.volume === null)
+    return { do: 'change', change: letGo(session, nowMs, session.save, 'the box is gone: its volume is saved') };
+  if (session.snapshot === null) return allocateForDown(session);
+  if (record === null || record.state !== 'pending') return { do: 'change', change: { patch: { snapshot: null } } };
+  return snapshotOrWatch(session, record, false, nowMs);
+}
+
+function allocateForDown(session: SessionRecord): Step {
+  return {
+    do: 'allocate',
+    operationId: `${session.id}.g${session.generation}.down.${session.version}`,
+    reason: 'down',
+    note: null,
+    clean: session.save === 'clean',
+  };
+}
+
+/** Lets the box go, then sees to what is owed. */
+export function decideEnding(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
+  if (session.box !== null && observed.box !== 'gone') return endOrWait(session, observed, nowMs, limits);
+  if (session.op?.kind === 'launch')
+    return nowMs < session.op.notBeforeMs ? { do: 'wait', untilMs: session.op.notBeforeMs } : { do: 'disown' };
+  if (session.save === 'none') return finish(session, null);
+  return {
+    do: 'change',
+    change: {
+      patch: { phase: 'saving', op: null, dueAt: nowMs },
+      events: [{ type: 'session.saving', message: 'box gone; the snapshot completes' }],
+    },
+  };
+}
+
+/** Sees the snapshot through until it is the head. The volume is the truth until then. */
+export function decideSaving(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
+  if (session.snapshot === null) {
+    const why = whyNoOther(session, workspace, limits);
+    if (why === null) return allocateForDown(session);
+    return finish({ ...session, failure: session.failure ?? failed('snapshot_failed', why) }, null);
+  }
+  const record = observed.snapshot;
+  if (record === null || record.state === 'error' || record.state === 'deleting')
+    return { do: 'change', change: retrySnapshot(session, nowMs, limits) };
+  if (record.state === 'completed') {
+    const last = finish(session, record);
+    return workspace.headSeq >= record.seq ? last : { do: 'settle', snapshot: record, change: { patch: { dueAt: nowMs } } };
+  }
+  if (session.snapshot.started && workspace.claim?.sessionId === session.id) return { do: 'release' };
+  return snapshotOrWatch(session, record, false, nowMs);
+}
+
+/**
+ * Why no other snapshot is begun; null when one is. A session that had the volume since may be writing to it: only the end of
+ * that one may save it.
+ */
+function whyNoOther(session: SessionRecord, workspace: WorkspaceRecord, limits: Limits): string | null {
+  const { claim, volume } = workspace;
+  if (volume === null) return 'the volume was let go before its snapshot was made';
+  if (claim !== null && claim.sessionId !== session.id) return `the snapshot failed; ${claim.sessionId} uses the volume now, and saves it`;
+  if (claim === null && workspace.deleting) return 'the workspace is being deleted';
+  if (claim === null && workspace.quarantined !== null)
+    return `the snapshot failed, and the workspace is damaged: ${workspace.quarantined}`;
+  const isSpent = session.op !== null && session.op.attempt > limits.snapshotAttempts;
+  return isSpent ? 'the snapshot failed again and again; the volume is kept' : null;
+}
+
+/** The snapshot went wrong after the box had gone: the volume has everything, so another one is begun. */
+function retrySnapshot(session: SessionRecord, nowMs: number, limits: Limits): Change {
+  const attempt = (session.op?.attempt ?? 1) + 1;
+  const notBeforeMs = nowMs + backoffMs(attempt, limits);
+  return {
+    patch: {
+      snapshot: null,
+      op: { kind: 'snapshot', id: `${session.id}.retry.${session.version}`, attempt, startedAt: nowMs, notBeforeMs },
+    },
+    events: [{ type: 'snapshot.failed', message: `the snapshot failed; the volume is kept and it is tried again (${attempt})` }],
+  };
+}

@@ -1,0 +1,52 @@
+import type { SessionRecord, SnapshotRecord, SnapshotRef } from '../contract/records.ts';
+import type { Limits } from './limits.ts';
+import type { Change } from './session.ts';
+
+/** What the provider and the store know of a session's things at this moment. */
+export interface Observed {
+  /** Null when the session has no box. `unknown` is never a reason to destroy anything. */
+  box: 'pending' | 'running' | 'gone' | 'unknown' | null;
+  /** Record of the snapshot that the session is making. */
+  snapshot: SnapshotRecord | null;
+}
+
+export type LaunchSource = { kind: 'blank' } | { kind: 'snapshot'; snapshot: SnapshotRef } | { kind: 'volume'; volumeId: string };
+
+/** The one thing to do next. Whatever is not `wait` is followed by another look. */
+export type Step =
+  /** Nothing before this time. */
+  | { do: 'wait'; untilMs: number }
+  /** Save a change of the record. */
+  | { do: 'change'; change: Change }
+  /** Claim the workspace for this generation and start a box from what it then has (`sourceOf`). */
+  | { do: 'launch' }
+  | { do: 'quiesce' }
+  /** Record the next snapshot of the workspace as pending. */
+  | { do: 'allocate'; operationId: string; reason: SnapshotRecord['reason']; note: string | null; clean: boolean }
+  /** Have the provider take the snapshot that was allocated. `live`: the box is using the volume. */
+  | { do: 'snapshot'; snapshot: SnapshotRecord; live: boolean }
+  /** Ask the provider how a started snapshot is getting on. */
+  | { do: 'watch'; snapshot: SnapshotRecord }
+  /** Make a completed snapshot the head, then save the change. */
+  | { do: 'settle'; snapshot: SnapshotRecord; change: Change }
+  | { do: 'end' }
+  /** Find the boxes that a launch without an answer may have left, and let them go. */
+  | { do: 'disown' }
+  /** Give the workspace free for the next session; this one still has a snapshot to see through. */
+  | { do: 'release' }
+  /** Give everything free, then save the final change. */
+  | { do: 'finish'; change: Change };
+
+/** Takes the allocated snapshot, or looks after the one that is on its way. */
+export function snapshotOrWatch(session: SessionRecord, record: SnapshotRecord, live: boolean, nowMs: number): Step {
+  const notBeforeMs = session.op?.notBeforeMs ?? nowMs;
+  if (nowMs < notBeforeMs) return { do: 'wait', untilMs: notBeforeMs };
+  return session.snapshot?.started === true ? { do: 'watch', snapshot: record } : { do: 'snapshot', snapshot: record, live };
+}
+
+/** Lets the box go; while the provider cannot tell, or the last try has to rest, it waits. */
+export function endOrWait(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
+  const notBeforeMs = session.op?.kind === 'end' ? session.op.notBeforeMs : nowMs;
+  if (nowMs < notBeforeMs) return { do: 'wait', untilMs: notBeforeMs };
+  return observed.box === 'unknown' ? { do: 'wait', untilMs: nowMs + limits.pollMs } : { do: 'end' };
+}
