@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { PACKAGE_ROOT } from './local-harness.ts';
+
+const run = promisify(execFile);
+/** Somebody who has nothing here. */
+const UID = 54_321;
+const isRoot = process.getuid?.() === 0;
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'devctl-user-'));
+  chmodSync(folder, 0o755);
+  if (isRoot) chownSync(folder, UID, UID);
+  await build({
+    entryPoints: [join(PACKAGE_ROOT, 'test/local/ordinary-user.ts')],
+    outfile: join(folder, 'main.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+    define: { 'import.meta.url': JSON.stringify(new URL('local-harness.ts', import.meta.url).href) },
+  });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it.each(['bubblewrap', 'unshare'])('an ordinary user gets boxes, snapshots and restores with %s', async (isolation) => {
+  const { stdout } = await run(process.execPath, [join(folder, 'main.mjs'), join(folder, `state-${isolation}`), isolation], {
+    ...(isRoot && { uid: UID, gid: UID }),
+    env: { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder },
+    cwd: folder,
+  });
+  const seen = JSON.parse(stdout);
+  if (isRoot) expect(seen.uid).toBe(UID);
+  expect(seen.who).toMatch(/^1000\ndev\nCapEff:\s+0000000000000000\nNoNewPrivs:\s+1$/);
+  expect(seen.restored).toBe(`${seen.content}\nshut 0\ndry 555\nx`);
+  expect(seen.snapshot.state).toBe('completed');
+  expect(seen.left).toEqual([]);
+});
