@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import type { LauncherLink } from './ports.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -22,7 +23,9 @@ function send(socketPath: string, path: string, token: string, body: string): Pr
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
-        socketPath,
+        // A connection of its own for each request: an agent of node:http first looks whether the host is an address, with
+        // patterns that take longer to make than the request itself.
+        createConnection: () => connect(socketPath),
         path,
         method: 'POST',
         timeout: ANSWER_TIMEOUT_MS,

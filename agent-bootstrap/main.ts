@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { readStartup } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { EvidenceSampler } from './evidence-sampler.ts';
 import { socketLink } from './launcher-link.ts';
+import { randomId } from './lazy-crypto.ts';
 import { mountedWorkspace, sandboxMachine } from './local-machine.ts';
 import type { Log } from './ports.ts';
 import { Preparer } from './preparer.ts';
@@ -34,7 +34,7 @@ function main(): void {
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
-    bootId: randomUUID(),
+    bootId: randomId(),
     link: socketLink(join(run, 'launcher.sock'), token),
     box,
     evidence,

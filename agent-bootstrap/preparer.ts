@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
@@ -7,6 +6,7 @@ import type { Heartbeat, Orders } from '../launcher/contract/box.ts';
 import { cloneArgv, cloneEnv } from './clone.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { writeDurably } from './journal.ts';
+import { createHash } from './lazy-crypto.ts';
 import type { Log } from './ports.ts';
 import type { BoxState } from './state.ts';
 
@@ -28,6 +28,8 @@ interface PreparerDeps {
 export class Preparer {
   readonly #deps: PreparerDeps;
   #running = false;
+  /** A program of it runs. */
+  #busy = false;
   /** Orders that have failed in this box: they are not tried again by themselves. */
   readonly #failed = new Set<string>();
   #stage: 'clone' | 'setup' = 'clone';
@@ -53,7 +55,7 @@ export class Preparer {
 
   /** Notes that something is being prepared, while it is. */
   sample(): void {
-    if (this.#running) this.#deps.evidence.note('setup', this.#stage === 'clone' ? 'fetching the source' : `running ${SETUP_SCRIPT}`);
+    if (this.#busy) this.#deps.evidence.note('setup', this.#stage === 'clone' ? 'fetching the source' : `running ${SETUP_SCRIPT}`);
   }
 
   obey(orders: Orders): void {
@@ -159,12 +161,19 @@ export class Preparer {
       logged += chunk.length;
       if (logged <= SETUP_LOG_MAX_BYTES) process.stdout.write(chunk);
     };
+    this.#busy = true;
+    this.sample();
     child.stdout?.on('data', take);
     child.stderr?.on('data', take);
     return new Promise((resolve) => {
-      child.on('error', (error) => resolve({ code: 'error', tail: error.message }));
+      const done = (code: number | string, text: string) => {
+        this.sample();
+        this.#busy = false;
+        resolve({ code, tail: text });
+      };
+      child.on('error', (error) => done('error', error.message));
       // Not `close`: a server that the script leaves running may hold the output.
-      child.on('exit', (code, signal) => setImmediate(() => resolve({ code: code ?? signal ?? 'unknown', tail })));
+      child.on('exit', (code, signal) => setImmediate(() => done(code ?? signal ?? 'unknown', tail)));
     });
   }
 }
