@@ -20,7 +20,7 @@ export async function apiSection({ root, quick }: Context): Promise<Section> {
   const posting = new Posting(server, agent);
   try {
     const [token, id] = await posting.first();
-    const batches = quick ? { get: 50, post: 16, rounds: 2 } : { get: 1000, post: 160, rounds: 10 };
+    const batches = quick ? { get: 50, post: 16, rounds: 2 } : { get: 500, post: 80, rounds: 6 };
     const latencies = new Map<string, number[]>();
     const subject = (name: string, batch: () => Promise<Batch>): Subject => ({
       name,

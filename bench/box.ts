@@ -34,7 +34,7 @@ export async function boxSection({ launcher, engine, quick }: Context): Promise<
   else missing.push({ what: BWRAP, why: 'bubblewrap is not installed, or may not be used here' });
   if (typeof engine === 'string') missing.push({ what: 'docker run', why: engine });
   else subjects.push(...dockerSubjects(engine.docker, engine.env, engine.image));
-  const rows = await interleave(subjects, quick ? 3 : 30);
+  const rows = await interleave(subjects, quick ? 3 : 20);
   const steps = stepRows(sessions.slice(1));
   const ratios = ratiosOf(rows, [
     [POST, DOCKER_TRUE, 1],

@@ -32,7 +32,7 @@ export async function cliSection(context: Context): Promise<Section> {
     ];
     const { subjects, missing, clean } = await devcontainerSubjects(engine, folder);
     try {
-      const rows = await interleave([...own, ...subjects], quick ? 2 : 15);
+      const rows = await interleave([...own, ...subjects], quick ? 2 : 8);
       const ratios = ratiosOf(rows, [
         [VERSION, NODE, 1.5],
         [LS, NODE, 2.5],

@@ -47,6 +47,8 @@ async function main(options: Options): Promise<void> {
 
 async function start(): Promise<void> {
   watchSignals();
+  // Node reads these certificates each time that it starts, which would hide what is measured under what is not ours.
+  delete process.env['NODE_EXTRA_CA_CERTS'];
   try {
     await main(readOptions(process.argv.slice(2)));
   } catch (error) {
