@@ -81,8 +81,8 @@ export async function deleteSnapshot(call: Call<'deleteSnapshot'>): Promise<Json
   if (workspace.head?.id === snapshot.id && workspace.head.workspaceId === workspace.id)
     throw new DevctlError('in_use', `${snapshot.id} is the head of workspace ${workspace.name}`);
   if (snapshot.state === 'pending') throw new DevctlError('in_use', `${snapshot.id} is being made`);
-  // A checkpoint that has just completed becomes the head in a moment.
-  if (snapshot.state === 'completed' && snapshot.seq > workspace.headSeq && workspace.claim !== null)
+  // One that has just completed becomes the head in a moment.
+  if (snapshot.state === 'completed' && snapshot.seq > workspace.headSeq)
     throw new DevctlError('in_use', `${snapshot.id} is about to become the head of workspace ${workspace.name}`);
   if (!(await deps.store.tombstoneSnapshot(caller.owner, ref))) throw new DevctlError('in_use', `a fork of ${snapshot.id} needs it`);
   return { body: undefined };

@@ -76,7 +76,6 @@ export const createSessionSchema = z
       .meta({ description: 'Remember that .devctl/setup.sh of this workspace may run in its boxes, or that it may not' }),
   })
   .meta({ id: 'CreateSession', example: { workspace: 'shop', size: 'medium', idleTtl: '30m' } });
-export type CreateSession = z.output<typeof createSessionSchema>;
 export type CreateSessionInput = z.input<typeof createSessionSchema>;
 
 export const waitQuerySchema = z.strictObject({

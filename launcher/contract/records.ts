@@ -156,7 +156,6 @@ export const operationSchema = z.looseObject({
   /** Of a launch: SHA-256, hex, of the token that the box will show, which may be before the answer of the launch is saved. */
   tokenHash: z.string().optional(),
 });
-export type Operation = Known<z.infer<typeof operationSchema>>;
 
 export const boxSchema = z.looseObject({
   id: z.string(),
