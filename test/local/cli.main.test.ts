@@ -130,8 +130,7 @@ describe('a working day', () => {
     await person.must(['down'], here());
     const snapshots = await person.json<Array<{ id: string; note: string | null }>>(['snapshots', 'shop']);
     const before = snapshots.find((snapshot) => snapshot.note === 'before')?.id as string;
-    const result = await person.run(['restore', before], here());
-    expect(result).toMatchObject({ code: 0 });
+    expect(await person.run(['restore', before], here())).toMatchObject({ code: 0, stderr: '' });
     await person.must(['up'], here());
     expect(await inBox('cat a.txt')).toBe('mine\n');
   });
