@@ -10,10 +10,3 @@ export const freezeResultSchema = z.object({ frozen: z.boolean() });
 /** `POST /thaw`: `held` says whether nothing ran since the freeze of the same operation. */
 export const thawRequestSchema = z.strictObject({ operationId: z.string().min(1).max(200) });
 export const thawResultSchema = z.object({ held: z.boolean() });
-
-export const agentStatusSchema = z.object({
-  state: z.enum(['preparing', 'ready', 'quiesced']),
-  open: z.boolean(),
-  /** Milliseconds from the start of the agent to its first answered registration. */
-  registeredAfterMs: z.number().nullable(),
-});

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PACKAGE_ROOT } from './local-harness.ts';
+import type { Seen } from './ordinary-user.ts';
 
 const run = promisify(execFile);
 /** Somebody who has nothing here. */
@@ -35,7 +36,7 @@ it.each(['bubblewrap', 'unshare'])('an ordinary user gets boxes, snapshots and r
     env: { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder },
     cwd: folder,
   });
-  const seen = JSON.parse(stdout);
+  const seen = JSON.parse(stdout) as Seen;
   if (isRoot) expect(seen.uid).toBe(UID);
   expect(seen.who).toMatch(/^1000\ndev\nCapEff:\s+0000000000000000\nNoNewPrivs:\s+1$/);
   expect(seen.restored).toBe(`${seen.content}\nshut 0\ndry 555\nx`);

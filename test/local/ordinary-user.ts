@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import type { SnapshotStatus } from '../../launcher/ports/compute.ts';
 import { launchReady, openBench, shell } from './local-harness.ts';
+
+/** What the program prints. */
+export interface Seen {
+  uid: number | undefined;
+  who: string;
+  content: string;
+  restored: string;
+  files: number;
+  snapshot: SnapshotStatus;
+  left: unknown[];
+}
 
 /** The main job as an ordinary user, whoever runs the tests: prints what was seen as JSON. */
 const [stateDir, isolation] = process.argv.slice(2) as [string, 'bubblewrap' | 'unshare'];
@@ -26,7 +38,8 @@ try {
   await bench.provider.dropVolume(second.volumeId);
   await bench.provider.dropSnapshot(ref);
   const left = (await bench.provider.list()).items;
-  process.stdout.write(JSON.stringify({ uid: process.getuid?.(), who, content, restored, files: report.files, snapshot, left }));
+  const seen: Seen = { uid: process.getuid?.(), who, content, restored, files: report.files, snapshot, left };
+  process.stdout.write(JSON.stringify(seen));
 } finally {
   await bench.close();
 }
