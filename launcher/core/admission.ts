@@ -114,7 +114,7 @@ export function askToStop(session: SessionRecord, nowMs: number): Change | null 
 /** Sentences about what would be lost with this workspace; empty when everything is in a snapshot and pushed. */
 export function unsavedWork(workspace: WorkspaceRecord, receipt: Receipt | null): string[] {
   const found: string[] = [];
-  if (isUnsaved(workspace)) found.push('its live volume has work that is in no snapshot');
+  if (isUnsaved(workspace) && workspace.content === 'present') found.push('its live volume has work that is in no snapshot');
   for (const repository of receipt?.report?.repositories ?? []) {
     const { path, unpushedCommits, dirtyFiles } = repository;
     if (unpushedCommits > 0) found.push(`${path} has ${unpushedCommits} unpushed commits`);

@@ -26,10 +26,12 @@ export function decideQuiescing(session: SessionRecord, workspace: WorkspaceReco
   return snapshotOrWatch(session, record, false, nowMs);
 }
 
+/** The operation is named by what stays the same while heartbeats save the record: so a repeat finds the first one's snapshot. */
 function allocateForDown(session: SessionRecord): Step {
+  const attempt = session.op?.kind === 'snapshot' ? session.op.attempt : 1;
   return {
     do: 'allocate',
-    operationId: `${session.id}.g${session.generation}.down.${session.version}`,
+    operationId: `${session.id}.g${session.generation}.down.${session.phaseSince}.${attempt}`,
     reason: 'down',
     note: null,
     clean: session.save === 'clean',

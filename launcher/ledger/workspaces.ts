@@ -100,7 +100,8 @@ export async function allocateSnapshot(
 
 async function findByOperation(deps: LedgerDeps, session: SessionRecord, operationId: string): Promise<SnapshotRecord | null> {
   const recent = await deps.store.listSnapshots(session.owner, session.workspaceId, { limit: 20, after: null });
-  return recent.items.find((snapshot) => snapshot.operationId === operationId && snapshot.state !== 'error') ?? null;
+  const usable = (snapshot: SnapshotRecord): boolean => snapshot.state === 'pending' || snapshot.state === 'completed';
+  return recent.items.find((snapshot) => snapshot.operationId === operationId && usable(snapshot)) ?? null;
 }
 
 /**

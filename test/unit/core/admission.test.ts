@@ -115,7 +115,8 @@ describe('a workspace that is to go', () => {
     expect(mark({ ...free, deleting: true })).toBe('not_found');
     expect(mark({})).toBe('workspace_in_use');
     expect(mark({}, null, true)).toBe('workspace_in_use');
-    expect(mark({ claim: null })).toBe('unsaved_work');
+    expect(mark({ claim: null, content: 'present' })).toBe('unsaved_work');
+    expect(mark({ claim: null, content: 'empty' })).toBe('fine');
     expect(mark({ claim: null }, null, true)).toBe('fine');
     expect(mark(free, receipt({ dirtyFiles: 1 }))).toBe('unsaved_work');
     expect(mark(free, receipt({ unpushedCommits: 1 }))).toBe('unsaved_work');
