@@ -14,6 +14,7 @@ import { dirname, join, resolve } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
 import { git, gitLine, splitNames } from './git.ts';
 import { CLI_LIMITS } from './limits.ts';
+import { linkStaysWithin } from './links.ts';
 
 /** One thing to send. `name` is its path in the archive, without a slash at its end. */
 export interface Item {
@@ -66,7 +67,7 @@ class Collector {
     }
     const base = { name, path, mode: stats.mode & 0o777, mtimeMs: stats.mtimeMs };
     if (stats.isDirectory()) return this.#push({ ...base, kind: 'folder', bytes: 0 });
-    if (stats.isSymbolicLink()) return this.#push({ ...base, kind: 'link', bytes: 0, link: readlinkSync(path) });
+    if (stats.isSymbolicLink()) return this.#addLink(base, path);
     if (!stats.isFile()) {
       this.skip('a socket, pipe or device', name);
       return null;
@@ -79,6 +80,15 @@ class Collector {
     }
     this.bytes += stats.size;
     return this.#push({ ...base, kind: 'file', bytes: stats.size });
+  }
+
+  /** A link that leads out of the folder would make the other side refuse the whole archive. */
+  #addLink(base: Pick<Item, 'name' | 'path' | 'mode' | 'mtimeMs'>, path: string): Item['kind'] | null {
+    const link = textOf(readlinkSync(path, { encoding: 'buffer' }));
+    if (link !== null && linkStaysWithin(link, base.name.split('/').length - 1))
+      return this.#push({ ...base, kind: 'link', bytes: 0, link });
+    this.skip(link === null ? 'a link to a name that is not UTF-8' : 'a link that leads out of the folder', base.name);
+    return null;
   }
 
   addText(name: string, text: string): void {

@@ -18,6 +18,7 @@ import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { DevctlError } from '../contract/errors.ts';
 import { CLI_LIMITS } from './limits.ts';
+import { linkStaysWithin } from './links.ts';
 
 export interface Unpacked {
   files: number;
@@ -38,18 +39,6 @@ export function safeParts(name: string): string[] {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw refused(name, 'leaves its folder');
   return parts;
-}
-
-/**
- * Whether a link that lies `depth` folders down stays within. Only `..` at its beginning can be judged by its text: after a
- * name that is itself a link it may lead anywhere.
- */
-export function linkStaysWithin(target: string, depth: number): boolean {
-  if (target === '' || target.startsWith('/') || target.includes('\0')) return false;
-  const parts = target.split('/').filter((part) => part !== '' && part !== '.');
-  const ups = parts.findIndex((part) => part !== '..');
-  const leading = ups < 0 ? parts.length : ups;
-  return leading <= depth && !parts.slice(leading).includes('..');
 }
 
 /**

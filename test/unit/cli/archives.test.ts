@@ -21,9 +21,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { linkStaysWithin } from '../../../launcher/cli/links.ts';
 import { packItems } from '../../../launcher/cli/pack.ts';
 import { selectFiles, selectTree } from '../../../launcher/cli/select.ts';
-import { linkStaysWithin, safeParts, Unpacker } from '../../../launcher/cli/unpack.ts';
+import { safeParts, Unpacker } from '../../../launcher/cli/unpack.ts';
 import { DevctlError } from '../../../launcher/contract/errors.ts';
 
 let dir: string;
@@ -102,6 +103,22 @@ describe('what of a folder goes in', () => {
     expect(selection.items.map((item) => item.name)).toEqual(['a', 'deep', 'deep/b', 'empty']);
     expect(selection.notes).toEqual(['left out (a socket, pipe or device): pipe']);
     expect(selection.branches).toBeNull();
+  });
+
+  it('leaves out links that lead out of the folder, which the box would refuse, and says so', async () => {
+    repository('shop');
+    put('shop/sub/a.txt');
+    symlinkSync('/etc/hosts', at('shop/absolute'));
+    symlinkSync('../../outside', at('shop/sub/up'));
+    symlinkSync('../sub/a.txt', at('shop/sub/within'));
+    symlinkSync(Buffer.from([0x63, 0xe9]), at('shop/latin'));
+    git('shop', 'add', '.');
+    const selection = await selectFiles(at('shop'), at('never'));
+    expect(plain(selection.items.map((item) => item.name))).toEqual(['sub/a.txt', 'sub/within']);
+    expect(selection.notes).toEqual([
+      'left out (a link that leads out of the folder): absolute, sub/up',
+      'left out (a link to a name that is not UTF-8): latin',
+    ]);
   });
 
   it('is the files of a folder within a repository, without its history', async () => {
