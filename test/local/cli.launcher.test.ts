@@ -121,7 +121,9 @@ describe('the program', () => {
 
   it('says when its launcher is missing beside it', async () => {
     const alone = join(person.folder('alone'), 'devctl.cjs');
-    writeFileSync(alone, readFileSync(DEVCTL));
+    for (const ending of ['cjs', 'body']) {
+      writeFileSync(alone.replace(/cjs$/, ending), readFileSync(DEVCTL.replace(/cjs$/, ending)));
+    }
     const result = await person.run(['token', 'ls'], { program: alone });
     expect(result.stderr).toContain(`${join(dirname(alone), 'launcher.cjs')} is missing`);
   });
