@@ -7,6 +7,7 @@ import { interleave, type Row, ratiosOf, rowOf, type Section, type Subject } fro
 
 const GET = 'GET /sessions/{id}';
 const POST = 'POST /sessions';
+const HEALTH = 'GET /healthz';
 const RAW_GET = 'GetItem alone';
 const RAW_PUT = 'PutItem alone';
 const PARALLEL = 8;
@@ -34,6 +35,7 @@ export async function apiSection({ root, quick }: Context): Promise<Section> {
     const rates = await interleave(
       [
         subject(GET, () => inParallel(batches.get, PARALLEL, () => send(ask, 'GET', `/sessions/${id}`))),
+        subject(HEALTH, () => inParallel(batches.get, PARALLEL, () => send(ask, 'GET', '/healthz'))),
         subject(RAW_GET, () => server.ask('raw', { kind: 'get', count: batches.get, parallel: PARALLEL })),
         subject(POST, () => posting.batch(batches.post)),
         subject(RAW_PUT, () => server.ask('raw', { kind: 'put', count: batches.post, parallel: PARALLEL })),
@@ -43,6 +45,7 @@ export async function apiSection({ root, quick }: Context): Promise<Section> {
     );
     const rows: Row[] = [...rates, ...[...latencies].map(([name, samples]) => rowOf(`${name}: latency`, samples))];
     const ratios = ratiosOf(rates, [
+      [GET, HEALTH],
       [GET, RAW_GET],
       [POST, RAW_PUT],
     ]);
@@ -51,7 +54,7 @@ export async function apiSection({ root, quick }: Context): Promise<Section> {
       rows,
       ratios,
       notes: [
-        `${PARALLEL} requests at a time over kept-alive connections; every write of the store is fsynced. A higher ratio is better here.`,
+        `${PARALLEL} requests at a time over kept-alive connections; every write of the store is fsynced. A higher ratio is better here. ${HEALTH} is what HTTP itself costs.`,
         posting.note(),
       ],
       missing: [],

@@ -21,6 +21,8 @@ import { DryProvider, dryAccess } from './dry-provider.ts';
 // embedded store, over a provider that makes nothing. `dry-server.ts DIR`, spoken to over the channel of its parent.
 
 const TABLE = 'bench';
+// A dry box never registers: nobody is to wait for it, and to launch another one, while the bench runs.
+const DRY_LIMITS = { ...LIMITS, bootstrapMs: 24 * 3_600_000 };
 const READS = new Set(['GetItemCommand', 'QueryCommand']);
 const calls = { reads: 0, writes: 0 };
 
@@ -48,7 +50,7 @@ async function start(dir: string): Promise<void> {
     ...ledger,
     access: dryAccess,
     random,
-    limits: LIMITS,
+    limits: DRY_LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
     config: { version: '0', providerName: 'dry', isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
@@ -63,7 +65,7 @@ async function start(dir: string): Promise<void> {
     ...ledger,
     compute,
     access: dryAccess,
-    limits: LIMITS,
+    limits: DRY_LIMITS,
     boxToken: ({ owner }) => makeBoxToken(owner, secret),
   });
   const server = await listen(createApp(api), api);
