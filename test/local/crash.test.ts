@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -120,6 +120,27 @@ describe('a launcher that is killed while boxes run', () => {
     expect(sandboxesOf(boxId)).toBe(0);
     expect(await third.observe(box)).toBe('gone');
     await third.stop();
+  });
+});
+
+describe('a launcher that starts', () => {
+  it('is not kept from it by a box that has blocked the place of its socket', async () => {
+    const [hostile, other] = [await launchReady(bench), await launchReady(bench)];
+    await shell(bench.provider, hostile.box, 'rm /run/devctl/launcher.sock && mkdir -p /run/devctl/launcher.sock/full');
+    await bench.provider.stop();
+    await bench.provider.start();
+    await bench.launcher.beat(other.boxId, () => true);
+    expect(await bench.provider.observe(hostile.box)).toBe('running');
+  });
+
+  it('forgets the files of boxes that have been gone for a week, and of no other', async () => {
+    const [old, recent, live] = [await launchReady(bench), await launchReady(bench), await launchReady(bench)];
+    for (const { box } of [old, recent]) await bench.provider.end(box);
+    const folder = (boxId: string) => join(bench.stateDir, 'boxes', boxId);
+    const longAgo = Date.now() / 1000 - 8 * 24 * 3600;
+    utimesSync(join(folder(old.boxId), 'ended'), longAgo, longAgo);
+    await bench.provider.start();
+    expect([old, recent, live].map(({ boxId }) => existsSync(folder(boxId)))).toEqual([false, true, true]);
   });
 });
 

@@ -154,6 +154,7 @@ export class Boxes {
     const { confinement, layout } = this.#deps;
     await killBox(layout.box(box.boxId), () => confinement.members(meta.cgroups));
     this.#settle(box.boxId, meta);
+    this.#forgetOld();
     this.#deps.telemetry.info({ op: 'box.end', outcome: 'ok', boxId: box.boxId, ...logFields(meta) });
   }
 
@@ -198,14 +199,30 @@ export class Boxes {
     return { items, complete: true };
   }
 
-  /** Takes up the boxes that live, and clears away those that have been gone for long. */
+  /** Takes up the boxes that live. One that cannot be listened to keeps no other back: it counts as silent. */
   async adoptAll(): Promise<void> {
     for (const boxId of this.#ids()) {
       const meta = this.#metaOrNull(boxId);
-      if (!meta) continue;
-      if (this.#isAlive(boxId, meta)) await this.#listen(boxId, meta);
-      else if (this.#deps.clock.now() - meta.createdAtMs > GONE_KEEP_MS)
-        rmSync(this.#deps.layout.box(boxId).dir, { recursive: true, force: true });
+      if (!meta || !this.#isAlive(boxId, meta)) continue;
+      try {
+        await this.#listen(boxId, meta);
+      } catch (error) {
+        // A box writes the folder of its sockets, and can put there what no socket can replace.
+        this.#deps.telemetry.warn({ op: 'box.listen', outcome: 'error', boxId, ...logFields(meta), detail: String(error) });
+      }
+    }
+    this.#forgetOld();
+  }
+
+  /** Clears away the files of boxes that have been gone for long. */
+  #forgetOld(): void {
+    const { clock, layout } = this.#deps;
+    for (const boxId of this.#ids()) {
+      const { dir, ended } = layout.box(boxId);
+      const endedAtMs = statSync(ended, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+      if (clock.now() - endedAtMs <= GONE_KEEP_MS) continue;
+      rmSync(dir, { recursive: true, force: true });
+      this.#gone.delete(boxId);
     }
   }
 

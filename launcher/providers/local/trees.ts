@@ -93,20 +93,21 @@ export class Trees {
       const names = await this.#run('find', [folder, '-type', 'f']);
       return { files: names.split('\n').length - 1, bytes: kib * 1024, diskBytes: kib * 1024 };
     }
-    const text = await this.#run('find', [folder, '-xdev', '-printf', '%y %s %b %n %i\\n']);
     const size = { files: 0, bytes: 0, diskBytes: 0 };
     const linked = new Set<string>();
-    for (const line of text.split('\n')) {
+    const count = (line: string) => {
       const [kind, bytes, blocks, names, inode] = line.split(' ');
       if (kind === 'f' && names !== '1') {
-        if (linked.has(inode as string)) continue;
+        if (linked.has(inode as string)) return;
         linked.add(inode as string);
       }
       if (kind) size.diskBytes += Number(blocks) * 512;
-      if (kind !== 'f') continue;
+      if (kind !== 'f') return;
       size.files += 1;
       size.bytes += Number(bytes);
-    }
+    };
+    // Line by line: a box may have made more files than fit into memory as text.
+    await this.#run('find', [folder, '-xdev', '-printf', '%y %s %b %n %i\\n'], count);
     return size;
   }
 
@@ -138,20 +139,26 @@ export class Trees {
     await this.#run('rm', ['-rf', '--', path]);
   }
 
-  /** @returns standard output. @throws ComputeError disk_full, transient */
-  #run(tool: string, args: string[]): Promise<string> {
+  /** @param onLine called for each line of standard output; without it they are returned. @throws ComputeError disk_full, transient */
+  #run(tool: string, args: string[], onLine?: (line: string) => void): Promise<string> {
     const [program, ...rest] = [...this.#prefix, findTool(tool) ?? tool, ...args] as [string, ...string[]];
     return new Promise((resolve, reject) => {
       const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' } });
-      const output: Buffer[] = [];
+      let output = '';
       let errors = '';
-      child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        output += chunk;
+        if (!onLine) return;
+        const lines = output.split('\n');
+        output = lines.pop() as string;
+        for (const line of lines) onLine(line);
+      });
       child.stderr.on('data', (chunk: Buffer) => {
         if (errors.length < ERROR_MAX_BYTES) errors += chunk;
       });
       child.on('error', (error) => reject(new ComputeError('transient', `${tool}: ${error.message}`, { cause: error })));
       child.on('close', (code, signal) => {
-        if (code === 0) resolve(Buffer.concat(output).toString());
+        if (code === 0) resolve(output);
         else if (/No space left on device|Disk quota exceeded/.test(errors))
           reject(new ComputeError('disk_full', `${tool}: no space left`));
         else reject(new ComputeError('transient', `${tool} failed (${signal ?? code}): ${errors.trim().slice(0, 500)}`));
