@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client, Session } from '../launcher/client/client.ts';
+import { isDevctlError } from '../launcher/contract/errors.ts';
 import { findProgram, run, timeOf } from './command.ts';
 import type { Context } from './context.ts';
 import { discard } from './launcher.ts';
@@ -101,7 +102,14 @@ function ownSubjects(client: Client, session: Session): Subject[] {
 
 async function dropOldSnapshots(client: Client, name: string): Promise<void> {
   const { items } = await client.call('listSnapshots', { params: { name }, query: {} });
-  for (const { id } of items.slice(1)) await client.call('deleteSnapshot', { params: { name, snapshot: id } });
+  for (const { id } of items.slice(1)) {
+    try {
+      await client.call('deleteSnapshot', { params: { name, snapshot: id } });
+    } catch (error) {
+      // The workspace's own retention was quicker, or the fork that needs it is just being deleted.
+      if (!isDevctlError(error, 'not_found') && !isDevctlError(error, 'in_use')) throw error;
+    }
+  }
 }
 
 function copySubjects(folder: string): Subject[] {
