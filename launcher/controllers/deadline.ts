@@ -1,4 +1,5 @@
-import { ComputeError } from '../ports/compute.ts';
+import { type BoxRef, ComputeError } from '../ports/compute.ts';
+import type { ControllerDeps } from './deps.ts';
 
 /** The promise, or a transient ComputeError when it has not settled in time. The call itself goes on: it may be repeated. */
 export async function withDeadline<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
@@ -11,4 +12,9 @@ export async function withDeadline<T>(timeoutMs: number, promise: Promise<T>): P
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Asks a box to fetch its orders now. A box that dawdles over its answer holds nobody up. */
+export async function pokeBox(deps: ControllerDeps, box: BoxRef): Promise<void> {
+  await withDeadline(deps.limits.pokeMs, deps.access.poke(box)).catch(() => {});
 }

@@ -10,7 +10,7 @@ import type { LaunchSource, Step } from '../core/steps.ts';
 import { changeSession, commitSession } from '../ledger/sessions.ts';
 import { adoptVolume, allocateSnapshot, claimWorkspace, moveHead, releaseWorkspace } from '../ledger/workspaces.ts';
 import { type BoxRef, ComputeError, type LaunchResult, type ResourceTags, type SnapshotStatus } from '../ports/compute.ts';
-import { withDeadline } from './deadline.ts';
+import { pokeBox, withDeadline } from './deadline.ts';
 import { boxTokenHash, type ControllerDeps } from './deps.ts';
 
 type Action = Exclude<Step, { do: 'wait' } | { do: 'change' }>;
@@ -188,7 +188,7 @@ async function takeSnapshot(deps: ControllerDeps, session: SessionRecord, record
     const after = isSaved ? await deps.store.getSession(session) : null;
     if (after !== null && after.snapshot?.id !== record.id) await deps.store.updateSnapshot(session.owner, ref, { state: 'error' });
     // A kept box is quiet until it fetches the order to go on.
-    if (after?.phase === 'ready' && session.phase === 'quiescing') await deps.access.poke(boxRef(after));
+    if (after?.phase === 'ready' && session.phase === 'quiescing') await pokeBox(deps, boxRef(after));
     return;
   }
   // Started first: a controller that comes too late has nothing to say about the record.

@@ -4,7 +4,7 @@ import { decide } from '../core/decide.ts';
 import type { Observed, Step } from '../core/steps.ts';
 import { commitSession } from '../ledger/sessions.ts';
 import type { SessionKey } from '../ports/store.ts';
-import { withDeadline } from './deadline.ts';
+import { pokeBox, withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
 import { boxTokenHash } from './deps.ts';
 import { perform } from './perform.ts';
@@ -63,7 +63,7 @@ async function act(deps: ControllerDeps, session: SessionRecord, step: Exclude<S
     }
     const saved = await commitSession(deps, session, step.change);
     if (saved?.box && saved.phase === 'ready')
-      await deps.access.poke({ boxId: saved.box.id, sessionId: saved.id, generation: saved.generation });
+      await pokeBox(deps, { boxId: saved.box.id, sessionId: saved.id, generation: saved.generation });
   } else {
     await perform(deps, session, step);
   }

@@ -25,6 +25,8 @@ export const LIMITS = {
   quiesceMs: 60_000,
   /** The longest that a look at the provider, or the removal of one thing, may take. */
   lookMs: 30_000,
+  /** A box that does not take note of new orders within this time hears them at its next heartbeat. */
+  pokeMs: 2_000,
   /** Between SIGTERM and SIGKILL when a box is made quiet. */
   stopGraceMs: 10_000,
   snapshotMs: 3_600_000,
