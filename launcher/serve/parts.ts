@@ -44,7 +44,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
   const clock: Clock = { now: () => Date.now() };
   const random: Random = { bytes: (length) => randomBytes(length) };
   const telemetry = createTelemetry({ dir: home.logDir, clock });
-  const store = createDynamoStore({ client: table.client, tableName: TABLE, clock, random });
+  const store = createDynamoStore({ client: table.client, tableName: TABLE, clock, random, telemetry, keepMs: LIMITS.sessionKeepMs });
   const signals = createSignals();
   const master = masterSecret(home);
   const derive = (purpose: string): Buffer => createHmac('sha256', master).update(purpose).digest();

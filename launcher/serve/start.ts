@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from '../api/app.ts';
 import { listen } from '../api/server.ts';
 import type { ReapResult } from '../contract/api.ts';
 import { createReapLoop } from '../controllers/reap-loop.ts';
 import { reap } from '../controllers/reaper.ts';
 import { createWorker } from '../controllers/worker.ts';
-import { LIMITS } from '../core/limits.ts';
 import type { ServeConfig } from './config.ts';
 import { clearRunning, openHome, writeRunning } from './home.ts';
 import { ensureLocalToken } from './local-token.ts';
@@ -19,6 +19,7 @@ export interface Launcher {
 
 const REAP_EVERY_MS = 60_000;
 const EXPIRE_EVERY_MS = 3_600_000;
+const STOP_GRACE_MS = 5_000;
 
 /**
  * Starts the launcher process: takes up live boxes and sessions, then listens.
@@ -50,8 +51,9 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
         clearRunning(home);
         clearInterval(expiry);
         await server.close();
-        await reaper.stop();
-        await worker.stop();
+        const quiet = Promise.all([reaper.stop(), worker.stop()]);
+        // What is under way is taken up by the next launcher, and need not be waited for: a restore may take an hour.
+        await Promise.race([quiet, sleep(STOP_GRACE_MS, undefined, { ref: false })]);
         await parts.close();
       },
     };
@@ -77,7 +79,7 @@ export async function reapOnce(config: ServeConfig): Promise<ReapResult> {
   try {
     await parts.provider.start();
     const sessionsLookedAt = config.dryRun ? 0 : await createWorker(parts.controller).runDue();
-    return { ...(await reap({ ...parts.controller, limits: LIMITS }, { dryRun: config.dryRun })), sessionsLookedAt };
+    return { ...(await reap(parts.controller, { dryRun: config.dryRun })), sessionsLookedAt };
   } finally {
     await parts.close();
   }

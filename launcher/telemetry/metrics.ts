@@ -29,7 +29,9 @@ const HELP: Readonly<Record<string, string>> = {
   devctl_queue_depth: 'Sessions that wait to be reconciled',
   devctl_compute_failures_total: 'Failed provider calls by operation and kind',
   devctl_reconcile_errors_total: 'Reconciliations that ended in an unexpected error',
-  devctl_unreadable_records_total: 'Records that were skipped because nobody can read them',
+  devctl_unreadable_records_total: 'Records that a list left out because nobody can read them',
+  devctl_store_unreadable_rows_total: 'Rows of the table that nobody can read, each time that one is met',
+  devctl_store_call_seconds: 'Calls of the table by operation and outcome',
   devctl_telemetry_dropped_total: 'Observations dropped because there were too many series, or a wrong name',
 };
 

@@ -139,7 +139,7 @@ export class Connection {
 
   reportUnreadable(keys: string[]): void {
     for (const key of keys) this.telemetry?.warn({ op: 'store.unreadable', outcome: 'error', key });
-    if (keys.length > 0) this.telemetry?.count('store_unreadable_rows_total', {}, keys.length);
+    if (keys.length > 0) this.telemetry?.count('devctl_store_unreadable_rows_total', {}, keys.length);
   }
 
   #mark(): string {
@@ -167,7 +167,7 @@ export class Connection {
       outcome = 'error';
       throw toStoreError(error, operation);
     } finally {
-      this.telemetry?.observe('store_call_seconds', (performance.now() - startedMs) / 1000, { operation, outcome });
+      this.telemetry?.observe('devctl_store_call_seconds', (performance.now() - startedMs) / 1000, { operation, outcome });
     }
   }
 }
