@@ -66,7 +66,6 @@ export class ControlLoop {
     const body: Register = { ...this.#identity, agentVersion, bootId };
     const epoch = box.quiesceEpoch;
     const answer = await link.post('/boxes/register', body);
-    box.registeredAfterMs = Math.round(monotonicMs());
     await this.#obey(answer, epoch);
   }
 

@@ -50,7 +50,6 @@ function makeServices(deps: ServiceDeps): Services {
   const freezer = new Freezer(processes, gate, log);
   const handlers = (wake: () => void) =>
     new Map<string, Handler>([
-      [`GET ${AGENT_ROUTES.status}`, async () => ({ state: box.state, open: box.open, registeredAfterMs: box.registeredAfterMs })],
       [`POST ${AGENT_ROUTES.poke}`, async () => wake()],
       [
         `POST ${AGENT_ROUTES.quiesce}`,

@@ -5,7 +5,6 @@ export class BoxState {
   state: Heartbeat['state'] = 'preparing';
   /** New commands are taken. */
   open = true;
-  registeredAfterMs: number | null = null;
   progress: string | undefined;
   failure: NonNullable<Heartbeat['failure']> | undefined;
   /** Raised at each quiesce: orders that were asked for before one must not open the box after it. */

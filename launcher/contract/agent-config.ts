@@ -29,7 +29,6 @@ export interface BoxLimits {
 
 /** Paths of the agent's own HTTP interface, on BOX_PATHS.agentSocket. Errors are problem+json. */
 export const AGENT_ROUTES = {
-  status: '/status',
   poke: '/poke',
   quiesce: '/quiesce',
   freeze: '/freeze',
