@@ -21,6 +21,8 @@ export function decideQuiescing(session: SessionRecord, workspace: WorkspaceReco
   // Nothing is left to keep for its owner: the volume has it all, and is saved without the box.
   if (observed.box === 'gone' || workspace.volume === null)
     return { do: 'change', change: letGo(session, nowMs, session.save, 'the box is gone: its volume is saved') };
+  if (session.snapshot === null && workspace.quarantined !== null)
+    return { do: 'change', change: letGo(session, nowMs, session.save, 'the workspace is damaged: the box is let go, its volume is kept') };
   if (session.snapshot === null) return allocateForDown(session);
   if (record === null || record.state !== 'pending') return { do: 'change', change: { patch: { snapshot: null } } };
   return snapshotOrWatch(session, record, false, nowMs);
@@ -80,8 +82,7 @@ function whyNoOther(session: SessionRecord, workspace: WorkspaceRecord, limits: 
   if (volume === null) return 'the volume was let go before its snapshot was made';
   if (claim !== null && claim.sessionId !== session.id) return `the snapshot failed; ${claim.sessionId} uses the volume now, and saves it`;
   if (claim === null && workspace.deleting) return 'the workspace is being deleted';
-  if (claim === null && workspace.quarantined !== null)
-    return `the snapshot failed, and the workspace is damaged: ${workspace.quarantined}`;
+  if (workspace.quarantined !== null) return `no snapshot is made of a damaged workspace, its volume is kept: ${workspace.quarantined}`;
   const isSpent = session.op !== null && session.op.attempt > limits.snapshotAttempts;
   return isSpent ? 'the snapshot failed again and again; the volume is kept' : null;
 }

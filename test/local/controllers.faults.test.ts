@@ -314,6 +314,22 @@ describe('a workspace whose disk is damaged', () => {
     expect((await world.workspace('shop')).head?.id).toBe('snap_1');
   });
 
+  it('is not made the head by the session that found it out, which ends and says why', async () => {
+    const first = await upWith('shop', { a: '1' });
+    await downAndSettle(first);
+    const id = await upWith('shop', { a: '2' });
+    await world.store.saveWorkspace({ ...(await world.workspace('shop')), quarantined: 'bad blocks' });
+    await downAndSettle(id);
+    expect(await world.session(id)).toMatchObject({
+      phase: 'failed',
+      failure: { code: 'snapshot_failed', detail: expect.stringContaining('bad blocks') },
+    });
+    const { claim, head, volume } = await world.workspace('shop');
+    expect({ claim, head: head?.id }).toEqual({ claim: null, head: 'snap_1' });
+    expect(world.compute.disks.volumes.has(volume?.id ?? '')).toBe(true);
+    expect(world.compute.running()).toHaveLength(0);
+  });
+
   it('ends a session that is given up with the reason that it was given', async () => {
     const id = await upWith('shop', { a: '1' });
     const session = await world.session(id);

@@ -278,6 +278,7 @@ describe('saving', () => {
     ['another session has the volume', workspace({ claim: { sessionId: OTHER, generation: 1 } }), OTHER],
     ['the workspace is being deleted', workspace({ claim: null, deleting: true }), 'deleted'],
     ['the workspace is damaged', workspace({ claim: null, quarantined: 'bad blocks' }), 'bad blocks'],
+    ['its own workspace is damaged', workspace({ quarantined: 'bad blocks' }), 'bad blocks'],
   ])('begins none when %s, and says so', (_, place, words) => {
     const step = look(saving(), gone, NOW, place);
     expect(step).toMatchObject({
