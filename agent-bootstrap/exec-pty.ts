@@ -8,8 +8,16 @@ import { signalGroup } from './signals.ts';
 
 const DRAIN_IDLE_MS = 150;
 
+type Pty = typeof import('@lydell/node-pty');
+
+/** What starts terminals, once its native part is loaded. */
+export async function loadTerminal() {
+  const pty = await import('@lydell/node-pty');
+  return (deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Started | null => startTerminal(pty, deps, plan, channel);
+}
+
 /** Runs a command on a terminal of its own; an empty argv is the login shell. */
-export async function startTerminal(deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Promise<Started | null> {
+function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Started | null {
   const argv = plan.start.argv.length > 0 ? plan.start.argv : ['/bin/bash', '-l'];
   const found = findCommand(argv[0] as string, plan.env['PATH'] ?? '', plan.cwd);
   if ('code' in found) {
@@ -17,7 +25,6 @@ export async function startTerminal(deps: ExecDeps, plan: ExecPlan, channel: Fra
     channel.exit(found.code);
     return null;
   }
-  const pty = await import('@lydell/node-pty');
   const { cols, rows } = plan.start.tty as TerminalSize;
   // `encoding: null` means bytes in both directions, which its types do not know: a character may be cut anywhere.
   const options = { name: plan.env['TERM'] ?? 'xterm', cols, rows, cwd: plan.cwd, env: plan.env, encoding: null };

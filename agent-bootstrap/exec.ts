@@ -61,11 +61,12 @@ export function handleExec(deps: ExecDeps, socket: Duplex, head: Uint8Array): vo
     try {
       const plan = planOf(deps, frame);
       const { startPipes } = await import('./exec-pipes.ts');
-      const run = plan.start.tty ? (await import('./exec-pty.ts')).startTerminal : startPipes;
+      const run = plan.start.tty ? await (await import('./exec-pty.ts')).loadTerminal() : startPipes;
       await deps.gate.passed();
       if (channel.gone) return;
+      // From here to the start nothing is waited for: a box that is made quiet meanwhile would miss the new process.
       assertOpen(deps.box);
-      started = await run(deps, plan, channel);
+      started = run(deps, plan, channel);
       if (channel.gone) started?.hangUp();
       for (const waiting of early) started?.frame(waiting);
     } catch (error) {
