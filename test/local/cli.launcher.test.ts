@@ -121,9 +121,7 @@ describe('the program', () => {
 
   it('says when its launcher is missing beside it', async () => {
     const alone = join(person.folder('alone'), 'devctl.cjs');
-    for (const ending of ['cjs', 'body']) {
-      writeFileSync(alone.replace(/cjs$/, ending), readFileSync(DEVCTL.replace(/cjs$/, ending)));
-    }
+    writeFileSync(alone, readFileSync(DEVCTL));
     const result = await person.run(['token', 'ls'], { program: alone });
     expect(result.stderr).toContain(`${join(dirname(alone), 'launcher.cjs')} is missing`);
   });
