@@ -95,7 +95,7 @@ export class ControlLoop {
     const { box, machine, prepare, showNotice } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
-    this.#hardDeadlineMs = this.#lastContactMs + (orders.hardDeadlineMs - Date.now());
+    this.#hardDeadlineMs = this.#lastContactMs + orders.hardLimitInMs;
     if (orders.state === 'end') machine.end('the launcher said so');
     if (orders.notice) showNotice(orders.notice);
     if (orders.state === 'hold') box.open = false;

@@ -73,10 +73,12 @@ function closeWhenDrained(socket: Socket | undefined): void {
     // With an error it is the kernel's own word that there is no more.
     if (error) return close(error);
     heard = false;
-    setTimeout(() => {
+    const look = () => {
       if (!heard && !socket.isPaused()) close();
       else socket.destroy();
-    }, DRAIN_IDLE_MS);
+    };
+    // An immediate comes after what is waiting to be read: a machine that was too busy to read is not a silent terminal.
+    setTimeout(() => setImmediate(look), DRAIN_IDLE_MS);
     return socket;
   };
 }

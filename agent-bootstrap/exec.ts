@@ -46,8 +46,11 @@ export function handleExec(deps: ExecDeps, socket: Duplex, head: Uint8Array): vo
     head,
     (frame) => {
       if (started) started.frame(frame);
-      else if (begun) early.push(frame);
-      else {
+      else if (begun) {
+        early.push(frame);
+        // The client waits as its command does: a frozen box must not be filled with its input.
+        socket.pause();
+      } else {
         if (frame.type !== FRAME.start) throw new RangeError('the first frame must be start');
         begun = true;
         // After the constructor has returned: frames may come with the very first bytes.
@@ -68,9 +71,11 @@ export function handleExec(deps: ExecDeps, socket: Duplex, head: Uint8Array): vo
       assertOpen(deps.box);
       started = run(deps, plan, channel);
       if (channel.gone) started?.hangUp();
+      socket.resume();
       for (const waiting of early) started?.frame(waiting);
     } catch (error) {
       channel.fail(error);
+      socket.resume();
     }
   }
 }

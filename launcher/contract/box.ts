@@ -29,8 +29,8 @@ export const ordersSchema = z
     heartbeatMs: z.int().min(100),
     /** A line to show in every terminal, with an id so that it is shown once. */
     notice: z.object({ id: z.string(), text: z.string().max(500) }).nullable(),
-    /** End by itself when the launcher has not answered until then (ms since the epoch). */
-    hardDeadlineMs: z.int(),
+    /** End by itself when the launcher has not answered for so long. A span and no moment: the clock of a box may be wrong. */
+    hardLimitInMs: z.int().min(0),
   })
   .meta({ id: 'Orders' });
 export type Orders = z.infer<typeof ordersSchema>;

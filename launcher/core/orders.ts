@@ -42,7 +42,7 @@ export function ordersFor(session: SessionRecord, workspace: WorkspaceRecord | n
     runSetup: toPrepare?.setupAllowed ?? false,
     heartbeatMs: heartbeatEveryMs(session.lease, limits),
     notice: noticeFor(session, nowMs),
-    hardDeadlineMs: session.lease.hardDeadlineMs + limits.hardGraceMs,
+    hardLimitInMs: Math.max(0, session.lease.hardDeadlineMs + limits.hardGraceMs - nowMs),
   };
 }
 

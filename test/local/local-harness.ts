@@ -69,7 +69,7 @@ export class FakeLauncher {
       runSetup: false,
       heartbeatMs: 200,
       notice: null,
-      hardDeadlineMs: Date.now() + 3_600_000,
+      hardLimitInMs: 3_600_000,
       ...this.orders.get(box.sessionId),
     };
     await this.hold(box.boxId);

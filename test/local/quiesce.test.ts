@@ -119,7 +119,7 @@ describe('orders', () => {
 
   it('a launcher that is silent past the hard limit is not waited for', async () => {
     const { box, boxId } = await launchReady(bench);
-    bench.launcher.orders.set(box.sessionId, { hardDeadlineMs: Date.now() + 500 });
+    bench.launcher.orders.set(box.sessionId, { hardLimitInMs: 500 });
     // The second one shows that the answer to the first has come.
     await bench.launcher.beat(boxId, () => true);
     await bench.launcher.beat(boxId, () => true);

@@ -78,6 +78,8 @@ describe('orders', () => {
   });
 
   it('give the box a last moment of its own, past the hard limit', () => {
-    expect(ordersFor(ready(), workspace(), NOW, LIMITS).hardDeadlineMs).toBe(NOW + 12 * HOUR_MS + LIMITS.hardGraceMs);
+    const limitAt = (nowMs: number) => ordersFor(ready(), workspace(), nowMs, LIMITS).hardLimitInMs;
+    expect(limitAt(NOW)).toBe(12 * HOUR_MS + LIMITS.hardGraceMs);
+    expect(limitAt(NOW + 13 * HOUR_MS)).toBe(0);
   });
 });
