@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { decodeJson, FRAME, resizeSchema, signalSchema, type TerminalSize } from '../launcher/contract/exec-frames.ts';
@@ -7,6 +8,15 @@ import type { FrameChannel } from './frame-channel.ts';
 import { signalGroup } from './signals.ts';
 
 const DRAIN_IDLE_MS = 150;
+const READ_BYTES = 64 * 1024;
+/** More than the kernel keeps of a terminal's output. */
+const LAST_READS = 64;
+
+/** What node-pty has and its types do not tell. */
+interface OpenTerminal {
+  readonly fd: number;
+  readonly _socket?: Socket;
+}
 
 type Pty = typeof import('@lydell/node-pty');
 
@@ -31,7 +41,7 @@ function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameC
   const terminal = pty.spawn(found.file, argv.slice(1), options);
   const command = { pid: terminal.pid, tty: true, label: plan.label, showNotice: (text: string) => channel.notice(text) };
   deps.sessions.running.add(command);
-  closeWhenDrained((terminal as unknown as { _socket?: Socket })._socket);
+  closeWhenDrained(terminal as unknown as OpenTerminal, (chunk) => channel.output(FRAME.stdout, chunk));
   let over = false;
   channel.attach(terminal);
   terminal.onData((chunk) => channel.output(FRAME.stdout, chunk as unknown as Uint8Array));
@@ -62,7 +72,7 @@ function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameC
  * node-pty closes a terminal 200 ms after its program has ended, whether its last output has been read or not: a slow
  * client, or a busy machine, would lose it. Here it is closed once it has been silent while it was free to speak.
  */
-function closeWhenDrained(socket: Socket | undefined): void {
+function closeWhenDrained({ fd, _socket: socket }: OpenTerminal, take: (chunk: Uint8Array) => void): void {
   if (!socket) return;
   const close = socket.destroy.bind(socket);
   let heard = false;
@@ -74,11 +84,32 @@ function closeWhenDrained(socket: Socket | undefined): void {
     if (error) return close(error);
     heard = false;
     const look = () => {
-      if (!heard && !socket.isPaused()) close();
-      else socket.destroy();
+      // Closed meanwhile: its number may be another file's by now.
+      if (socket.destroyed) return;
+      if (heard || socket.isPaused()) return void socket.destroy();
+      readRest(fd, take);
+      close();
     };
     // An immediate comes after what is waiting to be read: a machine that was too busy to read is not a silent terminal.
     setTimeout(() => setImmediate(look), DRAIN_IDLE_MS);
     return socket;
   };
+}
+
+/**
+ * What the stream has left in the kernel. It takes a short read of a terminal whose program has ended for the end, and one
+ * read of a terminal gives 4 KiB at most.
+ */
+function readRest(fd: number, take: (chunk: Uint8Array) => void): void {
+  const buffer = Buffer.alloc(READ_BYTES);
+  for (let reads = 0; reads < LAST_READS; reads += 1) {
+    try {
+      const length = readSync(fd, buffer);
+      if (length === 0) return;
+      take(Uint8Array.prototype.slice.call(buffer, 0, length));
+    } catch {
+      // Nobody has it open any more (EIO), or there is nothing now (EAGAIN): both are the end.
+      return;
+    }
+  }
 }
