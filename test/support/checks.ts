@@ -10,10 +10,10 @@ import { OWNER, type World } from './world.ts';
 export async function expectNothingLeft(world: World): Promise<void> {
   await world.settle({ until: (sessions) => sessions.length === 0 });
   world.clock.advance(world.limits.keepVolumeMs + world.limits.orphanGraceMs + 1000);
-  for (let pass = 0; pass < 3; pass += 1) {
-    const { complete } = await world.reap();
-    expect(complete).toBe(true);
-  }
+  // A pass whose list failed says so and removes nothing; the ones after it make up for that.
+  let whole = 0;
+  for (let pass = 0; pass < 6 && whole < 3; pass += 1) whole += (await world.reap()).complete ? 1 : 0;
+  expect(whole).toBe(3);
   await world.oracle.check();
   const { items: workspaces } = await world.store.listWorkspaces(OWNER, { limit: 200, after: null });
   expect(workspaces.filter(({ claim, deleting }) => claim !== null || deleting)).toEqual([]);
