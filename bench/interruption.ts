@@ -13,6 +13,8 @@ export function watchSignals(): void {
   }
 }
 
+export const isInterrupted = (): boolean => interrupted;
+
 /** @throws Error when the bench is to end */
 export function assertGoingOn(): void {
   if (interrupted) throw new Error('interrupted');

@@ -1,4 +1,4 @@
-import { assertGoingOn } from './interruption.ts';
+import { assertGoingOn, isInterrupted } from './interruption.ts';
 import { type Summary, summarize } from './stats.ts';
 
 /** One thing that is timed. */
@@ -50,18 +50,31 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 
 /**
  * Measures the subjects in turn, A B C A B C, so that whatever else the machine does meets all of them alike. The first
- * rounds warm caches up and are not counted.
+ * rounds warm caches up and are not counted. When it is interrupted, whole rounds that were measured are kept.
+ * @throws Error when it is interrupted before there is one
  */
 export async function interleave(subjects: readonly Subject[], rounds: number, unit: Unit = 'ms', warmups = 1): Promise<Row[]> {
-  const samples = subjects.map((): number[] => []);
+  const measured: number[][] = [];
   for (let round = -warmups; round < rounds; round += 1) {
-    for (const [index, subject] of subjects.entries()) {
-      assertGoingOn();
-      const value = await subject.once();
-      if (round >= 0) samples[index]?.push(value);
+    const values: number[] = [];
+    try {
+      for (const subject of subjects) {
+        assertGoingOn();
+        values.push(await subject.once());
+      }
+    } catch (error) {
+      if (!isInterrupted() || measured.length === 0) throw error;
+      break;
     }
+    if (round >= 0) measured.push(values);
   }
-  return subjects.map(({ name }, index) => rowOf(name, samples[index] ?? [], unit));
+  return subjects.map(({ name }, index) =>
+    rowOf(
+      name,
+      measured.map((values) => values[index] ?? Number.NaN),
+      unit,
+    ),
+  );
 }
 
 export const rowOf = (name: string, samples: number[], unit: Unit = 'ms'): Row => ({ name, unit, samples, ...summarize(samples) });

@@ -42,7 +42,7 @@ export async function treesSection({ launcher, quick }: Context): Promise<Sectio
     const session = await client.call('createSession', { body: { workspace: 'trees' }, query: { wait: 'ready' } });
     await growInBox(client, session, size);
     const subjects = [...ownSubjects(client, session), ...copySubjects(folder), ...archiveSubjects(folder, missing)];
-    const rows = await interleave(subjects, quick ? 1 : 3, 'ms', quick ? 0 : 1);
+    const rows = await interleave(subjects, quick ? 1 : 3, 'ms', 0);
     const against = (name: string) =>
       [CP, CP_SYNC, ...rows.filter((row) => row.name.startsWith('tar')).map((row) => row.name)].map((other) => [name, other] as const);
     const ratios = ratiosOf(rows, [...against(SNAPSHOT), ...against(FORK), [RESTORE, CP], [RESTORE, CP_SYNC]]);
