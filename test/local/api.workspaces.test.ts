@@ -57,6 +57,7 @@ describe('a workspace', () => {
     await bench.down(token, session.id);
     await changeWorkspace(bench.deps, 'dev', 'guarded', (workspace) => ({
       ...workspace,
+      content: 'present',
       volume: { id: 'vol_x', epoch: 2, savedEpoch: 1, keepUntil: null },
     }));
     const unsaved = await bench.ask('DELETE', '/workspaces/guarded', { token });

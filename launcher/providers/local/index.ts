@@ -76,7 +76,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
   const isRoot = process.getuid?.() === 0;
   const isolation = await chooseIsolation(options.isolation ?? 'auto', isRoot);
   const layout = new Layout(stateDir);
-  const trees = new Trees(stateDir, isRoot, options.random);
+  const trees = new Trees(stateDir, isRoot, isolation.name !== 'none', options.random);
   const confinement = findConfinement();
   const uid = isolation.identity.kind === 'drop' && isolation.name !== 'none' ? isolation.identity.uid : null;
   const { clock, telemetry, boxHandler, onBoxGone = () => {} } = options;

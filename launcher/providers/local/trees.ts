@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Random } from '../../ports/clock.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { findTool } from './isolation.ts';
+import { JAIL_TOOLS, jailArgv } from './jail.ts';
 import { syncFolder } from './layout.ts';
 
 /** Names of what is not there yet, or no longer: nothing lists them, nothing restores them, and the next start clears them away. */
@@ -31,9 +32,15 @@ export class Trees {
   readonly #prefix: string[];
   readonly #reflink: boolean;
   readonly #random: Random;
+  /** Argument vector of a copy that can see nothing else of the host; null where boxes are plain processes and see it all anyway. */
+  readonly #jail: ((from: string, to: string, command: string[]) => string[]) | null;
 
-  constructor(stateDir: string, isRoot: boolean, random: Random) {
+  /** @param isolated boxes are kept in, so copies of what they made are, too */
+  constructor(stateDir: string, isRoot: boolean, isolated: boolean, random: Random) {
     this.#random = random;
+    const [jailUnshare, jailSetpriv, ...others] = JAIL_TOOLS.map(findTool);
+    const canJail = isolated && jailUnshare && jailSetpriv && others.every((tool) => tool !== null);
+    this.#jail = canJail ? (from, to, command) => jailArgv(jailUnshare, jailSetpriv, isRoot, from, to, command) : null;
     const linux = process.platform === 'linux';
     const [unshare, setpriv] = [findTool('unshare'), findTool('setpriv')];
     this.#prefix = [
@@ -60,12 +67,12 @@ export class Trees {
     if (!existsSync(from)) throw new ComputeError('missing', `there is no ${basename(dirname(from))} to copy`);
     try {
       await this.#run('mkdir', ['-m', '0700', '--', partial]);
-      await this.#run('cp', [
-        ...(process.platform === 'linux' ? ['-a', '--reflink=auto'] : ['-c', '-R', '-p']),
-        '--',
-        from,
-        join(partial, name),
-      ]);
+      if (this.#jail)
+        await this.#spawn('cp', this.#jail(from, partial, ['cp', '-a', '--reflink=auto', '-T', '--', '/from', `/to/${name}`]));
+      else {
+        const flags = process.platform === 'linux' ? ['-a', '--reflink=auto'] : ['-c', '-R', '-p'];
+        await this.#run('cp', [...flags, '--', from, join(partial, name)]);
+      }
       await describe(partial);
       // Of the whole file system: cp has no way to flush what it wrote.
       await this.#run('sync', process.platform === 'linux' ? ['-f', '--', partial] : []);
@@ -82,7 +89,10 @@ export class Trees {
     if (this.#reflink) return;
     const { bavail, bsize } = statfsSync(folder);
     if (bavail * bsize < size.diskBytes + RESERVE_BYTES) {
-      throw new ComputeError('disk_full', `a copy needs ${size.diskBytes} bytes and only ${bavail * bsize} are free`);
+      throw new ComputeError(
+        'disk_full',
+        `a copy needs ${size.diskBytes} bytes beside the ${RESERVE_BYTES} that stay free, and only ${bavail * bsize} are free`,
+      );
     }
   }
 
@@ -141,9 +151,16 @@ export class Trees {
 
   /** @param onLine called for each line of standard output; without it they are returned. @throws ComputeError disk_full, transient */
   #run(tool: string, args: string[], onLine?: (line: string) => void): Promise<string> {
-    const [program, ...rest] = [...this.#prefix, findTool(tool) ?? tool, ...args] as [string, ...string[]];
+    return this.#spawn(tool, [...this.#prefix, findTool(tool) ?? tool, ...args], onLine);
+  }
+
+  #spawn(tool: string, argv: string[], onLine?: (line: string) => void): Promise<string> {
+    const [program, ...rest] = argv as [string, ...string[]];
     return new Promise((resolve, reject) => {
-      const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' } });
+      const child = spawn(program, rest, {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { LC_ALL: 'C', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' },
+      });
       let output = '';
       let errors = '';
       child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
