@@ -68,13 +68,17 @@ export interface Running {
 
 export const writeRunning = (home: Home, running: Running): void => writePrivate(home.runningFile, `${JSON.stringify(running)}\n`);
 
-/** Removes the notice of this process, and of no other. */
+/** Removes the notice of this process, and of no other. A damaged one is nobody's, and stays for the next start to replace. */
 export function clearRunning(home: Home): void {
+  if (readRunningPid(home) === process.pid) rmSync(home.runningFile, { force: true });
+}
+
+function readRunningPid(home: Home): number | null {
   try {
-    const { pid } = JSON.parse(readFileSync(home.runningFile, 'utf8')) as Running;
-    if (pid === process.pid) rmSync(home.runningFile);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return (JSON.parse(readFileSync(home.runningFile, 'utf8')) as Running).pid;
+  } catch {
+    // Not there, or damaged: it does not name this process.
+    return null;
   }
 }
 
