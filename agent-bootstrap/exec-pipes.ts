@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
 import { decodeJson, FRAME, signalSchema } from '../launcher/contract/exec-frames.ts';
 import type { ExecDeps, ExecPlan, Started } from './exec.ts';
 import { findCommand } from './find-command.ts';
@@ -43,7 +44,7 @@ export function startPipes(deps: ExecDeps, plan: ExecPlan, channel: FrameChannel
         child.stdin.write(frame.payload);
         channel.regulate(
           () => (child.stdin.destroyed ? 0 : child.stdin.writableLength),
-          (resume) => child.stdin.once('drain', resume).once('close', resume),
+          (resume) => onceDrained(child.stdin, resume),
         );
       } else if (frame.type === FRAME.stdinEnd) child.stdin.end();
       else if (frame.type === FRAME.signal) signalGroup(pid, signalSchema.parse(decodeJson(frame.payload)).signal);
@@ -54,6 +55,15 @@ export function startPipes(deps: ExecDeps, plan: ExecPlan, channel: FrameChannel
       setTimeout(() => signalGroup(pid, 'SIGKILL'), HANG_UP_GRACE_MS).unref();
     },
   };
+}
+
+/** Leaves no listener behind: long input drains very often. */
+function onceDrained(stdin: Writable, callback: () => void): void {
+  const done = (): void => {
+    stdin.off('drain', done).off('close', done);
+    callback();
+  };
+  stdin.on('drain', done).on('close', done);
 }
 
 /** Calls back once the command has ended and its output is through. @returns whether it has */

@@ -27,6 +27,7 @@ export class FrameChannel {
   readonly #sources = new Set<Source>();
   #full = false;
   #gone = false;
+  #probe: NodeJS.Timeout | undefined;
 
   /** @param onFrame called for each frame in order; what it throws is sent as an error and ends the channel */
   constructor(socket: Duplex, head: Uint8Array, onFrame: (frame: Frame) => void, onGone: () => void) {
@@ -42,6 +43,7 @@ export class FrameChannel {
     const gone = () => {
       if (this.#gone) return;
       this.#gone = true;
+      clearInterval(this.#probe);
       for (const source of this.#sources) source.resume();
       onGone();
       socket.destroy();
@@ -81,14 +83,14 @@ export class FrameChannel {
   regulate(waiting: () => number, onDrain: (resume: () => void) => void): void {
     if (waiting() <= INPUT_PAUSE_BYTES || this.#socket.isPaused()) return;
     this.#socket.pause();
-    const probe = setInterval(() => {
+    clearInterval(this.#probe);
+    this.#probe = setInterval(() => {
       if (waiting() < INPUT_LIMIT_BYTES) this.#socket.resume();
     }, PROBE_EVERY_MS);
     onDrain(() => {
-      clearInterval(probe);
+      clearInterval(this.#probe);
       this.#socket.resume();
     });
-    this.#socket.once('close', () => clearInterval(probe));
   }
 
   notice(text: string): void {

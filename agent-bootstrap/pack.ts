@@ -63,6 +63,14 @@ async function addFile(archive: Pack, path: string, header: { name: string; mode
 
 /** Writes and waits: little of one file is in memory at a time. */
 async function written(entry: ReturnType<Pack['entry']>, chunk: Buffer): Promise<void> {
-  if (!entry.write(chunk)) await new Promise<void>((resolve) => entry.once('drain', resolve).once('close', resolve));
+  if (!entry.write(chunk)) {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        entry.off('drain', done).off('close', done);
+        resolve();
+      };
+      entry.on('drain', done).on('close', done);
+    });
+  }
   if (entry.destroyed) throw new Error('the reader has left');
 }
