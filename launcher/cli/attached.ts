@@ -167,7 +167,7 @@ async function readOutput({ stream, start, stdout, stderr }: Attachment): Promis
         await write(stderr, frame.payload);
         return null;
       case FRAME.notice:
-        await write(stderr, `${start.tty ? '\r\n' : ''}devctl: ${plainText(noticeText(frame.payload))}${newline}`);
+        await write(stderr, `${start.tty ? '\r\n' : ''}${plainText(noticeText(frame.payload))}${newline}`);
         return null;
       case FRAME.error:
         throw refused(frame.payload);

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevctlError, type Problem } from '../contract/errors.ts';
-import { type Home, readIfThere } from './home.ts';
+import { type Home, makeFolder, readIfThere } from './home.ts';
 import { findLauncher, type RunningLauncher, stopLauncher } from './launcher-process.ts';
 import type { Env } from './parse.ts';
 import { VERSION } from './version.ts';
@@ -50,7 +50,7 @@ export async function ensureLauncher(home: Home, options: StartOptions): Promise
 }
 
 async function startLauncher(home: Home, options: StartOptions): Promise<{ launcher: RunningLauncher; started: boolean }> {
-  mkdirSync(home.logDir, { recursive: true, mode: 0o700 });
+  makeFolder(home.logDir);
   const errorsPath = join(home.logDir, 'launcher.stderr.log');
   const errors = openSync(errorsPath, 'a+', 0o600);
   const from = fstatSync(errors).size;

@@ -76,6 +76,20 @@ export function remember(home: Home, target: string, folder: string, name: strin
   writeWhole(path, `${JSON.stringify({ folder, workspaces: { ...record.workspaces, [target]: name } })}\n`);
 }
 
+/** Takes back what `remember` wrote: the folder has the workspace again that it had before, or none. */
+export function recall(home: Home, target: string, folder: string, before: string | null): void {
+  if (before === null) forget(fileOf(home, folder), target);
+  else remember(home, target, folder, before);
+}
+
+function forget(path: string, target: string): void {
+  const record = readRecord(path);
+  if (!record) return;
+  const workspaces = Object.fromEntries(Object.entries(record.workspaces).filter(([key]) => key !== target));
+  if (Object.keys(workspaces).length === 0) rmSync(path, { force: true });
+  else writeWhole(path, `${JSON.stringify({ folder: record.folder, workspaces })}\n`);
+}
+
 /** Every folder with its workspace on a target. */
 export function knownFolders(home: Home, target: string): Array<{ folder: string; name: string }> {
   let files: string[];
@@ -93,13 +107,5 @@ export function knownFolders(home: Home, target: string): Array<{ folder: string
 
 /** Forgets which folder a deleted workspace belonged to. */
 export function forgetWorkspace(home: Home, target: string, name: string): void {
-  for (const known of knownFolders(home, target)) {
-    if (known.name !== name) continue;
-    const path = fileOf(home, known.folder);
-    const record = readRecord(path);
-    if (!record) continue;
-    const workspaces = Object.fromEntries(Object.entries(record.workspaces).filter(([key]) => key !== target));
-    if (Object.keys(workspaces).length === 0) rmSync(path, { force: true });
-    else writeWhole(path, `${JSON.stringify({ folder: record.folder, workspaces })}\n`);
-  }
+  for (const known of knownFolders(home, target)) if (known.name === name) forget(fileOf(home, known.folder), target);
 }

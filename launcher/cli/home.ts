@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { DevctlError } from '../contract/errors.ts';
 import type { Env } from './parse.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -60,10 +61,30 @@ export function readJson(path: string): unknown {
   }
 }
 
+/**
+ * A folder with all above it, for its owner only. One by one: under a file system that lets nobody make folders, as /proc, the
+ * recursive call of Node never comes back.
+ */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && !existsSync(dirname(path))) {
+      makeFolder(dirname(path));
+      makeFolder(path);
+    } else if (code !== 'EEXIST' || !statSync(path).isDirectory()) {
+      throw new DevctlError(code === 'ENOSPC' ? 'disk_full' : 'invalid_request', `the state folder ${path} cannot be made (${code})`, {
+        hint: 'give another folder in DEVCTL_HOME',
+        cause: error,
+      });
+    }
+  }
+}
+
 /** Replaces a file in one step, for its owner only. */
 export function writeWhole(path: string, text: string): void {
-  const dir = dirname(path);
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   const next = `${path}.${process.pid}.new`;
   try {
     writeFileSync(next, text, { mode: 0o600, flag: 'w' });

@@ -153,13 +153,10 @@ export function parseCall(verb: Verb, words: readonly string[], env: Env): Call 
   if (flags.json && reader.values['output'] === undefined) flags.output = 'json';
   const given = new Set(Object.keys(reader.values) as FlagKey[]);
   if (flags.help) return { args: reader.args, rest: reader.rest, flags, given };
-  checkArgs(verb, reader.args);
-  if (reader.rest !== null && !verb.command) {
-    const args = [...reader.args, ...reader.rest];
-    checkArgs(verb, args);
-    return { args, rest: null, flags, given };
-  }
-  return { args: reader.args, rest: reader.rest, flags, given };
+  const isCommand = reader.rest === null || verb.command === true;
+  const args = isCommand ? reader.args : [...reader.args, ...(reader.rest ?? [])];
+  checkArgs(verb, args);
+  return { args, rest: isCommand ? reader.rest : null, flags, given };
 }
 
 function checkArgs(verb: Verb, args: readonly string[]): void {

@@ -27,9 +27,8 @@ export function workspaceName(cli: Cli, given: string | undefined): string {
 
 /** The client for a verb that is about one session: what can be said without a launcher is said before one is started. */
 export async function clientFor(cli: Cli, given: string | undefined): Promise<Client> {
-  const name = given !== undefined && isSessionId(given) ? given : workspaceName(cli, given);
-  if (!cli.hasLauncher())
-    throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(name)}`, { hint: 'make one with devctl up' });
+  const what = given !== undefined && isSessionId(given) ? `session ${given}` : `workspace ${JSON.stringify(workspaceName(cli, given))}`;
+  if (!cli.hasLauncher()) throw new DevctlError('not_found', `there is no ${what}`, { hint: 'make one with devctl up' });
   return cli.client();
 }
 

@@ -135,6 +135,22 @@ describe('the program', () => {
     expect(text).toContain('"op":');
     const own = readFileSync(join(person.state, 'token'), 'utf8').trim();
     for (const secret of [token, own]) expect(text).not.toContain(secret.slice(-20));
-    expect((await person.run(['support-bundle', file])).code).not.toBe(0);
+    expect(await person.run(['support-bundle', file])).toMatchObject({ code: 2, stderr: expect.stringContaining('is there already') });
+    const nowhere = await person.run(['support-bundle', join(person.dir, 'nowhere/b.tar.gz')]);
+    expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be written (ENOENT)') });
+  });
+
+  it('knows of no session with an unknown id', async () => {
+    const result = await person.run(['status', 'ses_0000000000000000000000abcd']);
+    expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no session ses_0000000000000000000000abcd') });
+  });
+
+  it('says when the state folder cannot be made', async () => {
+    const file = join(person.dir, 'a-file');
+    writeFileSync(file, '');
+    for (const home of [file, join(file, 'below'), ...(process.platform === 'linux' ? ['/proc/devctl'] : [])]) {
+      const result = await person.run(['token', 'ls'], { env: { DEVCTL_HOME: home } });
+      expect(result).toMatchObject({ code: 2, stderr: expect.stringMatching(/state folder .* cannot be (made|used)/) });
+    }
   });
 });

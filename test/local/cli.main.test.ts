@@ -85,6 +85,8 @@ describe('a working day', () => {
     expect(await person.must(['hold', 'build', '--release'], here())).toBe('hold build of shop is released\n');
     expect(await person.must(['events'], here())).toContain('session.ready');
     expect(await person.must(['status'], here())).toMatch(/workspace +shop\n[\s\S]*session +ses_/);
+    const unknown = await person.run(['status', 'ses_0000000000000000000000abcd']);
+    expect(unknown).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no session ses_0000000000000000000000abcd') });
     expect(await person.must(['logs', '--launcher', '--tail', '5'])).toContain('"op":');
     const [plain] = (await person.must(['ls', '-o', 'plain'])).split('\n');
     expect(plain?.split('\t').slice(0, 2)).toEqual(['shop', 'ready']);

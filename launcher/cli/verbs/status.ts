@@ -6,7 +6,7 @@ import type { Cli } from '../cli.ts';
 import { workspaceAround } from '../folders.ts';
 import { json, pairs, plainRows } from '../output.ts';
 import { receiptLines } from '../receipt.ts';
-import { clientFor, latestSession } from '../refs.ts';
+import { clientFor, isSessionId, latestSession } from '../refs.ts';
 import { clockTime, seconds, span } from '../text.ts';
 import type { Run } from '../verb.ts';
 
@@ -74,6 +74,7 @@ async function sessionOrNull(cli: Cli, client: Client, given: string | undefined
   try {
     return await latestSession(cli, client, given);
   } catch (error) {
+    if (given !== undefined && isSessionId(given)) throw error;
     const named = given ?? workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())?.name;
     if (isDevctlError(error, 'not_found') && named !== undefined && (await workspaceFor(client, named))) return null;
     throw error;

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { arch, platform, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -14,6 +14,7 @@ import { readIfThere } from '../home.ts';
 import { findLauncher } from '../launcher-process.ts';
 import { CLI_LIMITS } from '../limits.ts';
 import { redact } from '../redact.ts';
+import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
 import { VERSION } from '../version.ts';
 
@@ -73,13 +74,25 @@ function launcherParts(client: Client): Part[] {
   ];
 }
 
+/** @throws UsageError when it is there already, or cannot be made */
+async function createNew(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'wx', 0o600);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw new UsageError(`${file} is there already`, 'give another FILE; nothing was written');
+    throw new UsageError(`${file} cannot be written (${code})`, 'give a FILE in a folder of yours');
+  }
+}
+
 export const run: Run = async (cli, { args }) => {
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
   const file = resolve(cli.surroundings.cwd(), args[0] ?? `devctl-support-${stamp}.tar.gz`);
   const secrets = [localToken(cli.home), cli.env['DEVCTL_TOKEN']].filter((secret) => secret !== undefined);
   const parts = [...localParts(cli), ...(cli.isRunning() ? launcherParts(await cli.client()) : [])];
+  const target = await createNew(file);
   const tar = pack();
-  const writing = pipeline(tar as unknown as Readable, createGzip(), createWriteStream(file, { mode: 0o600, flags: 'wx' }));
+  const writing = pipeline(tar as unknown as Readable, createGzip(), target.createWriteStream());
   writing.catch(() => undefined);
   const names: string[] = [];
   for (const [name, make] of parts) {

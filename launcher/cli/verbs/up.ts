@@ -6,7 +6,7 @@ import { DevctlError, isDevctlError } from '../../contract/errors.ts';
 import { workspaceNameSchema } from '../../contract/fields.ts';
 import { formatBytes, parseDurationMs } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
-import { remember, workspaceAround } from '../folders.ts';
+import { recall, remember, workspaceAround, workspaceOf } from '../folders.ts';
 import { type Deadline, deadlineIn, failureOf, lease, waitReady } from '../lease.ts';
 import { json, plainRows } from '../output.ts';
 import { INTERRUPTED } from '../report.ts';
@@ -188,10 +188,19 @@ export const run: Run = async (cli, { args }) => {
   for (const note of files?.notes ?? []) cli.warn(note);
   if (files?.files === 0) cli.warn(`${chosen.folder} has no files: the workspace begins empty`);
   introduce(cli, chosen, files);
+  const before = chosen.folder === null ? null : workspaceOf(cli.home, cli.target.name, chosen.folder);
   if (chosen.folder !== null) remember(cli.home, cli.target.name, chosen.folder, chosen.name);
   const body = { workspace: chosen.name, ...settings, ...(chosen.source && { source: chosen.source }) };
   const timeoutMs = cli.flags.timeout === undefined ? 600_000 : (parseDurationMs(cli.flags.timeout) as number);
-  const session = await bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs));
+  let session: Session;
+  try {
+    session = await bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs));
+  } catch (error) {
+    // A refused lease may have made no workspace: then the folder must not be taken for one that has it.
+    if (chosen.folder !== null && (await lookUp(client, chosen.name).catch(() => undefined)) === null)
+      recall(cli.home, cli.target.name, chosen.folder, before);
+    throw error;
+  }
   if (files) setupNote(cli, chosen);
   conclude(cli, session);
   if (session.phase === 'ready' && session.failure) throw failureOf(session);

@@ -10,6 +10,7 @@ import {
   nameOfAddress,
   nameOfFolder,
   numbered,
+  recall,
   remember,
   workspaceAround,
   workspaceOf,
@@ -80,6 +81,17 @@ describe('which workspace a folder has', () => {
     expect(workspaceOf(home, 'aws', '/code/shop')).toBe('shop');
     forgetWorkspace(home, 'aws', 'shop');
     expect(readdirSync(home.foldersDir)).toEqual([]);
+  });
+
+  it('has the workspace of before again when the lease of another was refused', () => {
+    remember(home, 'local', '/code/shop', 'shop');
+    remember(home, 'local', '/code/shop', 'refused');
+    recall(home, 'local', '/code/shop', 'shop');
+    expect(workspaceOf(home, 'local', '/code/shop')).toBe('shop');
+    remember(home, 'local', '/code/new', 'refused');
+    recall(home, 'local', '/code/new', null);
+    recall(home, 'local', '/code/never', null);
+    expect(knownFolders(home, 'local')).toEqual([{ folder: '/code/shop', name: 'shop' }]);
   });
 
   it('survives a damaged file, and keeps files to their owner', () => {

@@ -42,6 +42,7 @@ describe('words of a command line', () => {
 
   it('takes what follows -- as arguments elsewhere', () => {
     expect(call('up -- -odd').args).toEqual(['-odd']);
+    expect(call('cp -- -odd shop:').args).toEqual(['-odd', 'shop:']);
   });
 
   it('finds verbs within groups', () => {
