@@ -9,7 +9,7 @@
 const JAIL_SCRIPT = `
 set -eu
 exec 3<"$1" 4<"$2"
-root=/mnt
+root=/tmp
 shift 2
 mount -n -t tmpfs -o mode=0755,nosuid,nodev none "$root"
 for folder in usr bin sbin lib lib32 lib64 nix gnu; do
