@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { connect, createServer as createSocketServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
 import { type Bench, launchReady, makeStateDir, openBench, runIn, shell } from './local-harness.ts';
@@ -208,6 +209,27 @@ describe('limits', () => {
     await bench.launcher.beat(box.boxId, (beat) => beat.state === 'ready');
     expect(await shell(bench.provider, box, 'echo works')).toBe('works');
     await bench.close();
+  });
+});
+
+describe('files that the launcher has open', () => {
+  it('are not open in a box, whoever opened them', async () => {
+    // LevelDB opens its files so that programs which are started inherit them.
+    const folder = mkdtempSync(join(tmpdir(), 'devctl-table-'));
+    const table = new ClassicLevel(folder);
+    await table.open();
+    const bench = await openBench();
+    try {
+      const { box } = await launchReady(bench);
+      const open = await shell(bench.provider, box, 'ls -l /proc/self/fd /proc/2/fd 2>/dev/null; true');
+      expect(open).toContain('/dev/null');
+      expect(open).not.toContain(folder);
+      expect(open.split('\n').filter((line) => line.includes(bench.stateDir) && !line.includes('agent.log'))).toEqual([]);
+    } finally {
+      await bench.close();
+      await table.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 

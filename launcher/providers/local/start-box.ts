@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComputeError } from '../../ports/compute.ts';
@@ -34,6 +34,7 @@ const START_TIMEOUT_MS = 10_000;
 const KILL_TIMEOUT_MS = 10_000;
 const NOTE_TIMEOUT_MS = 2_000;
 const LOG_TAIL_BYTES = 1_000;
+const SPARE_FILES = 16;
 
 export interface StartRequest {
   paths: BoxPaths;
@@ -52,13 +53,15 @@ export interface StartRequest {
 export async function startBox(request: StartRequest): Promise<void> {
   const { paths } = request;
   const log = openSync(paths.log, 'a', 0o600);
+  const nothing = openSync('/dev/null', 'r');
   const child = spawn('/bin/sh', ['-c', WRAPPER, 'devctl-box', paths.dir, ...request.cgroupProcs, '--', ...request.argv], {
     detached: true,
     env: request.env,
     cwd: '/',
-    stdio: ['pipe', log, log],
+    stdio: ['pipe', log, log, ...inPlaceOfOpenFiles(nothing)],
   });
   closeSync(log);
+  closeSync(nothing);
   let exited = false;
   child.on('exit', () => {
     exited = true;
@@ -72,6 +75,24 @@ export async function startBox(request: StartRequest): Promise<void> {
   child.stdin?.end(request.token);
   child.unref();
   await awaitProcesses(paths, () => exited);
+}
+
+/**
+ * What stands for every file that may be open in this process, above standard error. LevelDB opens the files of the table
+ * without close-on-exec: a box that inherited them could read and write the table, so each number is made to be /dev/null.
+ */
+function inPlaceOfOpenFiles(nothing: number): number[] {
+  let highest = 2;
+  for (const folder of ['/proc/self/fd', '/dev/fd']) {
+    try {
+      highest = Math.max(highest, ...readdirSync(folder).map(Number).filter(Number.isInteger));
+      break;
+    } catch {
+      // The other name of it.
+    }
+  }
+  // And some for what another thread may open until the process is made.
+  return new Array<number>(highest - 2 + SPARE_FILES).fill(nothing);
 }
 
 /** Waits until both processes of a started sandbox are known, whoever started it. */
