@@ -107,7 +107,7 @@ class Posting {
   note(): string {
     const { reads, writes, posts } = this.#calls;
     const each = (calls: number) => (calls / Math.max(1, posts)).toFixed(1);
-    return `One new session, with what the controller does until its box is on the way: ${each(reads)} reads and ${each(writes)} writes of the table.`;
+    return `For each new session, with what the controller does for all of those that wait for their box: ${each(reads)} reads and ${each(writes)} writes of the table.`;
   }
 }
 
