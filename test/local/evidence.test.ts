@@ -75,7 +75,7 @@ describe('a box is at work', () => {
     await quiet('agent', 'cpu', 'command');
     await start('claude');
     expect(fresh(await seen('agent'), 'agent')?.detail).toContain('claude');
-    await shell(bench.provider, box, 'pkill claude; pkill watcher; true');
+    await shell(bench.provider, box, 'kill $(cat /tmp/claude/pid /tmp/watcher/pid)');
     await quiet('agent');
     server.close();
   });
