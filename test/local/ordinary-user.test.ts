@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -18,6 +19,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'devctl-user-'));
   chmodSync(folder, 0o755);
   if (isRoot) chownSync(folder, UID, UID);
+  // The package may lie where only its owner may look: what a box is made of goes where this user can read it.
+  for (const part of ['dist/agent.cjs', 'node_modules/@lydell']) cpSync(join(PACKAGE_ROOT, part), join(folder, part), { recursive: true });
   await build({
     entryPoints: [join(PACKAGE_ROOT, 'test/local/ordinary-user.ts')],
     outfile: join(folder, 'main.mjs'),
@@ -25,7 +28,7 @@ beforeAll(async () => {
     platform: 'node',
     format: 'esm',
     logLevel: 'error',
-    define: { 'import.meta.url': JSON.stringify(new URL('local-harness.ts', import.meta.url).href) },
+    define: { 'import.meta.url': JSON.stringify(pathToFileURL(join(folder, 'test/local/local-harness.ts')).href) },
   });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
