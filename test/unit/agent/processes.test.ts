@@ -75,7 +75,7 @@ describe('what waits and what works', () => {
     ['node', ['/usr/bin/node', '/home/dev/.local/bin/codex.js'], 'codex'],
     ['python3', ['python3', '/usr/bin/aider'], 'aider'],
     ['node', ['node', 'server.js', 'claude'], null],
-    ['vim', ['vim', '/work/claude.md'], null],
+    ['vim', ['vim', '/srv/claude.md'], null],
   ])('%s %j is the agent %s', (comm, words, name) => expect(agentName(comm, words)).toBe(name));
 });
 
