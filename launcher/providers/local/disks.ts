@@ -191,11 +191,13 @@ export class Disks {
     return { items, complete };
   }
 
-  /** Deletes what an earlier launcher has left half done. */
-  async clear(): Promise<void> {
+  /** Deletes what an earlier launcher has left half done. @returns why, for each that is left for the next time */
+  async clear(): Promise<string[]> {
     const { layout, trees } = this.#deps;
-    for (const folder of [layout.volumes, layout.snapshots]) await trees.clear(folder);
-    for (const workspaceId of wholeEntries(layout.snapshots)) await trees.clear(join(layout.snapshots, workspaceId));
+    const workspaces = wholeEntries(layout.snapshots).map((workspaceId) => join(layout.snapshots, workspaceId));
+    const left: string[] = [];
+    for (const folder of [layout.volumes, layout.snapshots, ...workspaces]) left.push(...(await trees.clear(folder)));
+    return left;
   }
 }
 

@@ -95,7 +95,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
     isolation: isolation.name,
     doctorChecks: () => doctorChecks({ isolation, confinement, trees, nodePtyDir: spec.nodePtyDir, stateDir }),
     async start() {
-      await disks.clear();
+      for (const detail of await disks.clear()) telemetry.warn({ op: 'disks.clear', outcome: 'error', detail });
       await boxes.adoptAll();
     },
     stop: async () => boxes.stop(),

@@ -1,3 +1,5 @@
+import { ASSERT_PARENT, tiedTo } from './tie.ts';
+
 /**
  * Runs a command in a root of its own, where nothing of the host is but the system's programs, one tree as /from (read-only)
  * and the folder /to. Copies are made in it: a box whose processes live on may swap a folder for a link under the copying program's feet: here
@@ -8,6 +10,7 @@
  */
 const JAIL_SCRIPT = `
 set -eu
+${ASSERT_PARENT}
 exec 3<"$1" 4<"$2"
 root=/tmp
 shift 2
@@ -29,7 +32,7 @@ exec chroot "$root" "$@"
 /** Tools of the system that the jail is made with. */
 export const JAIL_TOOLS = ['unshare', 'setpriv', 'mount', 'chroot', 'cp'] as const;
 
-/** Argument vector of the command in its jail. An ordinary user becomes root of a user namespace, who may read all of their boxes' files. */
+/** Argument vector of the command in its jail, which ends with this process and with all that it has started. An ordinary user becomes root of a user namespace, who may read all of their boxes' files. */
 export function jailArgv(
   unshare: string,
   setpriv: string,
@@ -40,7 +43,7 @@ export function jailArgv(
 ): string[] {
   return [
     ...(isRoot ? [] : [unshare, '--user', '--map-root-user', '--']),
-    ...[setpriv, '--pdeathsig', 'KILL', '--'],
+    ...tiedTo(setpriv, process.pid),
     ...[unshare, '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--'],
     ...['/bin/sh', '-c', JAIL_SCRIPT, 'jail', from, to, ...command],
   ];

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { constants, copyFileSync, existsSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../ports/clock.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { findTool } from './isolation.ts';
 import { JAIL_TOOLS, jailArgv } from './jail.ts';
 import { syncFolder } from './layout.ts';
+import { tiedTo } from './tie.ts';
 
 /** Names of what is not there yet, or no longer: nothing lists them, nothing restores them, and the next start clears them away. */
 const PARTIAL = '.partial-';
@@ -14,6 +16,9 @@ const TRASH = '.trash-';
 /** Left free on the disk by every copy. */
 const RESERVE_BYTES = 64 * 1024 ** 2;
 const ERROR_MAX_BYTES = 2_000;
+/** A tool of a launcher that was killed may still be dying, and write until it has. */
+const CLEAR_TRIES = 5;
+const CLEAR_RETRY_MS = 50;
 
 export interface TreeSize {
   files: number;
@@ -45,7 +50,7 @@ export class Trees {
     const [unshare, setpriv] = [findTool('unshare'), findTool('setpriv')];
     this.#prefix = [
       ...(linux && !isRoot && unshare ? [unshare, '--user', '--map-root-user', '--'] : []),
-      ...(linux && setpriv ? [setpriv, '--pdeathsig', 'KILL', '--'] : []),
+      ...(linux && setpriv ? tiedTo(setpriv, process.pid) : []),
     ];
     this.#reflink = canReflink(stateDir);
   }
@@ -134,11 +139,28 @@ export class Trees {
     await this.#remove(trash);
   }
 
-  /** Deletes what an earlier launcher has left half done in a folder. */
-  async clear(folder: string): Promise<void> {
+  /** Deletes what an earlier launcher has left half done in a folder. @returns why, for each that is left for the next time */
+  async clear(folder: string): Promise<string[]> {
+    const left: string[] = [];
     for (const entry of readdirSync(folder)) {
-      if (entry.startsWith(PARTIAL) || entry.startsWith(TRASH)) await this.#remove(join(folder, entry));
+      if (!entry.startsWith(PARTIAL) && !entry.startsWith(TRASH)) continue;
+      const trash = join(folder, entry.startsWith(TRASH) ? entry : `${TRASH}${this.#suffix()}`);
+      renameSync(join(folder, entry), trash);
+      await this.#removeAtLast(trash).catch((error: Error) => left.push(error.message));
     }
+    return left;
+  }
+
+  async #removeAtLast(path: string): Promise<void> {
+    for (let attempt = 1; attempt < CLEAR_TRIES; attempt += 1) {
+      try {
+        return await this.#remove(path);
+      } catch {
+        // Something still writes to it.
+        await sleep(CLEAR_RETRY_MS);
+      }
+    }
+    await this.#remove(path);
   }
 
   #suffix(): string {
