@@ -144,6 +144,12 @@ export const FLAGS = {
   for: { long: 'for', kind: 'text', env: 'DEVCTL_HOLD_FOR', value: 'TIME', about: 'how long to hold', fallback: '2h' },
   release: { long: 'release', kind: 'switch', env: 'DEVCTL_HOLD_RELEASE', about: 'remove the hold' },
   force: { long: 'force', kind: 'switch', env: 'DEVCTL_DELETE_FORCE', about: 'even if work in it would be lost' },
+  restoreForce: {
+    long: 'force',
+    kind: 'switch',
+    env: 'DEVCTL_RESTORE_FORCE',
+    about: 'if the disk is damaged, give up the work that is on it alone',
+  },
   dryRun: { long: 'dry-run', kind: 'switch', env: 'DEVCTL_DRY_RUN', about: 'only say what would be done' },
   forbid: { long: 'forbid', kind: 'switch', env: 'DEVCTL_FORBID_SETUP', about: 'it may not run any more' },
   port: { long: 'port', kind: 'text', env: 'DEVCTL_PORT', value: 'PORT', about: 'port to listen on', fallback: '0, any free one' },

@@ -251,7 +251,15 @@ export const forkSchema = z
   .meta({ id: 'Fork', example: { count: 3 } });
 export const forkResultSchema = z.object({ snapshot: snapshotIdSchema, workspaces: z.array(workspaceSchema) }).meta({ id: 'ForkResult' });
 
-export const restoreSchema = z.strictObject({ snapshot: snapshotIdSchema }).meta({ id: 'Restore', example: { snapshot: 'snap_41' } });
+export const restoreSchema = z
+  .strictObject({
+    snapshot: snapshotIdSchema,
+    force: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Give up the work on a damaged disk that is in no snapshot. Means nothing where the disk is whole' }),
+  })
+  .meta({ id: 'Restore', example: { snapshot: 'snap_41' } });
 
 // ---- tokens, launcher
 

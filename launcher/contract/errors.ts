@@ -201,7 +201,7 @@ export const ERRORS = {
     retryable: false,
     exit: 1,
     title: 'The disk of the workspace is damaged',
-    hint: 'nothing was deleted: restore an earlier snapshot with devctl restore',
+    hint: 'nothing was deleted: go back to an earlier snapshot with devctl restore, see devctl snapshots',
   },
   box_unreachable: {
     status: 502,

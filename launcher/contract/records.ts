@@ -72,6 +72,8 @@ export const workspaceRecordSchema = z.looseObject({
   /** Set while the workspace is being removed; nothing may claim it any more. */
   deleting: z.boolean(),
   quarantined: z.string().nullable(),
+  /** The restore that moved the head last, so that a repeat of it is known, and no other is taken for it. */
+  restoredBy: z.string().optional(),
   /** The owner allowed `.devctl/setup.sh` of this workspace to run. */
   setupAllowed: z.boolean(),
   retention: retentionSchema,

@@ -1,6 +1,6 @@
 import { DevctlError } from '../contract/errors.ts';
 import type { Receipt } from '../contract/receipt.ts';
-import type { Evidence, Hold, Lease, SessionRecord, SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
+import type { Evidence, Hold, Lease, SessionRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import { dueAfter } from './heartbeat.ts';
 import { addEvidence, leaseEndMs } from './lease.ts';
@@ -133,9 +133,34 @@ export function assertFree(workspace: WorkspaceRecord): void {
 /** @throws DevctlError unsaved_work */
 export function assertSaved(workspace: WorkspaceRecord): void {
   if (!isUnsaved(workspace)) return;
-  throw new DevctlError('unsaved_work', `the live volume of workspace ${workspace.name} has work that is in no snapshot`, {
-    hint: 'run devctl up, then devctl down: that makes a snapshot of it',
+  const { name, quarantined } = workspace;
+  throw new DevctlError('unsaved_work', `the live volume of workspace ${name} has work that is in no snapshot`, {
+    hint:
+      quarantined === null
+        ? 'run devctl up, then devctl down: that makes a snapshot of it'
+        : 'its disk is damaged: name an earlier snapshot, see devctl snapshots',
   });
+}
+
+/**
+ * The epoch of the live volume that a restore gives up with the work on it; null when nothing would be lost. Only a disk that
+ * can be used no more is given up, and only on the explicit word of its owner.
+ * @param damage why its disk cannot be used; null when it can, as far as is known
+ * @throws DevctlError unsaved_work
+ */
+export function epochToGiveUp(workspace: WorkspaceRecord, damage: string | null, ask: { snapshot: string; force: boolean }): number | null {
+  if (workspace.volume === null || !isUnsaved(workspace)) return null;
+  if (damage === null) assertSaved(workspace);
+  if (ask.force) return workspace.volume.epoch;
+  const { name, head } = workspace;
+  const since = head === null ? 'everything in it' : `everything since ${head.id}`;
+  throw new DevctlError(
+    'unsaved_work',
+    `the disk of workspace ${name} is damaged (${damage}); ${since} is on that disk alone, and would be lost`,
+    {
+      hint: `give it up with devctl restore ${name} ${ask.snapshot} --force`,
+    },
+  );
 }
 
 /**
@@ -150,24 +175,46 @@ export function markDeleted(workspace: WorkspaceRecord, receipt: Receipt | null,
   return { ...workspace, deleting: true };
 }
 
+export interface Restore {
+  /** Decided when it was first asked for: a repeat has the same one. */
+  id: string;
+  /** Number of the head that it makes, decided with the id. */
+  seq: number;
+  /** What epochToGiveUp said: whoever has used the volume since raised its epoch. */
+  givenUpEpoch: number | null;
+}
+
 /**
- * The workspace with an earlier snapshot as its head. Numbers go on rising, so that the restored state counts as the newest
- * and the next snapshot follows it. The volume is let go: it has nothing that no snapshot has.
- * @param headSeq decided when the restore was asked for; a head as new as that means that it was done before
- * @throws DevctlError workspace_in_use, unsaved_work
+ * True when this very restore was done before. The head may have moved on since, but only by what came after it.
+ * @throws DevctlError conflict: another head came in between, so that nobody can tell whether doing it now is still meant
  */
-export function restoredTo(workspace: WorkspaceRecord, snapshot: SnapshotRecord, headSeq: number): WorkspaceRecord | null {
-  if (workspace.headSeq >= headSeq) return null;
+export function isRestored(workspace: WorkspaceRecord, { id, seq }: Pick<Restore, 'id' | 'seq'>): boolean {
+  if (workspace.restoredBy === id) return true;
+  if (workspace.headSeq < seq) return false;
+  throw new DevctlError('conflict', `workspace ${workspace.name} has another head since this restore was asked for`, {
+    hint: 'see devctl snapshots, then ask anew (with a new Idempotency-Key)',
+  });
+}
+
+/**
+ * The workspace with an earlier snapshot as its head; null when this restore was done before. Numbers go on rising, so that the
+ * restored state counts as the newest and the next snapshot follows it. The volume is let go: it has nothing that no snapshot
+ * has, or was given up.
+ * @throws DevctlError workspace_in_use, unsaved_work, conflict
+ */
+export function restoredTo(workspace: WorkspaceRecord, head: SnapshotRef, restore: Restore): WorkspaceRecord | null {
+  if (isRestored(workspace, restore)) return null;
   assertFree(workspace);
-  assertSaved(workspace);
-  const seq = Math.max(headSeq, workspace.snapshotSeq + 1);
+  if (restore.givenUpEpoch === null || workspace.volume?.epoch !== restore.givenUpEpoch) assertSaved(workspace);
+  const seq = Math.max(restore.seq, workspace.snapshotSeq + 1);
   return {
     ...workspace,
-    head: { workspaceId: snapshot.workspaceId, id: snapshot.id },
+    head,
     headSeq: seq,
     snapshotSeq: seq,
     content: 'present',
     volume: null,
     quarantined: null,
+    restoredBy: restore.id,
   };
 }

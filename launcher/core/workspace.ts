@@ -29,7 +29,10 @@ export function newWorkspace(input: { owner: string; name: string; id: string; s
 export function claimFor(workspace: WorkspaceRecord, sessionId: string, generation: number): WorkspaceRecord | null {
   const { claim, volume, name } = workspace;
   if (workspace.deleting) throw new DevctlError('not_found', `workspace ${name} is being deleted`);
-  if (workspace.quarantined !== null) throw new DevctlError('workspace_quarantined', `workspace ${name}: ${workspace.quarantined}`);
+  if (workspace.quarantined !== null)
+    throw new DevctlError('workspace_quarantined', `workspace ${name}: ${workspace.quarantined}`, {
+      ...(workspace.head === null && { hint: `it has no snapshot to go back to: devctl workspace delete ${name} --force removes it` }),
+    });
   if (claim !== null) {
     if (claim.sessionId !== sessionId) {
       throw new DevctlError('workspace_in_use', `workspace ${name} is leased by ${claim.sessionId}`, { sessionId: claim.sessionId });

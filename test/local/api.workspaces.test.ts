@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Workspace, workspaceSchema } from '../../launcher/contract/api.ts';
 import { changeWorkspace } from '../../launcher/ledger/workspaces.ts';
-import { ApiBench, codeOf } from '../support/api-bench.ts';
+import { StoreUnavailableError } from '../../launcher/ports/store.ts';
+import { ApiBench, codeOf, until } from '../support/api-bench.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 
 let database: Database;
@@ -185,6 +186,121 @@ describe('restoring', () => {
     const session = await bench.up(token, 'past');
     expect(codeOf(await restore('r2'))).toBe('workspace_in_use');
     await bench.down(token, session.id);
+  });
+
+  it('is not taken for another restore, nor for a head that came in between', async () => {
+    await saved('twice', 2);
+    const restore = (key: string, snapshot: string) => bench.ask('POST', '/workspaces/twice/restore', { token, key, body: { snapshot } });
+    // The launcher dies after the first has taken its number.
+    const { pinSnapshot } = bench.store;
+    bench.store.pinSnapshot = async () => {
+      throw new StoreUnavailableError('no answer');
+    };
+    expect(codeOf(await restore('t1', 'snap_1'))).toBe('unavailable');
+    bench.store.pinSnapshot = pinSnapshot;
+    expect((await restore('t2', 'snap_2')).body).toMatchObject({ head: 'snap_2' });
+    expect(codeOf(await restore('t1', 'snap_1'))).toBe('conflict');
+    expect((await restore('t2', 'snap_2')).body).toMatchObject({ head: 'snap_2' });
+    expect((await restore('t3', 'snap_1')).body).toMatchObject({ head: 'snap_1' });
+  });
+
+  it('to two states at once does one of them, and says so to the other', async () => {
+    await saved('torn', 2);
+    const restore = (snapshot: string) => bench.ask<Workspace>('POST', '/workspaces/torn/restore', { token, body: { snapshot } });
+    const answers = await Promise.all(
+      ['snap_1', 'snap_2', 'snap_1', 'snap_2'].map(async (snapshot) => ({ snapshot, answer: await restore(snapshot) })),
+    );
+    for (const { snapshot, answer } of answers) {
+      if (answer.status === 200) expect(answer.body.head).toBe(snapshot);
+      else expect(codeOf(answer)).toBe('conflict');
+    }
+    expect(answers.some(({ answer }) => answer.status === 200)).toBe(true);
+  });
+});
+
+describe('restoring a workspace whose disk is damaged', () => {
+  const restore = (name: string, body: object) =>
+    bench.ask('POST', `/workspaces/${name}/restore`, { token, body: { snapshot: 'snap_1', ...body } });
+  const upCode = async (name: string) => codeOf(await bench.ask('POST', '/sessions?wait=ready', { token, body: { workspace: name } }));
+  const later = async () => {
+    bench.skewMs += bench.deps.limits.orphanGraceMs + 1000;
+    return (await bench.ask<{ items: object[] }>('POST', '/reap', { token, body: {} })).body.items;
+  };
+  /** A box that comes up and finds its disk damaged. @returns the volume */
+  async function foundDamaged(name: string): Promise<string> {
+    const session = await bench.up(token, name);
+    const failure = { code: 'workspace_quarantined' as const, detail: 'bad blocks' };
+    await bench.beat({ owner: 'dev', id: session.id }, 1, { contentPresent: true, failure });
+    await until(async () => (await get(name)).session === null, 'the session is given up');
+    return (await bench.store.getWorkspace('dev', name))?.volume?.id ?? '';
+  }
+
+  it('gives up what is on that disk on the word force alone', async () => {
+    await saved('broken');
+    const volumeId = await foundDamaged('broken');
+    expect(await upCode('broken')).toBe('workspace_quarantined');
+    const refused = await restore('broken', {});
+    expect(refused.body).toMatchObject({
+      code: 'unsaved_work',
+      detail: 'the disk of workspace broken is damaged (bad blocks); everything since snap_1 is on that disk alone, and would be lost',
+      hint: 'give it up with devctl restore broken snap_1 --force',
+    });
+    expect(codeOf(await bench.ask('POST', '/workspaces/broken/fork', { token }))).toBe('unsaved_work');
+    expect(codeOf(await restore('broken', { force: true, snapshot: 'snap_7' }))).toBe('not_found');
+    expect(JSON.stringify(await later())).not.toContain(volumeId);
+    expect(bench.compute.disks.volumes.has(volumeId)).toBe(true);
+    const restored = await restore('broken', { force: true });
+    expect(restored.body, restored.text).toMatchObject({ head: 'snap_1', quarantined: null, unsaved: false });
+    expect(bench.lines.some((line) => line.includes('workspace.volume_given_up') && line.includes(volumeId))).toBe(true);
+    expect(await later()).toContainEqual(expect.objectContaining({ kind: 'volume', id: volumeId, action: 'removed' }));
+    await saved('broken');
+  });
+
+  it('is possible for a fork that has no snapshot of its own: to the one that it began with', async () => {
+    await saved('stem');
+    expect((await bench.ask('POST', '/workspaces/stem/fork', { token, body: { names: ['leaf'] } })).status).toBe(201);
+    await foundDamaged('leaf');
+    expect((await restore('leaf', { force: true })).body).toMatchObject({ head: 'snap_1', headOf: 'stem', quarantined: null });
+    const { id } = await get('stem');
+    expect((await bench.store.getSnapshot('dev', { workspaceId: id, id: 'snap_1' }))?.pins).toEqual([(await get('leaf')).id]);
+    await saved('leaf');
+  });
+
+  it('counts a disk that is not there any more as damaged', async () => {
+    await saved('vanished');
+    const workspace = await bench.store.getWorkspace('dev', 'vanished');
+    bench.compute.disks.volumes.delete(workspace?.volume?.id ?? '');
+    expect(await upCode('vanished')).toBe('workspace_quarantined');
+    expect((await restore('vanished', {})).body).toMatchObject({
+      code: 'unsaved_work',
+      detail: expect.stringContaining('there is no volume'),
+    });
+    expect((await restore('vanished', { force: true })).status).toBe(200);
+    await saved('vanished');
+  });
+
+  it('loosens nothing else: a disk that is whole keeps its work, force or not', async () => {
+    await saved('whole');
+    await changeWorkspace(bench.deps, 'dev', 'whole', (workspace) => ({
+      ...workspace,
+      volume: workspace.volume && { ...workspace.volume, epoch: workspace.volume.epoch + 1 },
+    }));
+    for (const force of [true, false])
+      expect((await restore('whole', { force })).body).toMatchObject({
+        code: 'unsaved_work',
+        hint: expect.stringContaining('run devctl up'),
+      });
+    const session = await bench.up(token, 'whole');
+    expect(codeOf(await restore('whole', { force: true }))).toBe('workspace_in_use');
+    await bench.down(token, session.id);
+  });
+
+  it('that has no snapshot says how to let it go', async () => {
+    await foundDamaged('stillborn');
+    const again = await bench.ask('POST', '/sessions', { token, body: { workspace: 'stillborn' } });
+    expect(again.body).toMatchObject({ hint: 'it has no snapshot to go back to: devctl workspace delete stillborn --force removes it' });
+    expect(codeOf(await bench.ask('DELETE', '/workspaces/stillborn', { token }))).toBe('unsaved_work');
+    expect((await bench.ask('DELETE', '/workspaces/stillborn?force=true', { token })).status).toBe(204);
   });
 });
 

@@ -8,6 +8,7 @@ import type { Heartbeat } from '../../launcher/contract/box.ts';
 import type { Problem } from '../../launcher/contract/errors.ts';
 import type { Scope } from '../../launcher/contract/records.ts';
 import { makeBoxToken } from '../../launcher/contract/tokens.ts';
+import { reap } from '../../launcher/controllers/reaper.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
 import { createWorker, type Worker } from '../../launcher/controllers/worker.ts';
 import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
@@ -68,6 +69,8 @@ export class ApiBench {
     this.telemetry = createTelemetry({ clock, onLine: (line) => void this.lines.push(line) });
     const limits = { ...LIMITS, pollMs: 20, ...options.limits };
     const ledger = { store, clock, signals: createSignals(), telemetry: this.telemetry };
+    const boxToken = (session: SessionKey, generation: number) => this.boxToken(session, generation);
+    const controllers = { ...ledger, access: this.access, compute: this.compute, limits, boxToken };
     const quotas = { liveSessions: 10, workspaces: 50, snapshotBytes: 1e12, ...options.quotas };
     this.deps = {
       ...ledger,
@@ -77,15 +80,14 @@ export class ApiBench {
       quotas,
       config: { version: '0.0.0', providerName: 'fake', isolation: 'none', allowedHosts: ['localhost'], cursorSecret: 'cursor secret' },
       startedAtMs: clock.now(),
-      reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true }),
+      reap: async (dryRun) => ({ ...(await reap(controllers, { dryRun })), sessionsLookedAt: 0 }),
       checks: async () => [{ name: 'bench', ok: true, level: 'ok', detail: 'fine', fix: null }],
       launcherLogs: async () => Readable.from(this.lines.map((line) => `${line}\n`)),
       metricsText: () => this.telemetry.metricsText(),
     };
     this.app = createApp(this.deps);
     this.boxApp = createBoxApp(this.deps);
-    const boxToken = (session: SessionKey, generation: number) => this.boxToken(session, generation);
-    this.worker = createWorker({ ...ledger, access: this.access, compute: this.compute, limits, boxToken });
+    this.worker = createWorker(controllers);
     this.#bootBoxes();
     this.access.onPoke = (box) => this.compute.reopen(box.boxId);
   }

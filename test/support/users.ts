@@ -128,7 +128,8 @@ export class Users {
       const all = await deps.store.listSnapshots(OWNER, before.id, { limit: 200, after: null });
       if (snapshot === null || all.items.some(({ state }) => state === 'pending')) throw new DevctlError('in_use', 'not now');
       if (!(await deps.store.pinSnapshot(OWNER, ref, before.id))) throw new DevctlError('in_use', 'it is being deleted');
-      await changeWorkspace(deps, OWNER, name, (current) => restoredTo(current, snapshot, before.snapshotSeq + 1));
+      const restore = { id: `${before.id}/${before.version}`, seq: before.snapshotSeq + 1, givenUpEpoch: null };
+      await changeWorkspace(deps, OWNER, name, (current) => restoredTo(current, ref, restore));
       return this.#world.contentOfHead(ref);
     });
     this.#world.oracle.set(before.id, files);

@@ -11,7 +11,7 @@ export const run: Run = async (cli, { args }) => {
   check(snapshotIdSchema, snapshot, { '': 'the snapshot' });
   const name = workspaceName(cli, given);
   const client = await cli.client();
-  const workspace = await client.call('restoreWorkspace', { params: { name }, body: { snapshot } });
+  const workspace = await client.call('restoreWorkspace', { params: { name }, body: { snapshot, force: cli.flags.restoreForce === true } });
   if (cli.form === 'json') cli.print(json(workspace));
   else if (cli.form === 'plain') cli.print(plainRows([[workspace.name, workspace.head ?? '']]));
   else cli.print(`workspace ${workspace.name} begins with ${snapshot} at the next devctl up; newer snapshots are kept\n`);

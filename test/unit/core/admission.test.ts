@@ -3,7 +3,7 @@ import { DevctlError } from '../../../launcher/contract/errors.ts';
 import type { SessionRecord } from '../../../launcher/contract/records.ts';
 import * as admission from '../../../launcher/core/admission.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
-import { evidence, HOUR_MS, lease, MINUTE_MS, NOW, OTHER, ready, report, session, snapshot, WS, workspace } from './samples.ts';
+import { evidence, HOUR_MS, lease, MINUTE_MS, NOW, OTHER, ready, report, session, WS, workspace } from './samples.ts';
 
 const codeOf = (run: () => unknown): string => {
   try {
@@ -123,6 +123,9 @@ describe('a workspace that is to go', () => {
     expect(admission.markDeleted(workspace(free), { ...receipt(), report: null }, false).deleting).toBe(true);
   });
 
+  const ref = { workspaceId: WS, id: 'snap_1' };
+  const restore = (seq: number, givenUpEpoch: number | null = null) => ({ id: 'r', seq, givenUpEpoch });
+
   it('that is restored keeps its numbers rising and lets its volume go', () => {
     const before = workspace({
       claim: null,
@@ -131,18 +134,54 @@ describe('a workspace that is to go', () => {
       snapshotSeq: 5,
       quarantined: 'x',
     });
-    expect(admission.restoredTo(before, snapshot(), 4)).toMatchObject({
-      head: { workspaceId: WS, id: 'snap_1' },
+    expect(admission.restoredTo(before, ref, restore(4))).toMatchObject({
+      head: ref,
       headSeq: 6,
       snapshotSeq: 6,
       volume: null,
       quarantined: null,
+      restoredBy: 'r',
       content: 'present',
     });
-    expect(admission.restoredTo(before, snapshot(), 9)).toMatchObject({ headSeq: 9, snapshotSeq: 9 });
-    expect(admission.restoredTo(before, snapshot(), 3)).toBeNull();
-    expect(codeOf(() => admission.restoredTo(workspace(), snapshot(), 9))).toBe('workspace_in_use');
-    expect(codeOf(() => admission.restoredTo(workspace({ claim: null }), snapshot(), 9))).toBe('unsaved_work');
+    expect(admission.restoredTo(before, ref, restore(9))).toMatchObject({ headSeq: 9, snapshotSeq: 9 });
+    expect(codeOf(() => admission.restoredTo(workspace(), ref, restore(9)))).toBe('workspace_in_use');
+    expect(codeOf(() => admission.restoredTo(workspace({ claim: null }), ref, restore(9)))).toBe('unsaved_work');
     expect(codeOf(() => admission.assertFree(workspace({ claim: { sessionId: OTHER, generation: 1 } })))).toBe('workspace_in_use');
+  });
+
+  it('that is restored is restored once, and another head in between is not taken for it', () => {
+    const saved = { claim: null, volume: null, headSeq: 4, snapshotSeq: 4 };
+    expect(admission.restoredTo(workspace({ ...saved, restoredBy: 'r' }), ref, restore(4))).toBeNull();
+    expect(admission.isRestored(workspace({ ...saved, restoredBy: 'r', headSeq: 7 }), restore(4))).toBe(true);
+    expect(codeOf(() => admission.isRestored(workspace({ ...saved, restoredBy: 'other' }), restore(4)))).toBe('conflict');
+    expect(codeOf(() => admission.restoredTo(workspace(saved), ref, restore(4)))).toBe('conflict');
+    expect(admission.isRestored(workspace({ ...saved, restoredBy: 'other' }), restore(5))).toBe(false);
+  });
+
+  it('with a damaged disk gives up its work on the word of its owner alone, and only the work that was meant', () => {
+    const damaged = workspace({ claim: null, quarantined: 'bad blocks', head: { workspaceId: WS, id: 'snap_2' } });
+    const ask = (force: boolean) => ({ snapshot: 'snap_1', force });
+    const hintOf = (run: () => unknown) => {
+      try {
+        run();
+      } catch (error) {
+        return `${(error as DevctlError).detail}; ${(error as DevctlError).extra.hint}`;
+      }
+      return 'fine';
+    };
+    expect(hintOf(() => admission.epochToGiveUp(damaged, 'bad blocks', ask(false)))).toBe(
+      'the disk of workspace shop is damaged (bad blocks); everything since snap_2 is on that disk alone, and would be lost; give it up with devctl restore shop snap_1 --force',
+    );
+    expect(hintOf(() => admission.epochToGiveUp({ ...damaged, head: null }, 'x', ask(false)))).toContain('everything in it is on');
+    expect(admission.epochToGiveUp(damaged, 'bad blocks', ask(true))).toBe(1);
+    expect(hintOf(() => admission.epochToGiveUp(workspace({ claim: null }), null, ask(true)))).toContain('run devctl up, then devctl down');
+    expect(hintOf(() => admission.assertSaved(damaged))).toContain('name an earlier snapshot');
+    expect(admission.epochToGiveUp(workspace({ volume: null }), 'x', ask(false))).toBeNull();
+    const kept = { id: 'v', epoch: 2, savedEpoch: 2, keepUntil: null };
+    expect(admission.epochToGiveUp(workspace({ volume: kept }), 'x', ask(false))).toBeNull();
+    expect(admission.restoredTo(damaged, ref, restore(9, 1))).toMatchObject({ volume: null, quarantined: null });
+    const usedSince = { ...damaged, volume: { ...kept, savedEpoch: 1 } };
+    expect(codeOf(() => admission.restoredTo(usedSince, ref, restore(9, 1)))).toBe('unsaved_work');
+    expect(admission.restoredTo({ ...damaged, volume: null }, ref, restore(9, 1))).toMatchObject({ headSeq: 9 });
   });
 });
