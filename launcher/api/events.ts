@@ -16,8 +16,8 @@ interface News {
 }
 
 /**
- * Events after an id, each once and in order. The record is read before the items: a save puts the events of the save
- * before it into the items first, so that what is in neither cannot be older than the record that was read.
+ * Events after an id, each once and in order. The record is read before the items: a save that leaves events out has put them
+ * into the items first, so that what is in neither cannot be older than the record that was read.
  */
 async function readNews(deps: ApiDeps, key: SessionKey, afterId: string | null): Promise<News> {
   const session = await deps.store.getSession(key);

@@ -27,10 +27,11 @@ async function view(deps: ApiDeps, session: SessionRecord): Promise<Session> {
 
 export async function createSession(call: Call<'createSession'>): Promise<Reply<'createSession'>> {
   const { deps, query } = call;
-  const claim = await claimOnce(call, makeId('ses', deps.clock.now(), deps.random.bytes(ID_BYTES)));
-  const key = keyOf(call, claim.resourceId);
+  const freshId = makeId('ses', deps.clock.now(), deps.random.bytes(ID_BYTES));
+  const { resourceId } = await claimOnce(call, freshId);
+  const key = keyOf(call, resourceId);
   call.note({ sessionId: key.id, workspace: call.body.workspace });
-  const known = await deps.store.getSession(key);
+  const known = resourceId === freshId ? null : await deps.store.getSession(key);
   const session = known ?? (await recordSession(call, key.id));
   // A repeat after a crash finds the record, and takes up what was not done of the rest.
   if (session.phase === 'requested' && session.desired === 'ready') await claimOrUndo(call, session);

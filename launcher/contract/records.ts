@@ -217,7 +217,7 @@ export const sessionRecordSchema = z.looseObject({
   timings: z.record(z.string(), timeMs),
   /** Kept for the provider, opaque to everyone else. */
   providerState: z.unknown(),
-  /** Events of the latest save, until they are in the event items too. */
+  /** The latest events, until they are in items of their own. */
   outbox: z.array(eventSchema),
 });
 export type SessionRecord = Known<z.infer<typeof sessionRecordSchema>>;

@@ -15,8 +15,11 @@ import { boxTokenHash, type ControllerDeps } from './deps.ts';
 
 type Action = Exclude<Step, { do: 'wait' } | { do: 'change' }>;
 
-/** Carries out one action that was decided on, and saves what came of it. */
-export async function perform(deps: ControllerDeps, session: SessionRecord, step: Action): Promise<void> {
+/**
+ * Carries out one action that was decided on, and saves what came of it.
+ * @returns the session as it was saved; null when it is to be read again
+ */
+export async function perform(deps: ControllerDeps, session: SessionRecord, step: Action): Promise<SessionRecord | null> {
   switch (step.do) {
     case 'launch':
       return launch(deps, session);
@@ -30,34 +33,38 @@ export async function perform(deps: ControllerDeps, session: SessionRecord, step
       return watchSnapshot(deps, session, step.snapshot);
     case 'settle':
       await moveHead(deps, session, step.snapshot);
-      await save(deps, session, () => step.change);
-      return;
+      return save(deps, session, () => step.change);
     case 'end':
       return end(deps, session);
     case 'disown':
       return disown(deps, session);
     case 'release':
-      return releaseWorkspace(deps, session);
+      await releaseWorkspace(deps, session);
+      return null;
     case 'finish':
       await releaseWorkspace(deps, session);
       await deps.store.releaseSession(session.owner, session.id);
-      await commitSession(deps, session, step.change);
-      return;
+      return commitSession(deps, session, step.change);
   }
 }
 
 /**
  * Saves the outcome of a call on the newest record, if that still is where the call was decided on: heartbeats may have
  * moved the lease meanwhile, but a newer phase, generation or operation makes the outcome stale.
- * @returns whether it was saved
+ * @returns what was saved; null when it was not
  */
-async function save(deps: ControllerDeps, session: SessionRecord, change: (current: SessionRecord) => Change): Promise<boolean> {
+async function save(
+  deps: ControllerDeps,
+  session: SessionRecord,
+  change: (current: SessionRecord) => Change,
+): Promise<SessionRecord | null> {
   let isSame = false;
-  await changeSession(deps, session, (current) => {
+  const decide = (current: SessionRecord): Change | null => {
     isSame = current.phase === session.phase && current.generation === session.generation && current.op?.id === session.op?.id;
     return isSame ? change(current) : null;
-  });
-  return isSame;
+  };
+  const saved = await changeSession(deps, session, decide, session);
+  return isSame ? saved : null;
 }
 
 function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, error: unknown): outcome.CallFailure {
@@ -75,9 +82,9 @@ function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, err
   return failure;
 }
 
-async function launch(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+async function launch(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   const source = await claimSource(deps, session);
-  if (source === null) return;
+  if (source === null) return null;
   let result: LaunchResult;
   try {
     result = await withDeadline(
@@ -93,19 +100,19 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<voi
     );
   } catch (error) {
     const failure = failureOf(deps, session, 'launch', error);
-    await save(deps, session, (current) => outcome.launchRefused(current, failure, deps.clock.now(), deps.limits));
-    return;
+    return save(deps, session, (current) => outcome.launchRefused(current, failure, deps.clock.now(), deps.limits));
   }
   const launched = (current: SessionRecord) =>
     outcome.launched(current, result, boxTokenHash(deps, session), deps.clock.now(), deps.limits);
   const other = `the box came with ${result.volumeId}, which is not the volume of workspace ${session.workspace}`;
   const isOurs = await adoptVolume(deps, session, result.volumeId);
-  const isSaved = await save(
+  const saved = await save(
     deps,
     session,
     isOurs ? launched : (current) => fail(current, deps.clock.now(), 'bootstrap_failed', other).change,
   );
-  if (!isSaved || !isOurs) await endStale(deps, session, result.boxId);
+  if (saved === null || !isOurs) await endStale(deps, session, result.boxId);
+  return saved;
 }
 
 const tagsOf = (session: SessionRecord, operationId: string): ResourceTags & { sessionId: string; generation: number } => ({
@@ -149,24 +156,32 @@ function boxRef(session: SessionRecord): BoxRef {
   return { boxId: session.box.id, sessionId: session.id, generation: session.generation };
 }
 
-async function quiesce(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+async function quiesce(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   let report: QuiesceReport;
   try {
     report = await withDeadline(deps.limits.quiesceMs, deps.compute.quiesce(boxRef(session), session.op?.id ?? ''));
   } catch (error) {
     const failure = failureOf(deps, session, 'quiesce', error);
-    await save(deps, session, (current) => outcome.quiesceRefused(current, failure, deps.clock.now(), deps.limits));
-    return;
+    return save(deps, session, (current) => outcome.quiesceRefused(current, failure, deps.clock.now(), deps.limits));
   }
-  await save(deps, session, () => outcome.quiesced(report, deps.clock.now()));
+  return save(deps, session, () => outcome.quiesced(report, deps.clock.now()));
 }
 
-async function allocate(deps: ControllerDeps, session: SessionRecord, step: Extract<Step, { do: 'allocate' }>): Promise<void> {
+async function allocate(
+  deps: ControllerDeps,
+  session: SessionRecord,
+  step: Extract<Step, { do: 'allocate' }>,
+): Promise<SessionRecord | null> {
   const record = await allocateSnapshot(deps, session, step);
-  await commitSession(deps, session, outcome.allocated(session, record, deps.clock.now()));
+  return commitSession(deps, session, outcome.allocated(session, record, deps.clock.now()));
 }
 
-async function takeSnapshot(deps: ControllerDeps, session: SessionRecord, record: SnapshotRecord, live: boolean): Promise<void> {
+async function takeSnapshot(
+  deps: ControllerDeps,
+  session: SessionRecord,
+  record: SnapshotRecord,
+  live: boolean,
+): Promise<SessionRecord | null> {
   const ref = { workspaceId: record.workspaceId, id: record.id };
   let status: SnapshotStatus;
   try {
@@ -184,16 +199,16 @@ async function takeSnapshot(deps: ControllerDeps, session: SessionRecord, record
       throw new ComputeError('fatal', status.detail ?? 'the provider could not make it');
   } catch (error) {
     const failure = failureOf(deps, session, 'snapshot', error);
-    const isSaved = await save(deps, session, (current) => outcome.snapshotRefused(current, failure, deps.clock.now(), deps.limits));
-    const after = isSaved ? await deps.store.getSession(session) : null;
+    const after = await save(deps, session, (current) => outcome.snapshotRefused(current, failure, deps.clock.now(), deps.limits));
     if (after !== null && after.snapshot?.id !== record.id) await deps.store.updateSnapshot(session.owner, ref, { state: 'error' });
     // A kept box is quiet until it fetches the order to go on.
     if (after?.phase === 'ready' && session.phase === 'quiescing') await pokeBox(deps, boxRef(after));
-    return;
+    return after;
   }
   // Started first: a controller that comes too late has nothing to say about the record.
-  if (await save(deps, session, (current) => outcome.snapshotStarted(current, record, deps.clock.now(), deps.limits)))
-    await noteStatus(deps, session, record, status);
+  const saved = await save(deps, session, (current) => outcome.snapshotStarted(current, record, deps.clock.now(), deps.limits));
+  if (saved !== null) await noteStatus(deps, session, record, status);
+  return saved;
 }
 
 /** Writes what the provider says of a snapshot into its record. */
@@ -207,7 +222,7 @@ async function noteStatus(deps: ControllerDeps, session: SessionRecord, record: 
   );
 }
 
-async function watchSnapshot(deps: ControllerDeps, session: SessionRecord, record: SnapshotRecord): Promise<void> {
+async function watchSnapshot(deps: ControllerDeps, session: SessionRecord, record: SnapshotRecord): Promise<SessionRecord | null> {
   let status: SnapshotStatus | null = null;
   try {
     status = await withDeadline(deps.limits.lookMs, deps.compute.observeSnapshot({ workspaceId: record.workspaceId, id: record.id }));
@@ -215,22 +230,22 @@ async function watchSnapshot(deps: ControllerDeps, session: SessionRecord, recor
     failureOf(deps, session, 'observeSnapshot', error);
   }
   if (status !== null) await noteStatus(deps, session, record, status);
-  if (status === null || status.state === 'pending')
-    await save(deps, session, (current) => outcome.snapshotPending(current, record, deps.clock.now(), deps.limits));
+  if (status !== null && status.state !== 'pending') return null;
+  return save(deps, session, (current) => outcome.snapshotPending(current, record, deps.clock.now(), deps.limits));
 }
 
-async function end(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+async function end(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   try {
     await withDeadline(deps.limits.launchMs, deps.compute.end(boxRef(session)));
-    if ((await withDeadline(deps.limits.lookMs, deps.compute.observe(boxRef(session)))) === 'gone') return;
+    if ((await withDeadline(deps.limits.lookMs, deps.compute.observe(boxRef(session)))) === 'gone') return null;
   } catch (error) {
     failureOf(deps, session, 'end', error);
   }
-  await save(deps, session, (current) => outcome.endTried(current, deps.clock.now(), deps.limits));
+  return save(deps, session, (current) => outcome.endTried(current, deps.clock.now(), deps.limits));
 }
 
 /** A launch whose answer was lost may have left a box: it must not write while its volume is saved or used by the next one. */
-async function disown(deps: ControllerDeps, session: SessionRecord): Promise<void> {
+async function disown(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   let isClear = false;
   try {
     const { items, complete } = await withDeadline(deps.limits.launchMs, deps.compute.list());
@@ -243,5 +258,5 @@ async function disown(deps: ControllerDeps, session: SessionRecord): Promise<voi
   } catch (error) {
     failureOf(deps, session, 'disown', error);
   }
-  await save(deps, session, (current) => outcome.disowned(current, isClear, deps.clock.now(), deps.limits));
+  return save(deps, session, (current) => outcome.disowned(current, isClear, deps.clock.now(), deps.limits));
 }

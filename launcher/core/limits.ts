@@ -37,12 +37,15 @@ export const LIMITS = {
   /** With no heartbeat for this long the box is looked at through its provider. */
   silentMs: 45_000,
   readyLookMs: 15_000,
+  /** How much later than its next look a session may stand in the due index. */
+  dueSlackMs: 15_000,
   /** After a snapshot failed and the box was kept, the idle clock starts again with this. */
   retryDownMs: 300_000,
   stepsPerReconcile: 20,
   casAttempts: 20,
   holds: 20,
-  outboxEvents: 50,
+  /** Events kept in the session record: more go to items of their own. */
+  outboxEvents: 16,
 
   // lease
   selfReportedMaxMs: 4 * 3_600_000,

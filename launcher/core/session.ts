@@ -74,6 +74,13 @@ function numberEvents(events: NewEvent[], version: number, nowMs: number): Sessi
   }));
 }
 
+/**
+ * True when the events kept in the record must go to items of their own before this change: most changes then cost one write,
+ * and the record stays small.
+ */
+export const outboxIsFull = (session: SessionRecord, change: Change): boolean =>
+  session.outbox.length > 0 && session.outbox.length + (change.events ?? []).length > LIMITS.outboxEvents;
+
 /** The record after a change, still with the version that it was read at: saving raises it. Throws on an illegal edge. */
 export function applyChange(session: SessionRecord, change: Change, nowMs: number): SessionRecord {
   const phase: Phase = change.patch.phase ?? session.phase;
@@ -82,7 +89,7 @@ export function applyChange(session: SessionRecord, change: Change, nowMs: numbe
   const next: SessionRecord = {
     ...session,
     ...change.patch,
-    outbox: numberEvents((change.events ?? []).slice(0, LIMITS.outboxEvents), session.version + 1, nowMs),
+    outbox: [...session.outbox, ...numberEvents((change.events ?? []).slice(0, LIMITS.outboxEvents), session.version + 1, nowMs)],
   };
   if (moved) {
     next.phaseSince = nowMs;

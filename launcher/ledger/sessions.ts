@@ -1,7 +1,7 @@
 import { DevctlError } from '../contract/errors.ts';
 import type { SessionRecord } from '../contract/records.ts';
 import { LIMITS } from '../core/limits.ts';
-import { applyChange, type Change } from '../core/session.ts';
+import { applyChange, type Change, outboxIsFull } from '../core/session.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signals } from '../ports/signals.ts';
 import type { SessionKey, StorePort } from '../ports/store.ts';
@@ -15,14 +15,15 @@ export interface LedgerDeps {
 }
 
 /**
- * Saves one change of a session. Events of the previous save go to their own items first: those of the newest save are
- * read from the record itself, so that no crash can lose any.
+ * Saves one change of a session. Its events are saved with it, in the record itself; once many have gathered there, they go to
+ * items of their own before the save that leaves them out, so that no crash can lose any.
  * @returns the stored record, or null when somebody else was first: read again and decide again
  */
 export async function commitSession(deps: LedgerDeps, session: SessionRecord, change: Change): Promise<SessionRecord | null> {
   const key = { owner: session.owner, id: session.id };
-  if (session.outbox.length > 0) await deps.store.putEvents(key, session.outbox);
-  const saved = await deps.store.saveSession(applyChange(session, change, deps.clock.now()));
+  const isFull = outboxIsFull(session, change);
+  if (isFull) await deps.store.putEvents(key, session.outbox);
+  const saved = await deps.store.saveSession(applyChange(isFull ? { ...session, outbox: [] } : session, change, deps.clock.now()));
   if (saved === null) return null;
   deps.signals.changed(key);
   if (saved.phase !== session.phase) measure(deps, session, saved);
@@ -36,15 +37,17 @@ function measure(deps: LedgerDeps, before: SessionRecord, after: SessionRecord):
 
 /**
  * Reads, decides and saves until the save wins. `decide` gives null to leave the record as it is, and may throw.
+ * @param known the record as it was read a moment ago: the first try decides on it
  * @throws DevctlError not_found, conflict (lost too often)
  */
 export async function changeSession(
   deps: LedgerDeps,
   key: SessionKey,
   decide: (session: SessionRecord) => Change | null,
+  known: SessionRecord | null = null,
 ): Promise<SessionRecord> {
   for (let attempt = 0; attempt < LIMITS.casAttempts; attempt += 1) {
-    const session = await deps.store.getSession(key);
+    const session: SessionRecord | null = attempt === 0 && known !== null ? known : await deps.store.getSession(key);
     if (session === null) throw new DevctlError('not_found', `there is no session ${key.id}`);
     const change = decide(session);
     if (change === null) return session;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fail, finish, letGo } from '../../../launcher/core/ends.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
 import * as outcome from '../../../launcher/core/outcome.ts';
-import { applyChange, newSession } from '../../../launcher/core/session.ts';
+import { applyChange, newSession, outboxIsFull } from '../../../launcher/core/session.ts';
 import { box, HOUR_MS, lease, NOW, op, ready, report, SES, session, snapshot, WS } from './samples.ts';
 
 const failure = (kind: outcome.CallFailure['kind']) => ({ kind, message: 'words' });
@@ -175,13 +175,22 @@ describe('a change of the record', () => {
       { type: 'c.d', message: 'y' },
     ];
     const next = applyChange({ ...fresh, version: 41 }, { patch: {}, events }, NOW + 1);
-    expect(next.outbox.map(({ id, message }) => [id, message.length])).toEqual([
+    expect(next.outbox.slice(1).map(({ id, message }) => [id, message.length])).toEqual([
       ['0000000042.00', 1000],
       ['0000000042.01', 1],
     ]);
     expect(next).toMatchObject({ version: 41, phaseSince: NOW, timings: { requested: NOW } });
     const many = Array.from({ length: 99 }, () => ({ type: 'a.b', message: 'm' }));
-    expect(applyChange(fresh, { patch: {}, events: many }, NOW).outbox).toHaveLength(LIMITS.outboxEvents);
+    expect(applyChange({ ...fresh, outbox: [] }, { patch: {}, events: many }, NOW).outbox).toHaveLength(LIMITS.outboxEvents);
+  });
+
+  it('keeps its events in the record until there is no room for those of the next change', () => {
+    const events = (count: number) => Array.from({ length: count }, () => ({ type: 'a.b', message: 'm' }));
+    const kept = (count: number) => applyChange(ready(), { patch: {}, events: events(count) }, NOW);
+    expect(outboxIsFull(kept(LIMITS.outboxEvents), { patch: {} })).toBe(false);
+    expect(outboxIsFull(kept(LIMITS.outboxEvents - 1), { patch: {}, events: events(1) })).toBe(false);
+    expect(outboxIsFull(kept(LIMITS.outboxEvents), { patch: {}, events: events(1) })).toBe(true);
+    expect(outboxIsFull(kept(0), { patch: {}, events: events(99) })).toBe(false);
   });
 
   it('moves only along the edges of the table, and is due no more when it is over', () => {
