@@ -15,6 +15,8 @@ export const CLI_LIMITS = {
   /** What a copy out of a box may bring. */
   copyFiles: 2_000_000,
   copyBytes: 100 * 1024 ** 3,
+  /** Notes on a copy that are shown one by one. */
+  copyNotes: 20,
   /** Workspaces of one name that are tried before a person has to name one. */
   nameTries: 100,
   /** Standard input that may be on its way to a command. */

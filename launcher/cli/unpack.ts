@@ -13,9 +13,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
+import { type CopyNotes, readNoteComment } from '../contract/copy-notes.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { CLI_LIMITS } from './limits.ts';
 import { linkStaysWithin } from './links.ts';
@@ -25,7 +26,12 @@ export interface Unpacked {
   bytes: number;
   /** Entries that were not made, each with its reason. */
   notes: string[];
+  /** What the box could not put into the archive; null when it says nothing of that. */
+  left: CopyNotes | null;
 }
+
+/** The comment in an entry's pax header, whose records the types of tar-stream do not know. */
+const commentOf = (header: Header): string | undefined => (header as Header & { pax?: { comment?: string } | null }).pax?.comment;
 
 const refused = (name: string, why: string): DevctlError =>
   new DevctlError('invalid_archive', `${JSON.stringify(name.slice(0, 200))} ${why}`, {
@@ -51,7 +57,7 @@ export class Unpacker {
   readonly #folders = new Set<string>();
   readonly #made = new Set<string>();
   readonly #folderModes = new Map<string, number>();
-  readonly #result: Unpacked = { files: 0, bytes: 0, notes: [] };
+  readonly #result: Unpacked = { files: 0, bytes: 0, notes: [], left: null };
   #entries = 0;
 
   /** @param rename gives an entry its place under the root; null leaves it out */
@@ -87,6 +93,8 @@ export class Unpacker {
 
   async #entry(header: Header, body: AsyncIterable<Uint8Array> & { resume(): void }): Promise<void> {
     this.#entries += 1;
+    const comment = commentOf(header);
+    if (comment !== undefined) this.#result.left = readNoteComment(comment);
     if (this.#entries > CLI_LIMITS.copyFiles) throw new DevctlError('too_large', `the copy has more than ${CLI_LIMITS.copyFiles} files`);
     const parts = this.#rename(safeParts(header.name));
     if (parts === null || parts.length === 0) {
@@ -189,5 +197,32 @@ export class Unpacker {
     linkSync(source, path);
     this.#made.add(path);
     this.#result.files += 1;
+  }
+}
+
+/** Passes a tar stream on as it is, and keeps what the box says in it of what is not in it. */
+export class NoteReader extends Transform {
+  left: CopyNotes | null = null;
+  readonly #reader = extract();
+
+  constructor() {
+    super();
+    this.#reader.on('entry', (header, body, next) => {
+      const comment = commentOf(header);
+      if (comment !== undefined) this.left = readNoteComment(comment);
+      body.on('end', next).resume();
+    });
+    // What is no tar stream is for whoever takes it to refuse.
+    this.#reader.on('error', () => undefined);
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#reader.write(chunk);
+    done(null, chunk);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#reader.destroyed) done();
+    else this.#reader.once('close', () => done()).end(undefined);
   }
 }

@@ -79,6 +79,22 @@ describe('a working day', () => {
     await inBox('rm -r in');
   });
 
+  it('names what it could not copy, copies the rest, and says that it is not whole', async () => {
+    await inBox(`mkdir odd && cd odd && echo a > a && mkfifo pipe && printf n > "$(printf 'caf\\351')"`);
+    const partly = await person.run(['cp', 'shop:odd', 'odd']);
+    expect(partly.code).toBe(1);
+    expect(partly.stderr).toContain(String.raw`note: odd/caf\xe9 has a name that is not UTF-8: left out`);
+    expect(partly.stderr).toContain('note: odd/pipe is a pipe: left out');
+    expect(partly.stderr).toContain('error: 1 file or folder could not be copied whole');
+    expect(readdirSync(join(person.dir, 'odd'))).toEqual(['a']);
+    const streamed = await person.run(['cp', 'shop:odd', '-']);
+    expect(streamed).toMatchObject({ code: 1, stderr: expect.stringContaining('odd/pipe is a pipe') });
+    await inBox('rm odd/caf*');
+    const whole = await person.run(['cp', 'shop:odd', 'again']);
+    expect(whole).toMatchObject({ code: 0, stderr: expect.stringContaining('odd/pipe is a pipe') });
+    await inBox('rm -r odd');
+  });
+
   it('says what keeps the session, and what happened', async () => {
     expect(await person.must(['hold', 'build', '--for', '2h'], here())).toContain('hold build keeps shop until');
     expect(await person.must(['why'], here())).toMatch(/^ready since .*will stop at .*\n[\s\S]*hold {3}build until/);

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readNoteComment } from '../../launcher/contract/copy-notes.ts';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
 import { type ArchiveItem, readTar, streamOf, tarOf } from './archives.ts';
 import { type Bench, eventually, launchReady, openBench, shell, TEST_LIMITS } from './local-harness.ts';
@@ -151,6 +152,38 @@ describe('files', () => {
     await expect(bench.provider.getFiles(box, 'nowhere')).rejects.toMatchObject({ code: 'not_found' });
     await expect(bench.provider.getFiles(box, '/etc/shadow')).rejects.toMatchObject({ code: 'invalid_request' });
     await expect(put('/usr/lib/evil', [file('evil')])).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  it('name at the end what of a folder could not be copied, and bring the rest', async () => {
+    await sh(`mkdir -p odd/closed odd/deep && cd odd && echo a > a && echo b > deep/b && echo c > secret && chmod 0 secret closed && mkfifo pipe &&
+      printf n > "$(printf 'caf\\351')" && ln -s "$(printf 'to\\351')" link && mkdir "$(printf 'dir\\377')"`);
+    const entries = await readTar(await bench.provider.getFiles(box, 'odd'));
+    const last = entries.at(-1) as { name: string; type: string; pax?: { comment: string } };
+    expect(entries.slice(0, -1).map(({ name }) => name)).toEqual(['odd', 'odd/a', 'odd/closed', 'odd/deep', 'odd/deep/b']);
+    expect(last).toMatchObject({ name: 'odd', type: 'directory' });
+    expect(readNoteComment(last.pax?.comment ?? '')).toEqual({
+      count: 6,
+      lost: 5,
+      notes: [
+        { path: String.raw`odd/caf\xe9`, why: 'has a name that is not UTF-8: left out' },
+        { path: 'odd/closed', why: 'cannot be read (permission denied): left out' },
+        { path: String.raw`odd/dir\xff`, why: 'has a name that is not UTF-8: left out' },
+        { path: 'odd/link', why: String.raw`is a link to to\xe9, which is not UTF-8: left out` },
+        { path: 'odd/pipe', why: 'is a pipe: left out' },
+        { path: 'odd/secret', why: 'cannot be read (permission denied): left out' },
+      ],
+    });
+    await expect(bench.provider.getFiles(box, 'odd/pipe')).rejects.toMatchObject({
+      code: 'invalid_request',
+      detail: expect.stringContaining('is a pipe'),
+    });
+  });
+
+  it('name a limited number of what could not be copied, and count the rest', async () => {
+    await sh('mkdir many && cd many && for i in $(seq 120); do mkfifo p$i; done');
+    const entries = await readTar(await bench.provider.getFiles(box, 'many'));
+    const { notes, count, lost } = readNoteComment((entries.at(-1) as { pax?: { comment: string } }).pax?.comment ?? '') ?? {};
+    expect([notes?.length, count, lost]).toEqual([100, 120, 0]);
   });
 
   it('carry a big file both ways without change', async () => {

@@ -2,9 +2,11 @@ import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Client } from '../../client/client.ts';
+import type { CopyNotes } from '../../contract/copy-notes.ts';
 import { DevctlError } from '../../contract/errors.ts';
 import { formatBytes } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
+import { CLI_LIMITS } from '../limits.ts';
 import { json } from '../output.ts';
 import { clientFor, isSessionId, isWorkspaceName, needSession } from '../refs.ts';
 import type { Item } from '../select.ts';
@@ -98,7 +100,10 @@ async function download(
   const source = path.replace(/\/+$/, '') || '/';
   const tar = await client.getFiles(session, source);
   if (to === null) {
-    await pipeline(tar, cli.surroundings.stdout, { end: false });
+    const { NoteReader } = await import('../unpack.ts');
+    const reader = new NoteReader();
+    await pipeline(tar, reader, cli.surroundings.stdout, { end: false });
+    sayLeft(cli, reader.left);
     return { files: 0, bytes: 0 };
   }
   const target = resolve(cli.surroundings.cwd(), to);
@@ -116,12 +121,33 @@ async function download(
   steps.doing(() => `copying ${path}`);
   try {
     const result = await unpacker.run(tar);
-    for (const note of result.notes.slice(0, 20)) cli.warn(note);
-    if (result.notes.length > 20) cli.warn(`and ${result.notes.length - 20} more were left out`);
+    steps.stop();
+    warnOf(cli, result.notes, result.notes.length);
+    sayLeft(cli, result.left);
     return result;
   } finally {
     steps.stop();
   }
+}
+
+function warnOf(cli: Cli, notes: string[], count: number): void {
+  const shown = notes.slice(0, CLI_LIMITS.copyNotes);
+  for (const note of shown) cli.warn(note);
+  if (count > shown.length) cli.warn(`and ${count - shown.length} more were left out`);
+}
+
+/** @throws DevctlError source_unavailable when content is missing in the copy */
+function sayLeft(cli: Cli, left: CopyNotes | null): void {
+  if (left === null) return;
+  warnOf(
+    cli,
+    left.notes.map(({ path, why }) => `${path} ${why}`),
+    left.count,
+  );
+  if (left.lost > 0)
+    throw new DevctlError('source_unavailable', `${plural(left.lost, 'file or folder', 'files or folders')} could not be copied whole`, {
+      hint: 'everything else is there; see the notes above',
+    });
 }
 
 export const run: Run = async (cli, { args }) => {

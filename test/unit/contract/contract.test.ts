@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSessionSchema, filesQuerySchema } from '../../../launcher/contract/api.ts';
 import { assertRelativePath } from '../../../launcher/contract/box.ts';
+import { noteComment, readNoteComment } from '../../../launcher/contract/copy-notes.ts';
 import { DevctlError, ERROR_CODES, ERRORS, isDevctlError, problemSchema } from '../../../launcher/contract/errors.ts';
 import {
   decodeJson,
@@ -25,6 +26,14 @@ import { isFinal, isLegal, PHASE_NAMES, PHASES } from '../../../launcher/contrac
 import { OPERATIONS } from '../../../launcher/contract/routes.ts';
 import { makeBoxToken, makeUserToken, parseBoxToken, parseUserToken } from '../../../launcher/contract/tokens.ts';
 import { formatBytes, formatDuration, parseDurationMs } from '../../../launcher/contract/units.ts';
+
+describe('notes on a copy', () => {
+  it('come back as they were; any other comment is none', () => {
+    const notes = { notes: [{ path: 'd/x', why: 'is a pipe: left out' }], count: 3, lost: 1 };
+    expect(readNoteComment(noteComment(notes))).toEqual(notes);
+    expect(['made by somebody', '{}', 'null', '{"notes":[],"count":-1,"lost":0}'].map(readNoteComment)).toEqual([null, null, null, null]);
+  });
+});
 
 describe('durations', () => {
   it('are read and written the same way', () => {
