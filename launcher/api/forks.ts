@@ -112,6 +112,7 @@ async function createForks(
       const workspace =
         before ?? (await createFork(deps, source, { id, name: plan.names?.[index] ?? null, snapshot: from.snapshot, taken }));
       if (before === undefined) made.push(workspace);
+      await holdOn(deps, workspace);
       taken.add(workspace.name);
       result.push(workspace);
     }
@@ -150,6 +151,21 @@ async function createFork(
     await deps.store.releaseWorkspace(owner, id);
     throw error;
   }
+}
+
+/**
+ * A repeat is made under the id of the first try, however long ago that was: the reaper may have taken its pin and its place in
+ * the quota for left over in the moment before the workspace was there. From then on it leaves them alone.
+ * @throws DevctlError not_found: the snapshot is gone, and the workspace with it
+ */
+async function holdOn(deps: ApiDeps, workspace: WorkspaceRecord): Promise<void> {
+  const { owner, id, head, claim } = workspace;
+  if (claim !== null || head === null || head.workspaceId === id) return;
+  if (!(await deps.store.pinSnapshot(owner, head, id))) {
+    await removeFork(deps, workspace);
+    throw await notForkable(deps, owner, head);
+  }
+  await reserveWorkspace(deps, owner, id);
 }
 
 async function notForkable(deps: ApiDeps, owner: string, snapshot: SnapshotRef): Promise<DevctlError> {

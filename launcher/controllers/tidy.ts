@@ -92,7 +92,7 @@ async function tidyPins(
       const holds = holder?.head?.workspaceId === snapshot.workspaceId && holder.head.id === snapshot.id;
       if (holds || (holder === undefined && isYoung(deps, pin))) continue;
       if (holder !== undefined && (await isHeadOf(deps, holder, snapshot))) continue;
-      if (!options.dryRun) await deps.store.unpinSnapshot(snapshot.owner, { workspaceId: snapshot.workspaceId, id: snapshot.id }, pin);
+      if (!options.dryRun && !(await unpin(deps, snapshot, pin))) continue;
       const action = options.dryRun ? 'would_remove' : 'removed';
       items.push({
         kind: 'pin',
@@ -103,6 +103,17 @@ async function tidyPins(
     }
   }
   return items;
+}
+
+/** Takes a pin away, and puts it back when its workspace has come meanwhile: a late repeat of a fork makes it under an old id. */
+async function unpin(deps: ControllerDeps, snapshot: SnapshotRecord, pin: string): Promise<boolean> {
+  const { owner, workspaceId, id } = snapshot;
+  await deps.store.unpinSnapshot(owner, { workspaceId, id }, pin);
+  const now = await all(deps, (page) => deps.store.listWorkspaces(owner, page));
+  const holder = now.items.find((workspace) => workspace.id === pin);
+  const isHeld = holder?.head?.workspaceId === workspaceId && holder.head.id === id;
+  if (isHeld) await deps.store.pinSnapshot(owner, { workspaceId, id }, pin);
+  return !isHeld;
 }
 
 /** Whether a workspace, as it is at this moment, begins from the snapshot: a restore may have come since it was listed. */

@@ -10,7 +10,7 @@ let bench: ApiBench;
 let token: string;
 beforeAll(async () => {
   database = await openDatabase();
-  bench = await ApiBench.open(database, { quotas: { workspaces: 30 } });
+  bench = await ApiBench.open(database, { quotas: { workspaces: 100 } });
   token = await bench.token('dev');
 });
 afterAll(async () => {
@@ -140,10 +140,13 @@ describe('a fork', () => {
     const usage = await bench.store.getUsage('dev');
     const names = async () => (await bench.store.listWorkspaces('dev', { limit: 200, after: null })).items.map(({ name }) => name);
     const before = await names();
+    const { quotas } = bench.deps;
+    bench.deps.quotas = { ...quotas, workspaces: 20 };
     for (const body of [{ count: 20 }, { names: ['limited-a', 'limited'] }, { snapshot: 'snap_9' }])
       expect(['quota_exceeded', 'conflict', 'not_found']).toContain(
         codeOf(await bench.ask('POST', '/workspaces/limited/fork', { token, body })),
       );
+    bench.deps.quotas = quotas;
     expect(await names()).toEqual(before);
     expect((await bench.store.getUsage('dev')).workspaces.sort()).toEqual(usage.workspaces.sort());
     expect((await bench.store.getSnapshot('dev', { workspaceId: id, id: 'snap_1' }))?.pins).toEqual([]);
@@ -159,6 +162,83 @@ describe('a fork', () => {
     const long = await bench.ask<Forked>('POST', `/workspaces/${'x'.repeat(48)}/fork`, { token });
     expect(long.body.workspaces[0]?.name).toBe(`${'x'.repeat(45)}-f1`);
   });
+});
+
+describe('a fork that is repeated long after its first try', () => {
+  const reap = () => bench.ask('POST', '/reap', { token, body: {} });
+  const pinsOf = async (name: string) => (await bench.store.getSnapshot('dev', { workspaceId: (await get(name)).id, id: 'snap_1' }))?.pins;
+  const fork = (name: string) => bench.ask<Forked>('POST', `/workspaces/${name}/fork`, { token, key: name, body: { snapshot: 'snap_1' } });
+
+  /** Two snapshots, and a fork of the first one that its launcher died in so long ago that the reaper takes it for left over. */
+  async function begun(name: string, keepLast: number): Promise<void> {
+    await saved(name, 2);
+    await bench.ask('PATCH', `/workspaces/${name}`, { token, body: { retention: { keepLast, keepDaily: 0 } } });
+    const { createWorkspace } = bench.store;
+    bench.store.createWorkspace = async () => {
+      throw new StoreUnavailableError('no answer');
+    };
+    expect(codeOf(await fork(name))).toBe('unavailable');
+    bench.store.createWorkspace = createWorkspace;
+    bench.skewMs += bench.deps.limits.orphanGraceMs + 1000;
+  }
+
+  /** The reaper passes between the pin and the workspace: first it takes the pin away, then what nothing needs. */
+  async function repeat(name: string) {
+    const { createWorkspace } = bench.store;
+    bench.store.createWorkspace = async (record) => {
+      await reap();
+      await reap();
+      return createWorkspace(record);
+    };
+    const answer = await fork(name);
+    bench.store.createWorkspace = createWorkspace;
+    return answer;
+  }
+
+  it('holds its snapshot and its place in the quota all the same', async () => {
+    await begun('late', 10);
+    const { workspaces } = (await repeat('late')).body;
+    expect(workspaces).toMatchObject([{ name: 'late-f1', head: 'snap_1' }]);
+    expect(await pinsOf('late')).toEqual([workspaces[0]?.id]);
+    expect((await bench.store.getUsage('dev')).workspaces).toContain(workspaces[0]?.id);
+    await reap();
+    expect(await pinsOf('late')).toEqual([workspaces[0]?.id]);
+    await saved('late-f1');
+  });
+
+  it('leaves nothing behind when its snapshot was pruned meanwhile', async () => {
+    await begun('pruned', 1);
+    expect(codeOf(await repeat('pruned'))).toBe('not_found');
+    expect(codeOf(await bench.ask('GET', '/workspaces/pruned-f1', { token }))).toBe('not_found');
+    expect(codeOf(await fork('pruned'))).toBe('not_found');
+    const kept = (await bench.store.listWorkspaces('dev', { limit: 200, after: null })).items.map(({ id }) => id);
+    expect(kept).toEqual(expect.arrayContaining((await bench.store.getUsage('dev')).workspaces));
+  });
+
+  it('keeps the pin that a reaper with an old list takes away after it was done', async () => {
+    await begun('overtaken', 10);
+    const { unpinSnapshot } = bench.store;
+    let forked: Promise<Awaited<ReturnType<typeof fork>>> | null = null;
+    await bench.store.pinSnapshot('dev', { workspaceId: (await get('overtaken')).id, id: 'snap_1' }, await idOfBegun());
+    bench.store.unpinSnapshot = async (...pin) => {
+      bench.store.unpinSnapshot = unpinSnapshot;
+      forked = fork('overtaken');
+      await forked;
+      await unpinSnapshot(...pin);
+    };
+    await reap();
+    const { workspaces } = (await (forked as unknown as ReturnType<typeof fork>)).body;
+    expect(await pinsOf('overtaken')).toEqual([workspaces[0]?.id]);
+  });
+
+  /** The id that the fork of `overtaken` is made under, from a pin that was left. */
+  async function idOfBegun(): Promise<string> {
+    const claim = await bench.store.claimIdempotency(
+      { owner: 'dev', key: 'overtaken', bodyHash: '', resourceId: 'none', createdAt: 0, expiresAt: 0 },
+      bench.deps.clock.now(),
+    );
+    return `${claim.resourceId.slice(0, -2)}00`;
+  }
 });
 
 describe('restoring', () => {
