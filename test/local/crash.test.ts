@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -120,6 +120,29 @@ describe('a launcher that is killed while boxes run', () => {
     expect(sandboxesOf(boxId)).toBe(0);
     expect(await third.observe(box)).toBe('gone');
     await third.stop();
+  });
+});
+
+describe('a launch after a power cut', () => {
+  it('begins anew where the files of a box were emptied by it, on the same volume', async () => {
+    const request = launchRequest();
+    bench.launcher.tokens.set(request.tags.sessionId, request.boxToken);
+    const { boxId, volumeId } = await bench.provider.launch(request);
+    const box = refOf(request, boxId);
+    await bench.launcher.ready(box);
+    await shell(bench.provider, box, 'echo kept > /workspace/src/note && sync');
+    await bench.provider.end(box);
+    await bench.provider.stop();
+    const folder = join(bench.stateDir, 'boxes', boxId);
+    for (const name of ['meta.json', 'inner', 'outer']) truncateSync(join(folder, name));
+    rmSync(join(folder, 'ended'));
+    const provider = await bench.again();
+    expect(await provider.launch(request)).toMatchObject({ boxId, volumeId });
+    expect(await bench.launcher.beat(boxId, () => true)).toBeDefined();
+    expect(await shell(provider, box, 'cat /workspace/src/note')).toBe('kept');
+    await provider.end(box);
+    await provider.stop();
+    await bench.provider.start();
   });
 });
 

@@ -44,7 +44,9 @@ export class Boxes {
     const { layout, disks } = this.#deps;
     const boxId = boxIdOf(request.tags.operationId);
     const paths = layout.box(boxId);
-    const known = this.#meta(boxId);
+    const known = isBoxAlive(paths) ? this.#meta(boxId) : this.#metaOrNull(boxId);
+    // A power cut may leave files that say nothing: no box of theirs lives.
+    if (!known) rmSync(paths.dir, { recursive: true, force: true });
     // Started before: this very operation has its box, alive or gone.
     if (known && existsSync(paths.started)) return this.#adopt(boxId, known);
     const volumeId = await disks.provide(request.source, request.tags);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { SnapshotRef } from '../../contract/records.ts';
 import { ComputeError } from '../../ports/compute.ts';
 
@@ -81,18 +81,14 @@ const digestOf = (operationId: string): string => createHash('sha256').update(op
 export const boxIdOf = (operationId: string): string => `box_${digestOf(operationId)}`;
 export const volumeIdOf = (operationId: string): string => `vol_${digestOf(operationId)}`;
 
-/** Writes a file so that it is there in full or not at all, also after a power cut. */
-export function writeWhole(path: string, text: string, mode = 0o600): void {
+/**
+ * Writes a file so that it is there in full or not at all, whenever this process is killed. Not flushed: what it tells of a box
+ * is of no use after a power cut, which no box survives.
+ */
+export function writeWhole(path: string, text: string): void {
   const partial = `${path}.partial`;
-  const fd = openSync(partial, 'w', mode);
-  try {
-    writeFileSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  writeFileSync(partial, text, { mode: 0o600 });
   renameSync(partial, path);
-  syncFolder(dirname(path));
 }
 
 /** Makes renames and new names in a folder durable. */

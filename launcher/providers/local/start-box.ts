@@ -121,7 +121,7 @@ interface BoxProcesses {
 /** The sandbox program and the first process inside, as noted on disk. The latter is noted when it is first seen. */
 export function boxProcesses(paths: BoxPaths): BoxProcesses {
   if (!existsSync(paths.outer)) return { outer: null, inner: null };
-  const known = readJson(paths.inner) as { inner: ProcessIdentity; bootId: string } | null;
+  const known = readNote(paths.inner);
   const bootId = currentBootId();
   if (known) {
     const outer = identityFromStat(readFileSync(paths.outer, 'utf8'), known.bootId);
@@ -137,6 +137,16 @@ export function boxProcesses(paths: BoxPaths): BoxProcesses {
   const note = { pid: inner.pid, startTicks: inner.startTicks, bootId };
   writeWhole(paths.inner, JSON.stringify({ inner: note, bootId }));
   return { outer, inner: note };
+}
+
+/** Null when there is none, or a power cut has emptied it: what it told of is gone then. */
+function readNote(path: string): { inner: ProcessIdentity; bootId: string } | null {
+  try {
+    return readJson(path) as { inner: ProcessIdentity; bootId: string } | null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 /** True while any process of the box's sandbox runs. */
