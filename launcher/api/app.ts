@@ -4,6 +4,7 @@ import { makeId } from '../contract/fields.ts';
 import { OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
 import { openUpload, readJson } from './body.ts';
 import type { ApiDeps } from './deps.ts';
+import { FailureGate, RequestGate, StreamGate, untilOver } from './gates.ts';
 import { assertHost, assertPlainPath, parseWith, readIdempotencyKey, readQuery } from './guards.ts';
 import { handlersWith } from './handlers.ts';
 import type { BoxCaller, Call, Caller, JsonReply, Note, UpgradeSlot } from './operation.ts';
@@ -13,6 +14,8 @@ import { assertScope, authenticate, identifyBox, TokenCache } from './tokens.ts'
 /** What the server gives with a request. */
 export interface Bindings {
   upgrade?: UpgradeSlot;
+  /** Address of the other side; none for a unix socket. */
+  remote?: string | undefined;
 }
 type App = Hono<{ Bindings: Bindings }>;
 type Ctx = Context<{ Bindings: Bindings }>;
@@ -33,20 +36,33 @@ export const createApp = (deps: ApiDeps): App =>
 export const createBoxApp = (deps: ApiDeps): App =>
   build(deps, { operations: OPERATION_IDS.filter((id) => OPERATIONS[id].scope === 'box'), checkHost: false });
 
+/** What is remembered from one request to the next. */
+interface Memory {
+  tokens: TokenCache;
+  failures: FailureGate;
+  requests: RequestGate;
+  streams: StreamGate;
+}
+
 type AnyHandler = (call: Call<OperationId>) => Promise<Response | JsonReply<unknown>>;
 
 function build(deps: ApiDeps, options: Options): App {
   const app: App = new Hono();
-  const cache = new TokenCache();
+  const memory: Memory = {
+    tokens: new TokenCache(),
+    failures: new FailureGate(deps.limits),
+    requests: new RequestGate(deps.limits),
+    streams: new StreamGate(deps.limits),
+  };
   // One place where the types of single operations are let go: the map itself is checked for each of them.
-  const handlers = handlersWith(cache) as unknown as Record<OperationId, AnyHandler>;
+  const handlers = handlersWith(memory.tokens) as unknown as Record<OperationId, AnyHandler>;
   const methods = new Map<string, string[]>();
   for (const id of options.operations) {
     const operation: Operation = OPERATIONS[id];
     const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
     methods.set(path, [...(methods.get(path) ?? []), operation.method]);
     app.on(operation.method, path, (c) =>
-      respond(deps, options, c, id, (request) => answer(deps, cache, c, { id, operation, handler: handlers[id] }, request)),
+      respond(deps, options, c, id, (request) => answer(deps, memory, c, { id, operation, handler: handlers[id] }, request)),
     );
   }
   for (const [path, allowed] of methods) app.all(path, (c) => respond(deps, options, c, 'other', async () => otherMethod(c, allowed)));
@@ -96,7 +112,7 @@ function problemResponse(error: DevctlError, requestId: string): Response {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
   if (error instanceof MethodError) headers['allow'] = error.allowed;
-  if (problem.retryable && (problem.status === 429 || problem.status === 503)) headers['retry-after'] = '1';
+  if (problem.retryable && (problem.status === 429 || problem.status === 503)) headers['retry-after'] = String(problem.retryAfterS ?? 1);
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
@@ -154,10 +170,10 @@ interface Target {
 }
 
 /** Who it is, whether they may, what they ask; then the handler. A request that may not is not even read. */
-async function answer(deps: ApiDeps, cache: TokenCache, c: Ctx, target: Target, facts: RequestFacts): Promise<Response> {
+async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, facts: RequestFacts): Promise<Response> {
   const { id, operation, handler } = target;
   if (c.req.raw.method === 'HEAD' && operation.stream !== undefined) throw new MethodError('GET');
-  const caller = await identify(deps, cache, operation, c.req.header('authorization'));
+  const caller = await identify(deps, memory, operation, { authorization: c.req.header('authorization'), remote: c.env?.remote ?? '' });
   if (caller !== null) facts.note.owner = caller.owner;
   const params = operation.params && parseWith(operation.params, c.req.param());
   const query = readQuery(c.req.url, operation.query);
@@ -178,6 +194,10 @@ async function answer(deps: ApiDeps, cache: TokenCache, c: Ctx, target: Target, 
     upgrade: c.env?.upgrade ?? null,
     note: (fields: Note) => void Object.assign(facts.note, fields),
   } as unknown as Call<typeof id>;
+  if (operation.stream !== undefined && caller !== null) {
+    const upgrade = c.env?.upgrade ?? null;
+    return stayOpen(memory.streams.enter(caller.owner), upgrade, () => handler(call) as Promise<Response>);
+  }
   const reply = await handler(call);
   if (reply instanceof Response) return reply;
   if (operation.status === 204) return new Response(null, { status: 204 });
@@ -187,15 +207,31 @@ async function answer(deps: ApiDeps, cache: TokenCache, c: Ctx, target: Target, 
   });
 }
 
+/** A stream has its place until it is over, however it ends. */
+async function stayOpen(leave: () => void, upgrade: UpgradeSlot | null, work: () => Promise<Response>): Promise<Response> {
+  try {
+    const response = await work();
+    const frames = upgrade?.stream ?? null;
+    if (frames !== null) frames.once('close', leave);
+    else if (response.body === null) leave();
+    else return new Response(untilOver(response.body, leave), response);
+    return response;
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
 async function identify(
   deps: ApiDeps,
-  cache: TokenCache,
+  memory: Memory,
   { scope }: Operation,
-  authorization: string | undefined,
+  from: { authorization: string | undefined; remote: string },
 ): Promise<Caller | BoxCaller | null> {
   if (scope === 'public') return null;
-  if (scope === 'box') return identifyBox(authorization);
-  const caller = await authenticate(deps, cache, authorization);
+  if (scope === 'box') return identifyBox(from.authorization);
+  const caller = await authenticate(deps, memory, from);
+  memory.requests.enter(caller.owner, deps.clock.now());
   assertScope(caller, scope);
   return caller;
 }

@@ -79,40 +79,22 @@ function lastEventId(call: Call<'events'>): string | null {
   throw new DevctlError('invalid_request', `Last-Event-ID ${issue.got} is not the id of an event`, { issues: [issue] });
 }
 
-/** Streams that are open in this process, against `limits.sseStreams`. */
-let openStreams = 0;
-
 export async function events(call: Call<'events'>): Promise<Response> {
   const { deps, params, query } = call;
   await readSession(call, params.id);
   const from = lastEventId(call);
-  if (openStreams >= deps.limits.sseStreams)
-    throw new DevctlError('rate_limited', `${openStreams} event streams are open, which is the most`);
   const gone = new AbortController();
   const signal = AbortSignal.any([call.signal, gone.signal]);
   const text = eventText(deps, keyOf(call, params.id), from, query.follow === 'true', signal);
   const encoder = new TextEncoder();
-  let isOpen = true;
-  openStreams += 1;
-  const close = () => {
-    if (isOpen) openStreams -= 1;
-    isOpen = false;
-  };
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      try {
-        const { done, value } = await text.next();
-        if (!done) return controller.enqueue(encoder.encode(value));
-        close();
-        controller.close();
-      } catch (error) {
-        // The client comes back with the last id that it has seen.
-        close();
-        controller.error(error);
-      }
+      // After an error the client comes back with the last id that it has seen.
+      const { done, value } = await text.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
     },
     async cancel() {
-      close();
       gone.abort();
       await text.return(undefined);
     },

@@ -107,7 +107,9 @@ function createServer(app: App, limits: Limits): Served {
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(5000, limits.headersMs),
     },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    getRequestListener((request, { incoming }) => app.fetch(request, { remote: incoming.socket.remoteAddress }), {
+      overrideGlobalObjects: false,
+    }),
   );
   const upgrades: Served['upgrades'] = new Map();
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4 * FRAME_PAYLOAD_MAX_BYTES, perMessageDeflate: false });
@@ -135,7 +137,7 @@ async function upgrade(
   socket.once('close', () => gone.abort());
   let response: Response;
   try {
-    response = await app.fetch(toRequest(request, gone.signal), { upgrade: slot });
+    response = await app.fetch(toRequest(request, gone.signal), { upgrade: slot, remote: request.socket.remoteAddress });
   } catch {
     response = new Response(null, { status: 400 });
   }

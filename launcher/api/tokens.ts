@@ -7,6 +7,7 @@ import { tokenView } from '../core/views.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { StorePort } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
+import type { FailureGate } from './gates.ts';
 import { listReply } from './lists.ts';
 import type { BoxCaller, Call, Caller, JsonReply, Reply } from './operation.ts';
 
@@ -78,6 +79,12 @@ export class TokenCache {
     this.#known.set(`${record.owner} ${record.id}`, { record, untilMs: nowMs + CACHE_MS });
   }
 
+  /** True for a token that was shown with this secret before, and was not revoked through this process since. */
+  knows(owner: string, id: string, secretHash: string): boolean {
+    const entry = this.#known.get(`${owner} ${id}`);
+    return entry !== undefined && sameHash(secretHash, entry.record.secretHash);
+  }
+
   drop(owner: string, id: string): void {
     this.#drops += 1;
     this.#known.delete(`${owner} ${id}`);
@@ -86,25 +93,35 @@ export class TokenCache {
 
 const unauthorized = () => new DevctlError('unauthorized', 'the request carries no token that is valid now');
 
-function bearerOf(authorization: string | undefined): string {
+function bearerOf(authorization: string | undefined): string | null {
   const [, token] = /^Bearer ([\x21-\x7e]{1,600})$/i.exec(authorization ?? '') ?? [];
-  if (token === undefined) throw unauthorized();
-  return token;
+  return token ?? null;
 }
 
 /**
- * Whose token it is. Every reason for refusing it gets the same answer.
- * @throws DevctlError unauthorized
+ * Whose token it is. Every reason for refusing it gets the same answer. Who fails too often has to wait before another token is
+ * looked up.
+ * @throws DevctlError unauthorized, rate_limited
  */
-export async function authenticate(deps: ApiDeps, cache: TokenCache, authorization: string | undefined): Promise<Caller> {
-  const token = parseUserToken(bearerOf(authorization));
-  if (token === null) throw unauthorized();
+export async function authenticate(
+  deps: ApiDeps,
+  { tokens, failures }: { tokens: TokenCache; failures: FailureGate },
+  { authorization, remote }: { authorization: string | undefined; remote: string },
+): Promise<Caller> {
   const nowMs = deps.clock.now();
-  const record = cache.get(token.owner, token.id, nowMs) ?? (await readToken(deps, cache, token, nowMs));
-  if (record === null || !sameHash(sha256(token.secret), record.secretHash)) throw unauthorized();
-  if (record.revokedAt !== null || (record.expiresAt !== null && record.expiresAt <= nowMs)) throw unauthorized();
+  const token = parseUserToken(bearerOf(authorization) ?? '');
+  const hash = token && sha256(token.secret);
+  if (token === null || hash === null || !tokens.knows(token.owner, token.id, hash)) failures.assertOpen(remote, hash, nowMs);
+  const record = token && hash && (tokens.get(token.owner, token.id, nowMs) ?? (await readToken(deps, tokens, token, nowMs)));
+  if (!record || !hash || !sameHash(hash, record.secretHash) || isOver(record, nowMs)) {
+    failures.failed(remote, hash, nowMs);
+    throw unauthorized();
+  }
   return { owner: record.owner, tokenId: record.id, scopes: record.scopes };
 }
+
+const isOver = ({ revokedAt, expiresAt }: TokenRecord, nowMs: number): boolean =>
+  revokedAt !== null || (expiresAt !== null && expiresAt <= nowMs);
 
 async function readToken(deps: ApiDeps, cache: TokenCache, token: UserToken, nowMs: number): Promise<TokenRecord | null> {
   const epoch = cache.epoch;
@@ -116,8 +133,8 @@ async function readToken(deps: ApiDeps, cache: TokenCache, token: UserToken, now
 /** The box that a box token names; whether it is the live one is checked against its session. @throws DevctlError unauthorized */
 export function identifyBox(authorization: string | undefined): BoxCaller {
   const token = bearerOf(authorization);
-  const box = parseBoxToken(token);
-  if (box === null) throw unauthorized();
+  const box = token && parseBoxToken(token);
+  if (!token || !box) throw unauthorized();
   return { owner: box.owner, tokenHash: sha256(token) };
 }
 

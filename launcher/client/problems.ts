@@ -3,8 +3,8 @@ import { DevctlError, ERRORS, type ErrorCode, type Problem } from '../contract/e
 /** An error that the launcher answered with: it knows under which request id the launcher's log has it. */
 export class RemoteError extends DevctlError {
   constructor(readonly problem: Problem) {
-    const { code, detail, hint, issues, sessionId } = problem;
-    super(code, detail, { hint, ...(issues && { issues }), ...(sessionId && { sessionId }) });
+    const { code, detail, hint, issues, sessionId, retryAfterS } = problem;
+    super(code, detail, { hint, ...(issues && { issues }), ...(sessionId && { sessionId }), ...(retryAfterS && { retryAfterS }) });
   }
 
   get requestId(): string | undefined {
@@ -62,6 +62,7 @@ export function errorOfAnswer(status: number, body: string, requestId: string | 
     detail: textOr(problem['detail'], textOr(problem['title'], `the launcher answered ${status}`)),
     hint: textOr(problem['hint'], spec.hint),
     ...(id && { requestId: id }),
+    retryAfterS: Number.isSafeInteger(problem['retryAfterS']) ? Number(problem['retryAfterS']) : undefined,
   });
 }
 

@@ -26,7 +26,9 @@ export async function withRetries<T>(repeatable: boolean, signal: AbortSignal | 
       return await call();
     } catch (error) {
       if (!repeatable || attempt >= CLIENT_LIMITS.attempts || signal?.aborted || !isPassing(error)) throw error;
-      await pause(backoffMs(attempt), signal);
+      const askedMs = 1000 * ((error as DevctlError).extra.retryAfterS ?? 0);
+      if (askedMs > CLIENT_LIMITS.retryAfterMaxMs) throw error;
+      await pause(Math.max(askedMs, backoffMs(attempt)), signal);
     }
   }
 }

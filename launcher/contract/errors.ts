@@ -278,6 +278,10 @@ export const problemSchema = z
     requestId: z.string().optional(),
     issues: z.array(issueSchema).optional(),
     sessionId: z.string().optional(),
+    retryAfterS: z
+      .int()
+      .optional()
+      .meta({ description: 'Seconds to wait before it is worth repeating; the Retry-After header says so too' }),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof problemSchema>;
@@ -288,6 +292,8 @@ interface ErrorExtra {
   issues?: Issue[];
   /** The session that is in the way, or that the error is about. */
   sessionId?: string;
+  /** Seconds after which it is worth repeating. */
+  retryAfterS?: number;
   cause?: unknown;
 }
 
@@ -319,12 +325,18 @@ export class DevctlError extends Error {
       ...(requestId && { requestId }),
       ...(this.extra.issues && { issues: this.extra.issues }),
       ...(this.extra.sessionId && { sessionId: this.extra.sessionId }),
+      ...(this.extra.retryAfterS && { retryAfterS: this.extra.retryAfterS }),
     };
   }
 
   static fromProblem(problem: Problem): DevctlError {
-    const { code, detail, hint, issues, sessionId } = problem;
-    return new DevctlError(code, detail, { hint, ...(issues && { issues }), ...(sessionId && { sessionId }) });
+    const { code, detail, hint, issues, sessionId, retryAfterS } = problem;
+    return new DevctlError(code, detail, {
+      hint,
+      ...(issues && { issues }),
+      ...(sessionId && { sessionId }),
+      ...(retryAfterS && { retryAfterS }),
+    });
   }
 }
 

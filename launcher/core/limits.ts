@@ -75,7 +75,19 @@ export const LIMITS = {
   // event streams
   eventsPage: 500,
   sseKeepAliveMs: 15_000,
-  sseStreams: 200,
+  /** Answers that stay open: events, logs, downloads, terminals. */
+  streams: 400,
+  streamsPerOwner: 100,
+
+  // rates, for each launcher process
+  /** Of one owner. A busy page or a script of one person stays far below. */
+  requestsPerSecond: 200,
+  requestBurst: 5000,
+  /** Of requests without a valid token: for each remote address, and for each token that is shown. */
+  authFailuresPerSecond: 1,
+  authFailureBurst: 30,
+  /** Owners, addresses and tokens that a rate is remembered of. */
+  rateKeys: 10_000,
 } as const;
 
 export type Limits = { readonly [K in keyof typeof LIMITS]: number };

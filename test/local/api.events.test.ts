@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SessionEvent } from '../../launcher/contract/records.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
-import { ApiBench, codeOf, until } from '../support/api-bench.ts';
+import { ApiBench, until } from '../support/api-bench.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 
 let database: Database;
@@ -9,7 +9,7 @@ let bench: ApiBench;
 let token: string;
 beforeAll(async () => {
   database = await openDatabase();
-  bench = await ApiBench.open(database, { limits: { eventsPage: 3, sseKeepAliveMs: 50, sseStreams: 3 } });
+  bench = await ApiBench.open(database, { limits: { eventsPage: 3, sseKeepAliveMs: 50, streamsPerOwner: 3 } });
   token = await bench.token('dev');
 });
 afterAll(async () => {
@@ -84,7 +84,8 @@ describe('events', () => {
     const session = await bench.up(token, 'silent');
     const streams = [await open(session.id), await open(session.id), await open(session.id)];
     await until(() => streams[0]?.text().includes(': keep-alive'), 'a comment comes');
-    expect(codeOf(await bench.ask('GET', `/sessions/${session.id}/events`, { token }))).toBe('rate_limited');
+    const refused = await bench.ask('GET', `/sessions/${session.id}/events`, { token });
+    expect(refused.body).toMatchObject({ code: 'rate_limited', detail: 'you have 3 streams open, which is the most', retryAfterS: 1 });
     for (const stream of streams) await stream.leave();
     const again = await open(session.id);
     await again.leave();

@@ -40,6 +40,8 @@ export interface Ask {
   headers?: Record<string, string>;
   key?: string;
   signal?: AbortSignal;
+  /** Address that it comes from. */
+  remote?: string;
 }
 
 /** The real API over the real store and the real controllers; only the machines behind them are fake. */
@@ -152,7 +154,7 @@ export class ApiBench {
     if (json !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
     const body = ask.raw ?? json;
     const init = { method, headers, ...(body !== undefined && { body, duplex: 'half' }), ...(ask.signal && { signal: ask.signal }) };
-    const response = await app.request(`http://localhost${path}`, init as RequestInit);
+    const response = await app.request(`http://localhost${path}`, init as RequestInit, { remote: ask.remote });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? JSON.parse(text) : undefined };
