@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { BOX_PATHS } from '../launcher/contract/box.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import { decodeJson, type ExecStart, execStartSchema, FRAME, type Frame } from '../launcher/contract/exec-frames.ts';
+import { LOOK_IN_BOX } from './errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { resolveInBox } from './paths.ts';
@@ -95,7 +96,7 @@ function planOf(deps: ExecDeps, frame: Frame): ExecPlan {
   const { config } = deps.sessions;
   const cwd = resolveInBox(config.paths.workspace, start.cwd ?? BOX_PATHS.src);
   if (!statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new DevctlError('not_found', `there is no folder ${start.cwd ?? BOX_PATHS.src} in the box`);
+    throw new DevctlError('not_found', `there is no folder ${start.cwd ?? BOX_PATHS.src} in the box`, { hint: LOOK_IN_BOX });
   }
   const env = { ...config.env, ...start.env };
   if (start.tty) env['TERM'] = start.env['TERM'] ?? start.tty.term;

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono';
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import { OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
 import { openUpload, readJson } from './body.ts';
@@ -68,7 +68,7 @@ function build(deps: ApiDeps, options: Options): App {
   for (const [path, allowed] of methods) app.all(path, (c) => respond(deps, options, c, 'other', async () => otherMethod(c, allowed)));
   app.notFound((c) =>
     respond(deps, options, c, 'unknown', async () => {
-      throw new DevctlError('not_found', 'there is no such path');
+      throw notFound('path', 'there is no such path');
     }),
   );
   return app;

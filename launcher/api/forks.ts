@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import type { SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { assertSaved } from '../core/admission.ts';
@@ -171,7 +171,7 @@ async function holdOn(deps: ApiDeps, workspace: WorkspaceRecord): Promise<void> 
 async function notForkable(deps: ApiDeps, owner: string, snapshot: SnapshotRef): Promise<DevctlError> {
   const record = await deps.store.getSnapshot(owner, snapshot);
   if (record?.state === 'pending') return new DevctlError('in_use', `${snapshot.id} is still being made: repeat when it is done`);
-  return new DevctlError('not_found', `there is no snapshot ${snapshot.id} to fork`);
+  return notFound('snapshot', `there is no snapshot ${snapshot.id} to fork`);
 }
 
 /** `shop-f1`, `shop-f2` …; a long name is cut so that the number fits. */

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { idempotencyKeySchema } from '../contract/api.ts';
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import { invalid, invalidRequest } from './problems.ts';
 
 /**
@@ -26,7 +26,7 @@ export function assertHost(request: Request, allowedHosts: readonly string[]): v
 export function assertPlainPath(url: string): void {
   const start = url.indexOf('/', url.indexOf('://') + 3);
   const path = url.slice(start).split(/[?#]/, 1)[0] ?? '';
-  if (/[%\\]|\/\/|[^\x21-\x7e]/.test(path)) throw new DevctlError('not_found', 'there is no such path');
+  if (/[%\\]|\/\/|[^\x21-\x7e]/.test(path)) throw notFound('path', 'there is no such path');
 }
 
 /** @throws DevctlError invalid_request */

@@ -1,5 +1,5 @@
 import type { Workspace } from '../contract/api.ts';
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord, SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
 import { workspaceView } from '../core/views.ts';
 import type { SessionKey } from '../ports/store.ts';
@@ -11,7 +11,7 @@ export const keyOf = (call: UserCall, id: string): SessionKey => ({ owner: call.
 /** The session of the caller. Unknown and foreign ids are the same. @throws DevctlError not_found */
 export async function readSession(call: UserCall, id: string): Promise<SessionRecord> {
   const session = await call.deps.store.getSession(keyOf(call, id));
-  if (session === null) throw new DevctlError('not_found', `there is no session ${id}`);
+  if (session === null) throw notFound('session', `there is no session ${id}`);
   call.note({ sessionId: id, workspace: session.workspace });
   return session;
 }
@@ -22,7 +22,7 @@ export async function workspaceOf(deps: ApiDeps, session: SessionRecord): Promis
   return workspace?.id === session.workspaceId ? workspace : null;
 }
 
-export const noWorkspace = (name: string): DevctlError => new DevctlError('not_found', `there is no workspace ${name}`);
+export const noWorkspace = (name: string): DevctlError => notFound('workspace', `there is no workspace ${name}`);
 
 /** The workspace of the caller; one that is being deleted is gone. @throws DevctlError not_found */
 export async function readWorkspace(call: UserCall, name: string): Promise<WorkspaceRecord> {

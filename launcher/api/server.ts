@@ -7,6 +7,7 @@ import type { Hono } from 'hono';
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
 import { DevctlError } from '../contract/errors.ts';
 import { FRAME_PAYLOAD_MAX_BYTES } from '../contract/exec-frames.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Bindings } from './app.ts';
 import type { ApiDeps } from './deps.ts';
@@ -73,7 +74,7 @@ function allowHosts(allowed: string[], name: string, port: number): void {
 function notListening(error: NodeJS.ErrnoException, where: string): DevctlError {
   if (error.code === 'EADDRINUSE')
     return new DevctlError('conflict', `${where} is in use`, { hint: 'choose another port, or end what listens there', cause: error });
-  return new DevctlError('invalid_request', `cannot listen on ${where}: ${error.message}`, {
+  return new DevctlError('invalid_request', `cannot listen on ${where}: ${reasonOf(error)}`, {
     hint: 'choose another address',
     cause: error,
   });

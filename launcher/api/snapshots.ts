@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import type { SnapshotRecord } from '../contract/records.ts';
 import { askCheckpoint } from '../core/admission.ts';
@@ -77,7 +77,7 @@ export async function deleteSnapshot(call: Call<'deleteSnapshot'>): Promise<Json
   const ref = { workspaceId: workspace.id, id: params.snapshot };
   const snapshot = await deps.store.getSnapshot(caller.owner, ref);
   if (snapshot === null || snapshot.state === 'deleting')
-    throw new DevctlError('not_found', `workspace ${workspace.name} has no snapshot ${params.snapshot}`);
+    throw notFound('snapshot', `workspace ${workspace.name} has no snapshot ${params.snapshot}`);
   if (workspace.head?.id === snapshot.id && workspace.head.workspaceId === workspace.id)
     throw new DevctlError('in_use', `${snapshot.id} is the head of workspace ${workspace.name}`);
   if (snapshot.state === 'pending') throw new DevctlError('in_use', `${snapshot.id} is being made`);

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import type { Scope, TokenRecord } from '../contract/records.ts';
 import { makeUserToken, parseBoxToken, parseUserToken, type UserToken } from '../contract/tokens.ts';
@@ -159,7 +159,7 @@ export const revokeToken =
   async ({ deps, caller, params }: Call<'revokeToken'>): Promise<JsonReply<undefined>> => {
     const known = await deps.store.revokeToken(caller.owner, params.id, deps.clock.now());
     cache.drop(caller.owner, params.id);
-    if (!known) throw new DevctlError('not_found', `there is no token ${params.id}`);
+    if (!known) throw notFound('token', `there is no token ${params.id}`);
     return { body: undefined };
   };
 

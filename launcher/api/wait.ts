@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import type { SessionKey } from '../ports/store.ts';
@@ -59,7 +59,7 @@ export async function waitForSession<T>(
   try {
     for (;;) {
       const session = await deps.store.getSession(key);
-      if (session === null) throw new DevctlError('not_found', `there is no session ${key.id}`);
+      if (session === null) throw notFound('session', `there is no session ${key.id}`);
       const found = await look(session);
       if (found !== undefined) return found;
       if (signal.aborted) {

@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import type WebSocket from 'ws';
-import { DevctlError } from '../contract/errors.ts';
 import { type BaseUrl, currentUrl } from './http.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { errorOfAnswer, errorOfConnection } from './problems.ts';
@@ -71,7 +70,7 @@ function opened(socket: WebSocket, address: string, signal: AbortSignal | undefi
         settle(() => reject(errorOfAnswer(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8'), id)));
         request.destroy();
       });
-      response.once('error', (error) => settle(() => reject(new DevctlError('unavailable', error.message))));
+      response.once('error', (error) => settle(() => reject(errorOfConnection(error, address))));
     });
   });
 }

@@ -1,4 +1,5 @@
 import { DevctlError, ERRORS, type ErrorCode, type Problem } from '../contract/errors.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 
 /** An error that the launcher answered with: it knows under which request id the launcher's log has it. */
 export class RemoteError extends DevctlError {
@@ -67,7 +68,7 @@ export function errorOfAnswer(status: number, body: string, requestId: string | 
 }
 
 /** `code` of a system error such as ECONNREFUSED. */
-export const systemCode = (error: unknown): string | undefined =>
+const systemCode = (error: unknown): string | undefined =>
   isRecord(error) && typeof error['code'] === 'string' ? error['code'] : undefined;
 
 /** A failed connection in words that say what to do about it. */
@@ -86,7 +87,7 @@ export function errorOfConnection(error: unknown, address: string): DevctlError 
       case 'EPIPE':
         return `the connection to ${address} was cut`;
       default:
-        return `${address} cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
+        return `${address} cannot be reached: ${reasonOf(error)}`;
     }
   })();
   const hint =

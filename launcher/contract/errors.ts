@@ -61,7 +61,7 @@ export const ERRORS = {
     retryable: false,
     exit: 3,
     title: 'There is no such thing',
-    hint: 'see devctl ls --all',
+    hint: 'check the name or id',
   },
   method_not_allowed: {
     status: 405,
@@ -339,6 +339,20 @@ export class DevctlError extends Error {
     });
   }
 }
+
+/** Where each kind of thing is listed, for whoever asked for one that is not there. */
+const LISTS = {
+  workspace: 'see devctl workspace ls',
+  session: 'see devctl ls --all',
+  snapshot: 'see devctl snapshots',
+  hold: 'see devctl hold',
+  token: 'see devctl token ls',
+  path: 'see /docs for the paths of this launcher',
+} as const;
+
+/** `not_found` with the place to look for the right name. */
+export const notFound = (kind: keyof typeof LISTS, detail: string): DevctlError =>
+  new DevctlError('not_found', detail, { hint: LISTS[kind] });
 
 export const isDevctlError = (error: unknown, code?: ErrorCode): error is DevctlError =>
   error instanceof DevctlError && (code === undefined || error.code === code);

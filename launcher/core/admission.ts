@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import type { Receipt } from '../contract/receipt.ts';
 import type { Evidence, Hold, Lease, SessionRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
@@ -71,7 +71,7 @@ export function addHold(session: SessionRecord, hold: Hold, nowMs: number, limit
 /** @throws DevctlError not_found */
 export function removeHold(session: SessionRecord, name: string, nowMs: number, limits: Limits): Change {
   const holds = session.lease.holds.filter((hold) => hold.name !== name);
-  if (holds.length === session.lease.holds.length) throw new DevctlError('not_found', `session ${session.id} has no hold ${name}`);
+  if (holds.length === session.lease.holds.length) throw notFound('hold', `session ${session.id} has no hold ${name}`);
   const lease = { ...session.lease, holds };
   return {
     patch: { lease, ...(session.phase === 'ready' && { dueAt: dueAfter(session, { lease }, nowMs, limits) }) },
@@ -168,7 +168,7 @@ export function epochToGiveUp(workspace: WorkspaceRecord, damage: string | null,
  * @throws DevctlError not_found (it is already), workspace_in_use, unsaved_work
  */
 export function markDeleted(workspace: WorkspaceRecord, receipt: Receipt | null, force: boolean): WorkspaceRecord {
-  if (workspace.deleting) throw new DevctlError('not_found', `there is no workspace ${workspace.name}`);
+  if (workspace.deleting) throw notFound('workspace', `there is no workspace ${workspace.name}`);
   assertFree(workspace);
   const lost = force ? [] : unsavedWork(workspace, receipt);
   if (lost.length > 0) throw new DevctlError('unsaved_work', `workspace ${workspace.name}: ${lost.join('; ')}`);

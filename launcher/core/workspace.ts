@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import type { Retention, SnapshotRecord, Source, WorkspaceRecord } from '../contract/records.ts';
 import { LIMITS } from './limits.ts';
 
@@ -28,7 +28,7 @@ export function newWorkspace(input: { owner: string; name: string; id: string; s
  */
 export function claimFor(workspace: WorkspaceRecord, sessionId: string, generation: number): WorkspaceRecord | null {
   const { claim, volume, name } = workspace;
-  if (workspace.deleting) throw new DevctlError('not_found', `workspace ${name} is being deleted`);
+  if (workspace.deleting) throw notFound('workspace', `workspace ${name} is being deleted`);
   if (workspace.quarantined !== null)
     throw new DevctlError('workspace_quarantined', `workspace ${name}: ${workspace.quarantined}`, {
       ...(workspace.head === null && { hint: `it has no snapshot to go back to: devctl workspace delete ${name} --force removes it` }),

@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord } from '../contract/records.ts';
 import { LIMITS } from '../core/limits.ts';
 import { applyChange, type Change, outboxIsFull } from '../core/session.ts';
@@ -48,7 +48,7 @@ export async function changeSession(
 ): Promise<SessionRecord> {
   for (let attempt = 0; attempt < LIMITS.casAttempts; attempt += 1) {
     const session: SessionRecord | null = attempt === 0 && known !== null ? known : await deps.store.getSession(key);
-    if (session === null) throw new DevctlError('not_found', `there is no session ${key.id}`);
+    if (session === null) throw notFound('session', `there is no session ${key.id}`);
     const change = decide(session);
     if (change === null) return session;
     const saved = await commitSession(deps, session, change);

@@ -1,4 +1,4 @@
-import { DevctlError } from '../contract/errors.ts';
+import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { LIMITS } from '../core/limits.ts';
 import { afterHeadMove, claimFor, releaseFor } from '../core/workspace.ts';
@@ -16,7 +16,7 @@ export async function changeWorkspace(
 ): Promise<WorkspaceRecord> {
   for (let attempt = 0; attempt < LIMITS.casAttempts; attempt += 1) {
     const workspace = await deps.store.getWorkspace(owner, name);
-    if (workspace === null) throw new DevctlError('not_found', `there is no workspace ${name}`);
+    if (workspace === null) throw notFound('workspace', `there is no workspace ${name}`);
     const next = decide(workspace);
     if (next === null) return workspace;
     const saved = await deps.store.saveWorkspace(next);
@@ -32,7 +32,7 @@ export function changeWorkspaceOf(
   decide: (workspace: WorkspaceRecord) => WorkspaceRecord | null,
 ): Promise<WorkspaceRecord> {
   return changeWorkspace(deps, session.owner, session.workspace, (workspace) => {
-    if (workspace.id !== session.workspaceId) throw new DevctlError('not_found', `workspace ${session.workspace} was deleted`);
+    if (workspace.id !== session.workspaceId) throw notFound('workspace', `workspace ${session.workspace} was deleted`);
     return decide(workspace);
   });
 }

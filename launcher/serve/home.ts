@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 
 /** Everything that the launcher keeps on this machine, under one folder of mode 0700. */
 export interface Home {
@@ -33,7 +34,7 @@ export function openHome(dir: string): Home {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOSPC') throw new DevctlError('disk_full', `no space for the state folder ${dir}`, { cause: error });
-    throw new DevctlError('invalid_request', `the state folder ${dir} cannot be used (${code})`, {
+    throw new DevctlError('invalid_request', `the state folder ${dir} cannot be used: ${reasonOf(error)}`, {
       hint: 'give another folder in DEVCTL_HOME',
       cause: error,
     });

@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AGENT_ROUTES, EXEC_UPGRADE } from '../../contract/agent-config.ts';
 import { DevctlError, problemSchema } from '../../contract/errors.ts';
+import { reasonOf } from '../../contract/system-errors.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { connectToBox } from './sockets.ts';
 
@@ -28,7 +29,7 @@ export async function callAgent(socketPath: string, call: AgentCall): Promise<In
   const socket = await connectToBox(socketPath);
   let abandon = () => {};
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${error.message}`, { cause: error }));
+    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
     const json = typeof call.body === 'string';
     const outgoing = request(
       {
@@ -73,7 +74,7 @@ async function readText(answer: IncomingMessage): Promise<string> {
       chunks.push(chunk);
     }
   } catch (error) {
-    throw new ComputeError('unreachable', `the agent of the box: ${(error as Error).message}`, { cause: error });
+    throw new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error });
   }
   return Buffer.concat(chunks).toString();
 }
@@ -82,7 +83,7 @@ async function readText(answer: IncomingMessage): Promise<string> {
 export async function openExec(socketPath: string, timeoutMs: number): Promise<Duplex> {
   const socket = await connectToBox(socketPath);
   return new Promise((resolve, reject) => {
-    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${error.message}`, { cause: error }));
+    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
     const outgoing = request({
       createConnection: () => socket,
       path: AGENT_ROUTES.exec,

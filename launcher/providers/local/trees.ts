@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants, copyFileSync, existsSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../../contract/system-errors.ts';
 import type { Random } from '../../ports/clock.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { findTool } from './isolation.ts';
@@ -195,7 +196,7 @@ export class Trees {
       child.stderr.on('data', (chunk: Buffer) => {
         if (errors.length < ERROR_MAX_BYTES) errors += chunk;
       });
-      child.on('error', (error) => reject(new ComputeError('transient', `${tool}: ${error.message}`, { cause: error })));
+      child.on('error', (error) => reject(new ComputeError('transient', `${tool} cannot be run: ${reasonOf(error)}`, { cause: error })));
       child.on('close', (code, signal) => {
         if (code === 0) resolve(output);
         else if (/No space left on device|Disk quota exceeded/.test(errors))

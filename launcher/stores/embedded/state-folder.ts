@@ -1,5 +1,6 @@
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasonOf } from '../../contract/system-errors.ts';
 
 /** Number of the format in which this version writes the folder. Raise it when an older launcher could not read what is written. */
 const FORMAT = 1;
@@ -72,7 +73,7 @@ export async function prepareStateFolder(dir: string): Promise<void> {
     }
   } catch (error) {
     if (error instanceof StateFolderVersionError) throw error;
-    throw new StateFolderUnusableError(dir, error instanceof Error ? error.message : String(error), { cause: error });
+    throw new StateFolderUnusableError(dir, reasonOf(error), { cause: error });
   }
 }
 
@@ -80,5 +81,5 @@ export async function prepareStateFolder(dir: string): Promise<void> {
 export function openFailure(dir: string, error: unknown): StateFolderInUseError | StateFolderUnusableError {
   const cause = (error as { cause?: unknown } | null)?.cause ?? error;
   if (codeOf(cause) === 'LEVEL_LOCKED') return new StateFolderInUseError(dir, { cause });
-  return new StateFolderUnusableError(dir, cause instanceof Error ? cause.message : String(cause), { cause });
+  return new StateFolderUnusableError(dir, reasonOf(cause), { cause });
 }

@@ -188,7 +188,7 @@ describe('errors', () => {
 
   it('show what is wrong and what to do, on lines that nothing can forge', () => {
     expect(errorLines(new DevctlError('not_found', 'no \u001b[31mshop\nerror: forged'), look, false)).toBe(
-      'error: no shop error: forged\n  see devctl ls --all\n',
+      'error: no shop error: forged\n  check the name or id\n',
     );
     const issues = [{ field: 'idleTtl', message: 'has no unit', got: '5' }];
     expect(errorLines(new DevctlError('invalid_request', 'not valid', { issues }), look, false)).toBe(
