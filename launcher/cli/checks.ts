@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Check } from '../contract/api.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 import { formatBytes } from '../contract/units.ts';
 import { hasState } from './embedded.ts';
 import type { Home } from './home.ts';
@@ -112,7 +113,7 @@ export async function portCheck(): Promise<Check> {
   const { createServer } = await import('node:net');
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', (error) => resolve(bad('loopback port', 'error', error.message, 'allow programs to listen on 127.0.0.1')));
+    server.once('error', (error) => resolve(bad('loopback port', 'error', reasonOf(error), 'allow programs to listen on 127.0.0.1')));
     server.listen(0, '127.0.0.1', () => server.close(() => resolve(good('loopback port', 'can be opened'))));
   });
 }

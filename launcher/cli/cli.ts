@@ -154,10 +154,16 @@ export class Cli {
     const { createInterface } = await import('node:readline/promises');
     const reader = createInterface({ input: stdin, output: stderr });
     try {
-      return /^y(?:es)?$/i.test((await reader.question(`${question} [y/N] `)).trim());
+      if (/^y(?:es)?$/i.test((await reader.question(`${question} [y/N] `)).trim())) return true;
+    } catch (error) {
+      // Ctrl-C and Ctrl-D are a no.
+      if ((error as NodeJS.ErrnoException).code !== 'ABORT_ERR') throw error;
+      stderr.write('\n');
     } finally {
       reader.close();
     }
+    this.say('nothing was done');
+    return false;
   }
 
   close(): void {

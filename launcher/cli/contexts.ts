@@ -1,4 +1,6 @@
-import { type Home, readIfThere, readJson, writeWhole } from './home.ts';
+import { readFileSync } from 'node:fs';
+import { reasonOf } from '../contract/system-errors.ts';
+import { type Home, readJson, writeWhole } from './home.ts';
 import { nearest } from './nearest.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -57,8 +59,27 @@ export function checkAddress(text: string, name: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-export function readTokenFile(path: string): string {
-  const token = readIfThere(path)?.trim();
-  if (!token) throw new UsageError(`there is no token in ${path}`, 'write one into it, or give it in DEVCTL_TOKEN');
+/** A token without the space and line end around it. @throws UsageError when it cannot be sent */
+export function checkToken(text: string, name: string): string {
+  const token = text.trim();
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new UsageError(`${name} is not a token: it has ${/\s/.test(token) ? 'spaces or lines' : 'characters'} that no token has`, ADVICE);
   return token;
+}
+
+const ADVICE = 'a token is one word that begins with dvt_: make one with devctl token create';
+
+/** @throws UsageError when there is none in the file */
+export function readTokenFile(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `the token file ${path} cannot be read: ${reasonOf(error)}`,
+      'give the token in DEVCTL_TOKEN, or another --token-file',
+    );
+  }
+  if (text.trim() === '') throw new UsageError(`there is no token in ${path}`, 'write one into it, or give it in DEVCTL_TOKEN');
+  return checkToken(text, path);
 }

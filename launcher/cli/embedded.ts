@@ -3,7 +3,7 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, realpathSync } fr
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevctlError, type Problem } from '../contract/errors.ts';
-import { type Home, makeFolder, readIfThere } from './home.ts';
+import { type Home, inState, makeFolder, readIfThere } from './home.ts';
 import { findLauncher, type RunningLauncher, stopLauncher } from './launcher-process.ts';
 import type { Env } from './parse.ts';
 import { VERSION } from './version.ts';
@@ -52,7 +52,7 @@ export async function ensureLauncher(home: Home, options: StartOptions): Promise
 async function startLauncher(home: Home, options: StartOptions): Promise<{ launcher: RunningLauncher; started: boolean }> {
   makeFolder(home.logDir);
   const errorsPath = join(home.logDir, 'launcher.stderr.log');
-  const errors = openSync(errorsPath, 'a+', 0o600);
+  const errors = inState(`${errorsPath} cannot be written`, () => openSync(errorsPath, 'a+', 0o600));
   const from = fstatSync(errors).size;
   const args = ['serve', '--home', home.dir, '--port', '0', '--host', '127.0.0.1', '--provider', 'local'];
   args.push('--isolation', options.isolation ?? 'auto', ...options.readOnlyPaths.flatMap((path) => ['--read-only-path', resolve(path)]));

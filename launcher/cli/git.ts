@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { DevctlError } from '../contract/errors.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 import { CLI_LIMITS } from './limits.ts';
 
 const run = promisify(execFile);
+
+type GitError = Error & { code?: string | number; killed?: boolean; stderr?: Buffer };
 
 /**
  * Runs git for reading. The folder's own settings must not make it run anything, and a folder that belongs to somebody else
@@ -32,14 +35,18 @@ export async function git(folder: string, args: readonly string[]): Promise<Buff
     });
     return stdout;
   } catch (error) {
-    throw gitFailure(folder, error as Error & { code?: string | number; stderr?: Buffer });
+    throw gitFailure(folder, error as GitError);
   }
 }
 
-function gitFailure(folder: string, error: Error & { code?: string | number; stderr?: Buffer }): DevctlError {
+function gitFailure(folder: string, error: GitError): DevctlError {
   if (error.code === 'ENOENT')
     return new DevctlError('source_unavailable', 'git is not installed here', { hint: 'install git, or see devctl doctor' });
-  const said = error.stderr?.toString('utf8').trim().split('\n').at(-1) || error.message;
+  if (error.killed)
+    return new DevctlError('timeout', `git has not read ${folder} in ${CLI_LIMITS.gitMs / 1000} s`, {
+      hint: 'see how long git status takes there; nothing was uploaded',
+    });
+  const said = error.stderr?.toString('utf8').trim().split('\n').at(-1) || reasonOf(error);
   return new DevctlError('source_unavailable', `git cannot read ${folder}: ${said}`, {
     hint: 'see what git status says there; nothing was uploaded',
     cause: error,

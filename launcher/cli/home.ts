@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, sta
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 import type { Env } from './parse.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -39,15 +40,34 @@ export function tilde(path: string, env: Env): string {
   return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
-/** The text of a file; null when it is not there. */
-export function readIfThere(path: string): string | null {
+/**
+ * Does something with a file of the state folder. A system error says `what`, why, and what to do.
+ * @throws DevctlError disk_full, invalid_request
+ */
+export function inState<T>(what: string, work: () => T): T {
   try {
-    return readFileSync(path, 'utf8');
+    return work();
   } catch (error) {
+    if (error instanceof DevctlError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw error;
+    throw new DevctlError(code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'invalid_request', `${what}: ${reasonOf(error)}`, {
+      hint: 'give a folder of yours in DEVCTL_HOME',
+      cause: error,
+    });
   }
+}
+
+/** The text of a file of ours; null when it is not there. */
+export function readIfThere(path: string): string | null {
+  return inState(`${path} cannot be read`, () => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+      throw error;
+    }
+  });
 }
 
 /** JSON of a file of ours; null when it is missing or damaged: everything kept this way can be made again. */
@@ -66,20 +86,18 @@ export function readJson(path: string): unknown {
  * recursive call of Node never comes back.
  */
 export function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && !existsSync(dirname(path))) {
-      makeFolder(dirname(path));
-      makeFolder(path);
-    } else if (code !== 'EEXIST' || !statSync(path).isDirectory()) {
-      throw new DevctlError(code === 'ENOSPC' ? 'disk_full' : 'invalid_request', `the state folder ${path} cannot be made (${code})`, {
-        hint: 'give another folder in DEVCTL_HOME',
-        cause: error,
-      });
+  inState(`the state folder ${path} cannot be made`, () => {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' && !existsSync(dirname(path))) {
+        makeFolder(dirname(path));
+        makeFolder(path);
+      } else if (code !== 'EEXIST') throw error;
+      else if (!statSync(path).isDirectory()) throw new Error('a file of that name is there', { cause: error });
     }
-  }
+  });
 }
 
 /** Replaces a file in one step, for its owner only. */
@@ -87,9 +105,11 @@ export function writeWhole(path: string, text: string): void {
   makeFolder(dirname(path));
   const next = `${path}.${process.pid}.new`;
   try {
-    writeFileSync(next, text, { mode: 0o600, flag: 'w' });
-    chmodSync(next, 0o600);
-    renameSync(next, path);
+    inState(`${path} cannot be written`, () => {
+      writeFileSync(next, text, { mode: 0o600, flag: 'w' });
+      chmodSync(next, 0o600);
+      renameSync(next, path);
+    });
   } catch (error) {
     rmSync(next, { force: true });
     throw error;

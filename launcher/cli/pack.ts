@@ -20,7 +20,9 @@ function written(tar: Pack, header: Parameters<Pack['entry']>[0], content: Buffe
 
 /** A file that is read piece by piece: exactly as many bytes as its header says. */
 async function writeLarge(tar: Pack, header: Parameters<Pack['entry']>[0], item: Item & { path: string }): Promise<void> {
-  const file = await open(item.path, 'r');
+  const file = await open(item.path, 'r').catch((cause: unknown) => {
+    throw changed(item, cause);
+  });
   try {
     let failed: Error | null = null;
     let finish: () => void = () => undefined;

@@ -105,16 +105,17 @@ class WordReader {
       return spec.negatable ? [spec.long, `no-${spec.long}`] : [spec.long];
     });
     const near = nearest(name, names);
-    throw new UsageError(
-      `devctl ${this.#verb.name} has no flag --${name}`,
-      near ? `did you mean --${near}?` : `see devctl ${this.#verb.name} --help`,
-    );
+    throw new UsageError(`devctl ${this.#verb.name} has no flag --${name}`, near ? `did you mean --${near}?` : this.#helpfully());
+  }
+
+  #helpfully(): string {
+    return `see devctl ${this.#verb.name} --help${this.#verb.command ? '; what the command itself takes comes after --' : ''}`;
   }
 
   #shorts(word: string): void {
     for (let i = 1; i < word.length; i += 1) {
       const key = flagsOf(this.#verb).find((candidate) => (FLAGS[candidate] as FlagSpec).short === word[i]);
-      if (!key) throw new UsageError(`devctl ${this.#verb.name} has no flag -${word[i]}`, `see devctl ${this.#verb.name} --help`);
+      if (!key) throw new UsageError(`devctl ${this.#verb.name} has no flag -${word[i]}`, this.#helpfully());
       const spec: FlagSpec = FLAGS[key];
       if (spec.kind === 'switch') {
         this.#set(key, spec, `-${word[i]}`, undefined);
@@ -183,7 +184,11 @@ export function findVerb(verbs: readonly Verb[], words: readonly string[]): { ve
       name,
       verbs.filter((candidate) => !candidate.hidden).map((candidate) => candidate.name.split(' ').at(-1) as string),
     );
-    throw new UsageError(`there is no verb ${JSON.stringify(name)}`, near ? `did you mean ${near}?` : 'see devctl help');
+    const group = verbs[0]?.name.split(' ').slice(0, -1).join(' ');
+    throw new UsageError(
+      `there is no verb ${JSON.stringify(name)}${group ? ` in devctl ${group}` : ''}`,
+      near ? `did you mean ${near}?` : `see devctl ${group ? `${group} --help` : 'help'}`,
+    );
   }
   const next = words[1];
   if (verb.verbs && next !== undefined && !next.startsWith('-')) return findVerb(verb.verbs, words.slice(1));

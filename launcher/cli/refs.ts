@@ -1,4 +1,4 @@
-import type { Client, Session } from '../client/client.ts';
+import type { Client, Session, Workspace } from '../client/client.ts';
 import { DevctlError, isDevctlError } from '../contract/errors.ts';
 import type { Cli } from './cli.ts';
 import { workspaceAround } from './folders.ts';
@@ -44,12 +44,7 @@ export async function findSession(cli: Cli, client: Client, given: string | unde
 export async function needSession(cli: Cli, client: Client, given: string | undefined): Promise<Session> {
   const session = await findSession(cli, client, given);
   if (session) return session;
-  const name = workspaceName(cli, given);
-  try {
-    await client.call('getWorkspace', { params: { name } });
-  } catch (error) {
-    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, name) : error;
-  }
+  const { name } = await needWorkspace(client, workspaceName(cli, given));
   throw new DevctlError('not_found', `workspace ${name} has no live session`, {
     hint: `start one with devctl up ${given === undefined ? '' : name}`.trim(),
   });
@@ -62,6 +57,31 @@ export async function latestSession(cli: Cli, client: Client, given: string | un
   const name = workspaceName(cli, given);
   const { items } = await client.call('listSessions', { query: { workspace: name, all: 'true', limit: 1 } });
   return items[0] ?? needSession(cli, client, given);
+}
+
+/** A workspace; null when there is none of that name. */
+export async function findWorkspace(client: Client, name: string): Promise<Workspace | null> {
+  try {
+    return await client.call('getWorkspace', { params: { name } });
+  } catch (error) {
+    if (isDevctlError(error, 'not_found')) return null;
+    throw error;
+  }
+}
+
+/** @throws DevctlError not_found, with the name that was most likely meant */
+export async function needWorkspace(client: Client, name: string): Promise<Workspace> {
+  return (await findWorkspace(client, name)) ?? Promise.reject(await unknownWorkspace(client, name));
+}
+
+/** Does something with a workspace. That there is none of that name is told with the name that was most likely meant. */
+export async function withWorkspace<T>(client: Client, name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isDevctlError(error, 'not_found')) await needWorkspace(client, name);
+    throw error;
+  }
 }
 
 export async function unknownWorkspace(client: Client, name: string): Promise<DevctlError> {

@@ -1,5 +1,6 @@
 import { RemoteError } from '../client/problems.ts';
 import { DevctlError, ERRORS } from '../contract/errors.ts';
+import { reasonOf, systemReason } from '../contract/system-errors.ts';
 import type { Form, Paint } from './output.ts';
 import { plainLines, plainText } from './text.ts';
 import { UsageError } from './usage-error.ts';
@@ -20,6 +21,12 @@ export function exitCode(error: unknown): number {
   if (error instanceof UsageError) return 2;
   if (error instanceof DevctlError) return ERRORS[error.code].exit;
   return 1;
+}
+
+/** An error that nobody has thrown on purpose. One of the system names its path. */
+function unforeseen(error: unknown): string {
+  const path = systemReason(error) === null ? undefined : (error as NodeJS.ErrnoException).path;
+  return path === undefined ? reasonOf(error) : `${path}: ${reasonOf(error)}`;
 }
 
 /** The error as lines for a person: what is wrong, then what to do. */
@@ -46,9 +53,10 @@ export function errorLines(error: unknown, look: Paint, debug: boolean): string 
     if (error instanceof RemoteError && error.requestId && error.problem.status >= 500)
       lines.push(`  request ${plainText(error.requestId)}`);
   } else {
-    lines.push(head(error instanceof Error ? error.message : String(error)));
+    lines.push(head(unforeseen(error)));
     if (debug && error instanceof Error && error.stack) lines.push(error.stack);
-    else lines.push('  this is a fault of devctl: see devctl support-bundle');
+    else if (systemReason(error) !== null) lines.push('  devctl doctor looks at this machine');
+    else lines.push('  this is a fault of devctl: devctl support-bundle makes an archive for a report');
   }
   return `${lines.join('\n')}\n`;
 }
@@ -57,12 +65,7 @@ export function errorLines(error: unknown, look: Paint, debug: boolean): string 
 function errorDocument(error: unknown): unknown {
   if (error instanceof RemoteError) return error.problem;
   if (error instanceof DevctlError) return error.toProblem();
-  const detail =
-    error instanceof UsageError
-      ? [error.message, error.advice].filter(Boolean).join(': ')
-      : error instanceof Error
-        ? error.message
-        : String(error);
+  const detail = error instanceof UsageError ? [error.message, error.advice].filter(Boolean).join(': ') : unforeseen(error);
   return new DevctlError(error instanceof UsageError ? 'invalid_request' : 'internal', detail).toProblem();
 }
 

@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+import { reasonOf } from '../contract/system-errors.ts';
 import { Cli, type Surroundings } from './cli.ts';
 import type { FlagValues } from './flags.ts';
 import { type Form, paint, wantsColor } from './output.ts';
@@ -81,10 +83,21 @@ export async function runIn(words: readonly string[], surroundings: Surroundings
   }
 }
 
+/** @throws UsageError when the shell stands in a folder that was removed */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new UsageError('the folder that you are in does not exist any more', 'change to another one with cd, and run it again');
+  }
+}
+
 /** A reader that has gone (`devctl ls | head -1`) is no error. */
 function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
+    if (error.code === 'EPIPE') process.exit(0);
+    writeSync(2, `error: standard output cannot be written: ${reasonOf(error)}\n`);
+    process.exit(1);
   });
   process.stderr.on('error', () => undefined);
 }
@@ -92,7 +105,7 @@ function endQuietlyOnBrokenPipe(): void {
 export async function run(words: readonly string[]): Promise<void> {
   endQuietlyOnBrokenPipe();
   const { env, stdin, stdout, stderr } = process;
-  process.exitCode = await runIn(words, { env, stdin, stdout, stderr, cwd: () => process.cwd() });
+  process.exitCode = await runIn(words, { env, stdin, stdout, stderr, cwd: currentFolder });
   const flushed = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write('', () => resolve()));
   await Promise.all([flushed(stdout), flushed(stderr)]);
   process.exit();

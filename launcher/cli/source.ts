@@ -2,11 +2,12 @@ import { statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Client, Workspace } from '../client/client.ts';
-import { DevctlError, isDevctlError } from '../contract/errors.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 import type { Cli } from './cli.ts';
 import { knownFolders, nameOfAddress, nameOfFolder, numbered, workspaceAround, workspaceOf } from './folders.ts';
 import { CLI_LIMITS } from './limits.ts';
-import { isWorkspaceName, unknownWorkspace } from './refs.ts';
+import { findWorkspace, isWorkspaceName, unknownWorkspace } from './refs.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What `up` was pointed at. */
@@ -49,23 +50,17 @@ async function realFolder(folder: string): Promise<string> {
   try {
     path = await realpath(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'does not exist' : code === 'EACCES' ? 'cannot be read' : `cannot be used (${code})`;
-    throw new DevctlError('source_unavailable', `the folder ${folder} ${what}`, {
-      hint: 'give a folder, a git address or the name of a workspace',
-    });
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new DevctlError(
+      'source_unavailable',
+      `the folder ${folder} ${isMissing ? 'does not exist' : `cannot be used: ${reasonOf(error)}`}`,
+      {
+        hint: 'give a folder, a git address or the name of a workspace',
+      },
+    );
   }
   if (!isFolder(path)) throw new DevctlError('source_unavailable', `${folder} is not a folder`, { hint: 'give the folder that it is in' });
   return path;
-}
-
-async function getWorkspace(client: Client, name: string): Promise<Workspace | null> {
-  try {
-    return await client.call('getWorkspace', { params: { name } });
-  } catch (error) {
-    if (isDevctlError(error, 'not_found')) return null;
-    throw error;
-  }
 }
 
 /** The first free name: `shop`, then `shop-2`, …; `mine` says that a taken one is the right one. */
@@ -76,7 +71,7 @@ async function freeName(
 ): Promise<{ name: string; workspace: Workspace | null }> {
   for (let n = 1; n <= CLI_LIMITS.nameTries; n += 1) {
     const name = n === 1 ? wish : numbered(wish, n);
-    const workspace = await getWorkspace(client, name);
+    const workspace = await findWorkspace(client, name);
     if (workspace === null || mine(workspace)) return { name, workspace };
   }
   throw new UsageError(`${wish} and ${CLI_LIMITS.nameTries} names like it are taken`, 'give a name with --name');
@@ -106,7 +101,7 @@ async function planFolder(cli: Cli, client: Client, given: string): Promise<Plan
   await assertProject(cli, folder);
   if (wish !== undefined) {
     const other = knownFolders(cli.home, cli.target.name).find((entry) => entry.name === wish && entry.folder !== folder);
-    const workspace = await getWorkspace(client, wish);
+    const workspace = await findWorkspace(client, wish);
     if (workspace && other)
       throw new UsageError(`workspace ${wish} belongs to ${other.folder}`, `use it with devctl up ${wish}, or give another --name`);
     return { name: wish, source: { kind: 'upload' }, folder, workspace };
@@ -122,7 +117,7 @@ async function planAddress(cli: Cli, client: Client, url: string): Promise<Plan>
   const mine = (workspace: Workspace): boolean => workspace.source.kind === 'git' && workspace.source.from === from;
   const source = { kind: 'git' as const, url, ...(ref !== undefined && { ref }) };
   if (wish !== undefined) {
-    const workspace = await getWorkspace(client, wish);
+    const workspace = await findWorkspace(client, wish);
     if (workspace && !mine(workspace)) throw new UsageError(`workspace ${wish} is not a clone of ${from}`, 'give another --name');
     return { name: wish, source, folder: null, workspace };
   }
@@ -135,7 +130,7 @@ async function planAddress(cli: Cli, client: Client, url: string): Promise<Plan>
 async function planWord(cli: Cli, client: Client, word: string): Promise<Plan> {
   const cwd = cli.surroundings.cwd();
   const folder = resolve(cwd, word);
-  const workspace = isWorkspaceName(word) ? await getWorkspace(client, word) : null;
+  const workspace = isWorkspaceName(word) ? await findWorkspace(client, word) : null;
   if (workspace) {
     if (isFolder(folder) && workspaceOf(cli.home, cli.target.name, await realFolder(folder)) !== word) {
       cli.warn(`${word} is the workspace; for the folder write ./${word}`);

@@ -1,4 +1,4 @@
-import { checkAddress, contextNamed, LOCAL, readContexts, readTokenFile } from './contexts.ts';
+import { checkAddress, checkToken, contextNamed, LOCAL, readContexts, readTokenFile } from './contexts.ts';
 import type { Home } from './home.ts';
 import { findLauncher } from './launcher-process.ts';
 import type { Env } from './parse.ts';
@@ -16,7 +16,7 @@ export function resolveTarget(call: Call, env: Env, home: Home, localToken: () =
   const { flags } = call;
   const words = { url: call.given.has('url'), on: call.given.has('on') };
   if (words.url && words.on) throw new UsageError('--url and --on cannot be given together');
-  const token = env['DEVCTL_TOKEN'] || undefined;
+  const token = env['DEVCTL_TOKEN'] ? checkToken(env['DEVCTL_TOKEN'], 'DEVCTL_TOKEN') : undefined;
   const byUrl = flags.url !== undefined && !words.on;
   if (byUrl) {
     const url = checkAddress(flags.url as string, words.url ? '--url' : 'DEVCTL_URL');

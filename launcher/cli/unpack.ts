@@ -18,6 +18,7 @@ import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { type CopyNotes, readNoteComment } from '../contract/copy-notes.ts';
 import { DevctlError } from '../contract/errors.ts';
+import { reasonOf } from '../contract/system-errors.ts';
 import { CLI_LIMITS } from './limits.ts';
 import { linkStaysWithin } from './links.ts';
 
@@ -81,8 +82,11 @@ export class Unpacker {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOSPC') throw new DevctlError('disk_full', `there is no space left in ${this.#root}`, { cause: error });
       if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-        throw new DevctlError('forbidden', `cannot write in ${this.#root} (${code})`, { hint: 'copy to a folder of yours', cause: error });
-      throw new DevctlError('invalid_archive', `the copy broke off: ${error instanceof Error ? error.message : String(error)}`, {
+        throw new DevctlError('forbidden', `cannot write in ${this.#root}: ${reasonOf(error)}`, {
+          hint: 'copy to a folder of yours',
+          cause: error,
+        });
+      throw new DevctlError('invalid_archive', `the copy broke off: ${reasonOf(error)}`, {
         hint: 'run it again',
         cause: error,
       });

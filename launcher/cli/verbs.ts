@@ -184,10 +184,7 @@ const DURABLE: readonly Verb[] = [
     about: 'make an earlier snapshot the state of a workspace',
     more: `Newer snapshots stay. The workspace must have no live session, and no work that is in no snapshot: run devctl up and devctl down
 first. If its disk is damaged that cannot be done, and --force gives that work up.`,
-    args: [
-      { name: 'workspace', optional: true, complete: 'workspace' },
-      { name: 'snapshot', optional: true },
-    ],
+    args: [{ name: 'workspace', optional: true, complete: 'workspace' }, { name: 'snapshot' }],
     flags: ['restoreForce'],
     examples: [
       ['devctl restore shop snap_41', ''],

@@ -137,12 +137,20 @@ describe('the program', () => {
     for (const secret of [token, own]) expect(text).not.toContain(secret.slice(-20));
     expect(await person.run(['support-bundle', file])).toMatchObject({ code: 2, stderr: expect.stringContaining('is there already') });
     const nowhere = await person.run(['support-bundle', join(person.dir, 'nowhere/b.tar.gz')]);
-    expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be written (ENOENT)') });
+    expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be written: no such file or folder') });
   });
 
   it('knows of no session with an unknown id', async () => {
     const result = await person.run(['status', 'ses_0000000000000000000000abcd']);
     expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no session ses_0000000000000000000000abcd') });
+  });
+
+  it('says when the folder that it is run in is gone', async () => {
+    const gone = person.folder('gone');
+    const script = `cd "${gone}" && rmdir "${gone}" && exec "${process.execPath}" "$DEVCTL" up`;
+    const terminal = person.script(script, person.dir);
+    await terminal.shows('the folder that you are in does not exist any more');
+    expect(await terminal.ends()).toBe(2);
   });
 
   it('says when the state folder cannot be made', async () => {

@@ -108,11 +108,16 @@ describe('Ctrl-C', () => {
 });
 
 describe('questions', () => {
-  it('are asked on a terminal, and no is no', async () => {
+  it.each([
+    ['no', 'n\r'],
+    ['Ctrl-C', '\u0003'],
+  ])('are asked on a terminal, and %s is no', async (_answer, typed) => {
     const terminal = person.terminal(['down', '--all'], { cwd: folder });
     await terminal.shows('end 1 session (term)? [y/N] ');
-    terminal.type('n\r');
+    terminal.type(typed);
+    await terminal.shows('nothing was done');
     expect(await terminal.ends()).toBe(1);
+    expect(terminal.shown).not.toContain('error');
     expect(await person.must(['ls', '-o', 'plain'])).toContain('term\tready');
   });
 });

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { checkAddress, contextNamed, LOCAL, readContexts, readTokenFile, writeContexts } from '../contexts.ts';
+import { json } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
 
@@ -33,7 +34,7 @@ export const add: Run = async (cli, { args }) => {
   if (tokenFile !== null) readTokenFile(tokenFile);
   const stored = readContexts(cli.home);
   writeContexts(cli.home, { ...stored, contexts: { ...stored.contexts, [name]: { url, tokenFile } } });
-  cli.print(`context ${name} is ${url}\n`);
+  cli.print(cli.form === 'json' ? json({ name, url, tokenFile }) : `context ${name} is ${url}\n`);
   cli.say(`use it with devctl context use ${name}, or with --on ${name}`);
   return undefined;
 };
@@ -43,7 +44,7 @@ export const use: Run = async (cli, { args }) => {
   const stored = readContexts(cli.home);
   contextNamed(stored, name);
   writeContexts(cli.home, { ...stored, current: name });
-  cli.print(`context ${name} is in use\n`);
+  cli.print(cli.form === 'json' ? json({ current: name }) : `context ${name} is in use\n`);
   return undefined;
 };
 
@@ -53,7 +54,9 @@ export const remove: Run = async (cli, { args }) => {
   const stored = readContexts(cli.home);
   contextNamed(stored, name);
   const contexts = Object.fromEntries(Object.entries(stored.contexts).filter(([key]) => key !== name));
-  writeContexts(cli.home, { current: stored.current === name ? LOCAL : stored.current, contexts });
-  cli.print(`context ${name} is forgotten${stored.current === name ? `; ${LOCAL} is in use` : ''}\n`);
+  const current = stored.current === name ? LOCAL : stored.current;
+  writeContexts(cli.home, { current, contexts });
+  if (cli.form === 'json') cli.print(json({ forgotten: name, current }));
+  else cli.print(`context ${name} is forgotten${stored.current === name ? `; ${LOCAL} is in use` : ''}\n`);
   return undefined;
 };

@@ -4,8 +4,10 @@ import { pipeline } from 'node:stream/promises';
 import type { Client } from '../../client/client.ts';
 import type { CopyNotes } from '../../contract/copy-notes.ts';
 import { DevctlError } from '../../contract/errors.ts';
+import { reasonOf } from '../../contract/system-errors.ts';
 import { formatBytes } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
+import { interruptible } from '../interrupt.ts';
 import { CLI_LIMITS } from '../limits.ts';
 import { json } from '../output.ts';
 import { clientFor, isSessionId, isWorkspaceName, needSession } from '../refs.ts';
@@ -44,11 +46,10 @@ async function localItems(cli: Cli, path: string, top: string): Promise<Item[]> 
   try {
     stats = lstatSync(path);
   } catch (error) {
-    throw new DevctlError(
-      'not_found',
-      `${path} ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'}`,
-      { hint: 'nothing was copied' },
-    );
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new DevctlError('not_found', `${path} ${isMissing ? 'does not exist' : `cannot be read: ${reasonOf(error)}`}`, {
+      hint: 'nothing was copied',
+    });
   }
   const { selectTree } = await import('../select.ts');
   const selection = selectTree(stats.isSymbolicLink() && top === '' ? realpathSync(path) : path, top);
@@ -81,7 +82,8 @@ async function upload(
     failure = error;
   });
   try {
-    return await client.putFiles(session, intoFolder ? base : dirname(base), tar);
+    const sending = client.putFiles(session, intoFolder ? base : dirname(base), tar);
+    return await interruptible(cli, 'the copy was broken off: look in the box before you rely on it', sending, steps);
   } catch (error) {
     throw failure instanceof DevctlError ? failure : error;
   } finally {
@@ -120,7 +122,7 @@ async function download(
   const steps = new Steps(cli);
   steps.doing(() => `copying ${path}`);
   try {
-    const result = await unpacker.run(tar);
+    const result = await interruptible(cli, `the copy was broken off: what is in ${parent} is not all of it`, unpacker.run(tar), steps);
     steps.stop();
     warnOf(cli, result.notes, result.notes.length);
     sayLeft(cli, result.left);

@@ -1,14 +1,15 @@
 import type { Client, Session } from '../../client/client.ts';
 import { collect } from '../../client/client.ts';
-import { DevctlError, isDevctlError } from '../../contract/errors.ts';
+import { DevctlError } from '../../contract/errors.ts';
 import { isFinal } from '../../contract/phases.ts';
 import { formatDuration, parseDurationMs } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { workspaceAround } from '../folders.ts';
+import { interruptible } from '../interrupt.ts';
 import { failureOf } from '../lease.ts';
 import { json, plainRows } from '../output.ts';
 import { receiptLines, snapshotText, stoppedText } from '../receipt.ts';
-import { findSession, unknownWorkspace, workspaceName } from '../refs.ts';
+import { findSession, needWorkspace, workspaceName } from '../refs.ts';
 import { exitCode } from '../report.ts';
 import { Steps } from '../steps.ts';
 import { plainText, plural } from '../text.ts';
@@ -26,13 +27,8 @@ function nothing(cli: Cli, why: string): undefined {
 async function meant(cli: Cli, client: Client, given: string | undefined): Promise<Session | null> {
   const session = await findSession(cli, client, given);
   if (session && isFinal(session.phase)) return null;
-  if (session || given === undefined) return session;
-  try {
-    await client.call('getWorkspace', { params: { name: given } });
-  } catch (error) {
-    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, given) : error;
-  }
-  return null;
+  if (!session && given !== undefined) await needWorkspace(client, given);
+  return session;
 }
 
 async function narrate(client: Client, session: Session, steps: Steps, signal: AbortSignal): Promise<void> {
@@ -90,7 +86,11 @@ async function endAll(cli: Cli): Promise<number | undefined> {
   if (sessions.length === 0) return nothing(cli, 'no session is live');
   const names = sessions.map((session) => session.workspace).join(', ');
   if (!(await cli.confirm(`end ${plural(sessions.length, 'session')} (${plainText(names)})?`))) return 1;
-  const results = await Promise.allSettled(sessions.map((session) => endAndTell(cli, client, session, sessions.length === 1)));
+  const results = await interruptible(
+    cli,
+    'they go on in the background: see devctl ls',
+    Promise.allSettled(sessions.map((session) => endAndTell(cli, client, session, sessions.length === 1))),
+  );
   const ended = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   showData(cli, ended);
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
@@ -123,11 +123,12 @@ export const run: Run = async (cli, { args }) => {
     return nothing(cli, 'this folder has no workspace');
   if (!cli.hasLauncher()) {
     if (given === undefined) return nothing(cli, 'no launcher is running and there is no state');
-    throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(given)}`);
+    throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(given)}`, { hint: 'make one with devctl up' });
   }
   const client = await cli.client();
   const session = await meant(cli, client, given);
   if (!session) return nothing(cli, `${given ?? workspaceName(cli, given)} has no live session`);
-  showData(cli, [await endAndTell(cli, client, session, true)]);
+  const background = `it goes on in the background: see devctl status ${session.workspace}`;
+  showData(cli, [await interruptible(cli, background, endAndTell(cli, client, session, true))]);
   return undefined;
 };

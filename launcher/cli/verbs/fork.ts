@@ -1,9 +1,10 @@
 import type { Client, Session, Workspace } from '../../client/client.ts';
 import { type CreateSessionInput, createSessionSchema, FORK_COUNT_MAX, forkSchema } from '../../contract/api.ts';
 import type { Cli } from '../cli.ts';
+import { interruptible } from '../interrupt.ts';
 import { deadlineIn, lease, waitReady } from '../lease.ts';
 import { wholeNumber } from '../numbers.ts';
-import { workspaceName } from '../refs.ts';
+import { clientFor, withWorkspace, workspaceName } from '../refs.ts';
 import { Steps } from '../steps.ts';
 import { UsageError } from '../usage-error.ts';
 import { check } from '../validate.ts';
@@ -41,10 +42,11 @@ export const run: Run = async (cli, { args }) => {
   check(forkSchema, body, FIELD_FLAGS);
   const settings = sessionSettings(cli);
   const name = workspaceName(cli, args[0]);
-  const client = await cli.client();
-  const { snapshot, workspaces } = await client.call('forkWorkspace', { params: { name }, body });
+  const client = await clientFor(cli, name);
+  const { snapshot, workspaces } = await withWorkspace(client, name, () => client.call('forkWorkspace', { params: { name }, body }));
   cli.say(`${workspaces.length} from ${name}@${snapshot}; ${name} stays as it is`);
-  const sessions = flags.forkUp ? await Promise.all(workspaces.map((workspace) => bringUp(cli, client, workspace, settings))) : [];
+  const boxes = flags.forkUp ? workspaces.map((workspace) => bringUp(cli, client, workspace, settings)) : [];
+  const sessions = await interruptible(cli, 'the forks are made; their boxes go on coming up: see devctl ls', Promise.all(boxes));
   cli.show({
     json: { snapshot, workspaces, sessions },
     header: ['WORKSPACE', 'FROM', 'SESSION', 'PHASE'],

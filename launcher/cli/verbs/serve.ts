@@ -75,6 +75,7 @@ function serveArgs(cli: Cli): string[] {
 }
 
 async function foreground(cli: Cli): Promise<number> {
+  const args = serveArgs(cli);
   const running = findLauncher(cli.home);
   if (running) {
     throw new DevctlError('conflict', `a launcher is running on ${cli.tilde(cli.home.dir)} (process ${running.pid}, ${running.url})`, {
@@ -83,7 +84,7 @@ async function foreground(cli: Cli): Promise<number> {
   }
   const { stderr } = cli.surroundings;
   return runLauncher({
-    args: serveArgs(cli),
+    args,
     env: cli.env,
     onLine(line) {
       if (cli.form === 'json') return cli.print(`${line}\n`);

@@ -1,7 +1,8 @@
 import { collect } from '../../client/client.ts';
 import { formatBytes } from '../../contract/units.ts';
+import { interruptible } from '../interrupt.ts';
 import { json, plainRows } from '../output.ts';
-import { clientFor, needSession, workspaceName } from '../refs.ts';
+import { clientFor, needSession, withWorkspace, workspaceName } from '../refs.ts';
 import { Steps } from '../steps.ts';
 import { clockTime, plainText } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
@@ -16,10 +17,12 @@ export const create: Run = async (cli, { args }) => {
   const client = await clientFor(cli, args[0]);
   const session = await needSession(cli, client, args[0]);
   const steps = new Steps(cli);
+  const background = `it goes on in the background: see devctl snapshots ${session.workspace}`;
   const start = performance.now();
   steps.doing(() => 'making a snapshot');
   try {
-    const snapshot = await client.call('createSnapshot', { params: { id: session.id }, body: note === undefined ? {} : { note } });
+    const making = client.call('createSnapshot', { params: { id: session.id }, body: note === undefined ? {} : { note } });
+    const snapshot = await interruptible(cli, background, making, steps);
     const sizes = [
       snapshot.newBytes === null ? '' : `${formatBytes(snapshot.newBytes)} new`,
       snapshot.bytes === null ? '' : `${formatBytes(snapshot.bytes)} in all`,
@@ -41,8 +44,10 @@ export const create: Run = async (cli, { args }) => {
 /** `devctl snapshots` */
 export const list: Run = async (cli, { args }) => {
   const name = workspaceName(cli, args[0]);
-  const client = await cli.client();
-  const snapshots = await collect(client.list('listSnapshots', { params: { name }, query: { limit: 200 } }));
+  const client = await clientFor(cli, name);
+  const snapshots = await withWorkspace(client, name, () =>
+    collect(client.list('listSnapshots', { params: { name }, query: { limit: 200 } })),
+  );
   const now = new Date();
   cli.show({
     json: snapshots,

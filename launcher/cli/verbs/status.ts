@@ -6,7 +6,7 @@ import type { Cli } from '../cli.ts';
 import { workspaceAround } from '../folders.ts';
 import { json, pairs, plainRows } from '../output.ts';
 import { receiptLines } from '../receipt.ts';
-import { clientFor, isSessionId, latestSession } from '../refs.ts';
+import { clientFor, findWorkspace, isSessionId, latestSession } from '../refs.ts';
 import { clockTime, seconds, span } from '../text.ts';
 import type { Run } from '../verb.ts';
 
@@ -61,22 +61,13 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
   ];
 }
 
-async function workspaceFor(client: Client, name: string): Promise<Workspace | null> {
-  try {
-    return await client.call('getWorkspace', { params: { name } });
-  } catch (error) {
-    if (isDevctlError(error, 'not_found')) return null;
-    throw error;
-  }
-}
-
 async function sessionOrNull(cli: Cli, client: Client, given: string | undefined): Promise<Session | null> {
   try {
     return await latestSession(cli, client, given);
   } catch (error) {
     if (given !== undefined && isSessionId(given)) throw error;
     const named = given ?? workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())?.name;
-    if (isDevctlError(error, 'not_found') && named !== undefined && (await workspaceFor(client, named))) return null;
+    if (isDevctlError(error, 'not_found') && named !== undefined && (await findWorkspace(client, named))) return null;
     throw error;
   }
 }
@@ -85,7 +76,7 @@ export const run: Run = async (cli, { args }) => {
   const client = await clientFor(cli, args[0]);
   const session = await sessionOrNull(cli, client, args[0]);
   const name = session?.workspace ?? args[0] ?? workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())?.name ?? '';
-  const workspace = await workspaceFor(client, name);
+  const workspace = await findWorkspace(client, name);
   const info = await client.call('info', {}).catch(() => null);
   if (cli.form === 'json') cli.print(json({ workspace, session, launcher: info }));
   else if (cli.form === 'plain') cli.print(plainRows([[name, session?.phase ?? 'none', session?.id ?? '', workspace?.head ?? '']]));

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { type Client, collect } from '../../client/client.ts';
+import { reasonOf } from '../../contract/system-errors.ts';
 import { localChecks } from '../checks.ts';
 import type { Cli } from '../cli.ts';
 import { localToken } from '../embedded.ts';
@@ -79,9 +80,9 @@ async function createNew(file: string): Promise<FileHandle> {
   try {
     return await open(file, 'wx', 0o600);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new UsageError(`${file} is there already`, 'give another FILE; nothing was written');
-    throw new UsageError(`${file} cannot be written (${code})`, 'give a FILE in a folder of yours');
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new UsageError(`${file} is there already`, 'give another FILE; nothing was written');
+    throw new UsageError(`${file} cannot be written: ${reasonOf(error)}`, 'give a FILE in a folder of yours');
   }
 }
 
@@ -96,7 +97,7 @@ export const run: Run = async (cli, { args }) => {
   writing.catch(() => undefined);
   const names: string[] = [];
   for (const [name, make] of parts) {
-    const text = await make().catch((error: unknown) => `not available: ${error instanceof Error ? error.message : String(error)}\n`);
+    const text = await make().catch((error: unknown) => `not available: ${reasonOf(error)}\n`);
     tar.entry({ name: `devctl-support/${name}`, mode: 0o600 }, redact(text, secrets));
     names.push(name);
   }

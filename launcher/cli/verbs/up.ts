@@ -2,14 +2,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client, Session } from '../../client/client.ts';
 import { type CreateSessionInput, createSessionSchema, waitQuerySchema } from '../../contract/api.ts';
-import { DevctlError, isDevctlError } from '../../contract/errors.ts';
+import { isDevctlError } from '../../contract/errors.ts';
 import { workspaceNameSchema } from '../../contract/fields.ts';
 import { formatBytes, parseDurationMs } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { recall, remember, workspaceAround, workspaceOf } from '../folders.ts';
+import { interruptible } from '../interrupt.ts';
 import { type Deadline, deadlineIn, failureOf, lease, waitReady } from '../lease.ts';
 import { json, plainRows } from '../output.ts';
-import { INTERRUPTED } from '../report.ts';
+import { findWorkspace } from '../refs.ts';
 import type { Selection } from '../select.ts';
 import { type Plan, plan, readSource, type SourceWord } from '../source.ts';
 import { Steps } from '../steps.ts';
@@ -127,19 +128,6 @@ function shortFor(cli: Cli, command: string, name: string, here: string): string
   return command.includes(' exec ') ? command.replace(` ${name} `, ' -- ') : command.replace(` ${name}`, '');
 }
 
-/** Ctrl-C leaves the session alone: it goes on coming up, and the next `up` takes it up again. */
-function onInterrupt(cli: Cli, steps: Steps, name: string): () => void {
-  const listener = () => {
-    steps.stop();
-    cli.surroundings.stderr.write(
-      `\nworkspace ${name} goes on coming up in the background; devctl up takes it up again, devctl down ends it\n`,
-    );
-    process.exit(INTERRUPTED);
-  };
-  process.once('SIGINT', listener);
-  return () => process.off('SIGINT', listener);
-}
-
 async function bringUp(
   cli: Cli,
   client: Client,
@@ -147,9 +135,8 @@ async function bringUp(
   chosen: Plan,
   files: Selection | null,
   deadline: Deadline,
+  steps: Steps,
 ): Promise<Session> {
-  const steps = new Steps(cli);
-  const release = onInterrupt(cli, steps, chosen.name);
   const start = performance.now();
   try {
     const { session, isNew } = await lease(client, body, deadline, steps);
@@ -167,7 +154,6 @@ async function bringUp(
     return ready;
   } finally {
     steps.stop();
-    release();
   }
 }
 
@@ -183,7 +169,7 @@ export const run: Run = async (cli, { args }) => {
   const settings = request(cli, word);
   const client = await cli.client();
   const chosen = await plan(cli, client, word);
-  if (chosen.workspace === undefined && (cli.talks || chosen.folder !== null)) chosen.workspace = await lookUp(client, chosen.name);
+  if (chosen.workspace === undefined && (cli.talks || chosen.folder !== null)) chosen.workspace = await findWorkspace(client, chosen.name);
   const files = await selection(cli, chosen);
   for (const note of files?.notes ?? []) cli.warn(note);
   if (files?.files === 0) cli.warn(`${chosen.folder} has no files: the workspace begins empty`);
@@ -194,10 +180,13 @@ export const run: Run = async (cli, { args }) => {
   const timeoutMs = cli.flags.timeout === undefined ? 600_000 : (parseDurationMs(cli.flags.timeout) as number);
   let session: Session;
   try {
-    session = await bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs));
+    // Ctrl-C leaves the session alone: the next `up` takes it up again.
+    const background = `workspace ${chosen.name} goes on coming up in the background; devctl up takes it up again, devctl down ends it`;
+    const steps = new Steps(cli);
+    session = await interruptible(cli, background, bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs), steps), steps);
   } catch (error) {
     // A refused lease may have made no workspace: then the folder must not be taken for one that has it.
-    if (chosen.folder !== null && (await lookUp(client, chosen.name).catch(() => undefined)) === null)
+    if (chosen.folder !== null && (await findWorkspace(client, chosen.name).catch(() => undefined)) === null)
       recall(cli.home, cli.target.name, chosen.folder, before);
     throw error;
   }
@@ -206,12 +195,3 @@ export const run: Run = async (cli, { args }) => {
   if (session.phase === 'ready' && session.failure) throw failureOf(session);
   return undefined;
 };
-
-async function lookUp(client: Client, name: string): Promise<Plan['workspace']> {
-  try {
-    return await client.call('getWorkspace', { params: { name } });
-  } catch (error) {
-    if (error instanceof DevctlError && error.code === 'not_found') return null;
-    throw error;
-  }
-}

@@ -1,9 +1,8 @@
 import { collect } from '../../client/client.ts';
-import { isDevctlError } from '../../contract/errors.ts';
 import { formatBytes } from '../../contract/units.ts';
 import { forgetWorkspace, knownFolders } from '../folders.ts';
 import { json, pairs, plainRows } from '../output.ts';
-import { unknownWorkspace, workspaceName } from '../refs.ts';
+import { clientFor, needWorkspace, withWorkspace, workspaceName } from '../refs.ts';
 import { plural, span } from '../text.ts';
 import type { Run } from '../verb.ts';
 import { workspacePairs } from './status.ts';
@@ -31,10 +30,8 @@ export const list: Run = async (cli) => {
 
 export const show: Run = async (cli, { args }) => {
   const name = workspaceName(cli, args[0]);
-  const client = await cli.client();
-  const workspace = await client.call('getWorkspace', { params: { name } }).catch(async (error: unknown) => {
-    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, name) : error;
-  });
+  const client = await clientFor(cli, name);
+  const workspace = await needWorkspace(client, name);
   if (cli.form === 'json') cli.print(json(workspace));
   else if (cli.form === 'plain') cli.print(plainRows([[workspace.name, workspace.id, workspace.head ?? '', workspace.session ?? '']]));
   else cli.print(pairs(workspacePairs(workspace, new Date()), cli.out));
@@ -43,10 +40,8 @@ export const show: Run = async (cli, { args }) => {
 
 export const remove: Run = async (cli, { args }) => {
   const name = workspaceName(cli, args[0]);
-  const client = await cli.client();
-  const workspace = await client.call('getWorkspace', { params: { name } }).catch(async (error: unknown) => {
-    throw isDevctlError(error, 'not_found') ? await unknownWorkspace(client, name) : error;
-  });
+  const client = await clientFor(cli, name);
+  const workspace = await needWorkspace(client, name);
   const what = workspace.bytes === null ? '' : ` (${formatBytes(workspace.bytes)})`;
   if (!(await cli.confirm(`delete workspace ${name}${what} with all of its snapshots?`))) return 1;
   await client.call('deleteWorkspace', { params: { name }, query: { force: cli.flags.force ? 'true' : 'false' } });
@@ -57,9 +52,9 @@ export const remove: Run = async (cli, { args }) => {
 
 export const prune: Run = async (cli, { args }) => {
   const name = workspaceName(cli, args[0]);
-  const client = await cli.client();
+  const client = await clientFor(cli, name);
   const dryRun = cli.flags.dryRun === true;
-  const result = await client.call('pruneSnapshots', { params: { name }, body: { dryRun } });
+  const result = await withWorkspace(client, name, () => client.call('pruneSnapshots', { params: { name }, body: { dryRun } }));
   if (cli.form === 'json') cli.print(json({ ...result, dryRun }));
   else if (cli.form === 'plain') cli.print(plainRows(result.removed.map((id) => [id])));
   else {
@@ -74,9 +69,9 @@ export const prune: Run = async (cli, { args }) => {
 
 export const allowSetup: Run = async (cli, { args }) => {
   const name = workspaceName(cli, args[0]);
-  const client = await cli.client();
+  const client = await clientFor(cli, name);
   const setupAllowed = cli.flags.forbid !== true;
-  const workspace = await client.call('updateWorkspace', { params: { name }, body: { setupAllowed } });
+  const workspace = await withWorkspace(client, name, () => client.call('updateWorkspace', { params: { name }, body: { setupAllowed } }));
   if (cli.form === 'json') cli.print(json(workspace));
   else cli.print(`.devctl/setup.sh of ${name} ${setupAllowed ? 'may run in its boxes, from the next devctl up on' : 'may not run'}\n`);
   return undefined;

@@ -53,7 +53,7 @@ describe('words of a command line', () => {
 
   it.each([
     ['upp', 'there is no verb "upp" | did you mean up?'],
-    ['workspace lss', 'there is no verb "lss" | did you mean ls?'],
+    ['workspace lss', 'there is no verb "lss" in devctl workspace | did you mean ls?'],
     ['qqqqqq', 'there is no verb "qqqqqq" | see devctl help'],
     ['up --sise large', 'devctl up has no flag --sise | did you mean --size?'],
     ['up --no-netwrok', 'devctl up has no flag --no-netwrok | did you mean --no-network?'],

@@ -83,6 +83,12 @@ describe('a command line that is wrong', () => {
     ['fork shop --count 2 --names a', 2, 'do not agree'],
     ['logs --tail many', 2, 'error: --tail "many" is not a number from 0 to 10000\n'],
     ['logs --launcher shop', 2, 'error: --launcher goes without a session\n'],
+    ['exec ./run.sh', 2, 'error: there is no command\n'],
+    ['exec ./run.sh x', 2, 'for a command in the box of this folder write devctl exec -- ./run.sh x\n'],
+    ['exec ls -la', 2, 'error: devctl exec has no flag -l\n  see devctl exec --help; what the command itself takes comes after --\n'],
+    ['workspace foo', 2, 'error: there is no verb "foo" in devctl workspace\n  see devctl workspace --help\n'],
+    ['exec cat a', 3, 'for a command in the box of this folder write devctl exec -- cat a\n'],
+    ['restore', 2, 'error: devctl restore needs SNAPSHOT\n'],
     ['serve --port 99999', 2, 'error: --port "99999" is not a number from 0 to 65535\n'],
     ['serve --stop --status', 2, 'cannot be given together'],
     ['token create --scope root', 2, 'error: --scope "root"'],
@@ -110,6 +116,14 @@ describe('a command line that is wrong', () => {
     });
   });
 
+  it.each(['dvt_a\ndvt_b', 'dvt_é'])('refuses a token that cannot be sent: %j', async (token) => {
+    expect(await run('ls --url http://127.0.0.1:1', { DEVCTL_TOKEN: token })).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/^error: DEVCTL_TOKEN is not a token/),
+    });
+    expect((await run('ls --url http://127.0.0.1:1', { DEVCTL_TOKEN: 'dvt_a\n' })).err).toContain('no launcher answers');
+  });
+
   it('names a variable that is not known', async () => {
     expect(await run('ls', { DEVCTL_HOM: 'x' })).toEqual({
       code: 2,
@@ -133,7 +147,7 @@ describe('contexts', () => {
     expect((await run(['context', 'add', 'team', 'https://devctl.example.com/', '--token-file', file])).out).toBe(
       'context team is https://devctl.example.com\n',
     );
-    expect((await run('context use team')).code).toBe(0);
+    expect(JSON.parse((await run('context use team --json')).out)).toEqual({ current: 'team' });
     const [local, team] = JSON.parse((await run('context ls -o json')).out);
     expect(local).toMatchObject({ name: 'local', current: false });
     expect(team).toEqual({ name: 'team', url: 'https://devctl.example.com', tokenFile: file, current: true });
@@ -148,7 +162,8 @@ describe('contexts', () => {
     ['context add local https://x', 'is the embedded launcher'],
     ['context add Team https://x', 'is not valid'],
     ['context add team nowhere', 'is not an address'],
-    ['context add team https://x --token-file /no/such', 'there is no token in'],
+    ['context add team https://x --token-file /no/such', 'the token file /no/such cannot be read: no such file or folder\n'],
+    ['context add team https://x --token-file /', 'the token file / cannot be read: it is a folder\n'],
     ['context use tea', 'there is no context "tea"'],
   ])('%s is refused', async (line, words) => {
     expect(await run(line)).toMatchObject({ code: 2, err: expect.stringContaining(words) });
@@ -195,6 +210,8 @@ describe('errors', () => {
       'error: not valid\n  idleTtl: has no unit (got 5)\n  correct the named field\n',
     );
     expect(errorText(new Error('boom'), 'table', look)).toContain('devctl support-bundle');
+    const system = Object.assign(new Error("EACCES: permission denied, open '/x'"), { code: 'EACCES', path: '/x' });
+    expect(errorLines(system, look, false)).toBe('error: /x: permission denied\n  devctl doctor looks at this machine\n');
   });
 
   it('show the request id of what went wrong inside the launcher', () => {
