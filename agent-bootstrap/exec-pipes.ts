@@ -1,7 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
-import { decodeJson, FRAME, signalSchema } from '../launcher/contract/exec-frames.ts';
+import { decodeJson, FRAME } from '../launcher/contract/exec-frames.ts';
+import { signalSchema } from '../launcher/contract/exec-messages.ts';
 import type { ExecDeps, ExecPlan, Started } from './exec.ts';
 import { findCommand } from './find-command.ts';
 import type { FrameChannel } from './frame-channel.ts';

@@ -1,7 +1,8 @@
 import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
-import { decodeJson, FRAME, resizeSchema, signalSchema, type TerminalSize } from '../launcher/contract/exec-frames.ts';
+import { decodeJson, FRAME } from '../launcher/contract/exec-frames.ts';
+import { resizeSchema, signalSchema, type TerminalSize } from '../launcher/contract/exec-messages.ts';
 import type { ExecDeps, ExecPlan, Started } from './exec.ts';
 import { findCommand } from './find-command.ts';
 import type { FrameChannel } from './frame-channel.ts';

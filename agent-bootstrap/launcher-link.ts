@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { DevctlError } from '../launcher/contract/errors.ts';
 import type { LauncherLink } from './ports.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -13,7 +14,7 @@ export function socketLink(socketPath: string, token: string): LauncherLink {
       const parsed: unknown = JSON.parse(answer.text);
       if (answer.status === 200) return parsed;
       // Loaded only when it is needed: a box should register before it has read every schema.
-      const { DevctlError, problemSchema } = await import('../launcher/contract/errors.ts');
+      const { problemSchema } = await import('../launcher/contract/problem.ts');
       throw DevctlError.fromProblem(problemSchema.parse(parsed));
     },
   };

@@ -1,16 +1,8 @@
 import type { Duplex } from 'node:stream';
-import { DevctlError, problemSchema } from '../contract/errors.ts';
-import {
-  decodeJson,
-  type ExecExit,
-  encodeFrame,
-  encodeJsonFrame,
-  execExitSchema,
-  FRAME,
-  FRAME_CHUNK_BYTES,
-  type Frame,
-  FrameReader,
-} from '../contract/exec-frames.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { decodeJson, encodeFrame, encodeJsonFrame, FRAME, FRAME_CHUNK_BYTES, type Frame, FrameReader } from '../contract/exec-frames.ts';
+import { type ExecExit, execExitSchema } from '../contract/exec-messages.ts';
+import { problemSchema } from '../contract/problem.ts';
 import { openBox } from './activity.ts';
 import type { Call, Reply } from './operation.ts';
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { idempotencyKeySchema } from '../contract/api.ts';
-import { ERROR_CODES, ERRORS, type ErrorCode, problemSchema } from '../contract/errors.ts';
+import { ERROR_CODES, ERRORS, type ErrorCode } from '../contract/errors.ts';
+import { problemSchema } from '../contract/problem.ts';
 import { COMMON_ERRORS, OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
 
 type Json = Record<string, unknown>;

@@ -1,15 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { DevctlError, ERRORS, type ErrorCode } from '../contract/errors.ts';
-import {
-  decodeJson,
-  type ExecStartInput,
-  encodeFrame,
-  encodeJsonFrame,
-  FRAME,
-  FRAME_CHUNK_BYTES,
-  type Frame,
-  FrameReader,
-} from '../contract/exec-frames.ts';
+import { decodeJson, encodeFrame, encodeJsonFrame, FRAME, FRAME_CHUNK_BYTES, type Frame, FrameReader } from '../contract/exec-frames.ts';
+import type { ExecStartInput } from '../contract/exec-messages.ts';
 import { plainText } from './text.ts';
 
 export interface Attachment {

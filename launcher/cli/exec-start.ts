@@ -1,4 +1,4 @@
-import type { ExecStartInput } from '../contract/exec-frames.ts';
+import type { ExecStartInput } from '../contract/exec-messages.ts';
 import { clampSize } from './attached.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './usage-error.ts';

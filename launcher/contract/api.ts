@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ERROR_CODES } from './errors.ts';
 import { EVIDENCE_KINDS } from './evidence.ts';
-import { execExitSchema, execStartSchema } from './exec-frames.ts';
+import { execExitSchema, execStartSchema } from './exec-messages.ts';
 import {
   durationSchema,
   gitRefSchema,

@@ -10,8 +10,6 @@ import { type Heartbeat, heartbeatSchema, type Orders, type Register, registerSc
 import { DevctlError, type ErrorCode, type Problem } from '../../launcher/contract/errors.ts';
 import {
   decodeJson,
-  type ExecExit,
-  type ExecStartInput,
   encodeFrame,
   encodeJsonFrame,
   FRAME,
@@ -19,6 +17,7 @@ import {
   FrameReader,
   type FrameType,
 } from '../../launcher/contract/exec-frames.ts';
+import type { ExecExit, ExecStartInput } from '../../launcher/contract/exec-messages.ts';
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { BoxRef, LaunchRequest } from '../../launcher/ports/compute.ts';

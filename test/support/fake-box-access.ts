@@ -1,6 +1,7 @@
 import { type Duplex, duplexPair, Readable } from 'node:stream';
 import { DevctlError } from '../../launcher/contract/errors.ts';
-import { decodeJson, type ExecStart, encodeFrame, encodeJsonFrame, FRAME, FrameReader } from '../../launcher/contract/exec-frames.ts';
+import { decodeJson, encodeFrame, encodeJsonFrame, FRAME, FrameReader } from '../../launcher/contract/exec-frames.ts';
+import type { ExecStart } from '../../launcher/contract/exec-messages.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
 

@@ -3,16 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { createSessionSchema, filesQuerySchema } from '../../../launcher/contract/api.ts';
 import { assertRelativePath } from '../../../launcher/contract/box.ts';
 import { noteComment, readNoteComment } from '../../../launcher/contract/copy-notes.ts';
-import { DevctlError, ERROR_CODES, ERRORS, isDevctlError, problemSchema } from '../../../launcher/contract/errors.ts';
+import { DevctlError, ERROR_CODES, ERRORS, isDevctlError } from '../../../launcher/contract/errors.ts';
 import {
   decodeJson,
   encodeFrame,
   encodeJsonFrame,
-  execStartSchema,
   FRAME,
   FRAME_PAYLOAD_MAX_BYTES,
   FrameReader,
 } from '../../../launcher/contract/exec-frames.ts';
+import { execStartSchema } from '../../../launcher/contract/exec-messages.ts';
 import {
   durationSchema,
   gitRefSchema,
@@ -23,6 +23,7 @@ import {
   workspaceNameSchema,
 } from '../../../launcher/contract/fields.ts';
 import { isFinal, isLegal, PHASE_NAMES, PHASES } from '../../../launcher/contract/phases.ts';
+import { problemSchema } from '../../../launcher/contract/problem.ts';
 import { OPERATIONS } from '../../../launcher/contract/routes.ts';
 import { makeBoxToken, makeUserToken, parseBoxToken, parseUserToken } from '../../../launcher/contract/tokens.ts';
 import { formatBytes, formatDuration, parseDurationMs } from '../../../launcher/contract/units.ts';
