@@ -1,29 +1,81 @@
-// Builds the three programs, each as one bundled file: the CLI, the launcher that it starts, and the agent of a box.
-import { chmodSync, readFileSync } from 'node:fs';
+// Builds the three programs, each as one bundled file: the CLI, the launcher that it starts, and the agent of a box. Beside
+// CLI and launcher lies what V8 has made of them (see program.cjs); they run without it, too.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const root = new URL('..', import.meta.url).pathname;
+const dist = join(root, 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 // What cannot be bundled: native code, found in node_modules at run time.
 const native = ['@lydell/node-pty', 'classic-level'];
 
-await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: { devctl: 'launcher/cli/main.ts', launcher: 'launcher/main.ts', agent: 'agent-bootstrap/main.ts' },
-  outdir: 'dist',
-  outExtension: { '.js': '.cjs' },
-  bundle: true,
+  write: false,
   minify: true,
-  keepNames: true,
   platform: 'node',
   target: 'node20',
   format: 'cjs',
-  banner: { js: '#!/usr/bin/env node' },
-  define: { 'process.env.DEVCTL_BUILD_VERSION': JSON.stringify(version) },
-  external: native,
-  // ES modules where a package has them: less of them is kept.
-  mainFields: ['module', 'main'],
   logLevel: 'warning',
-});
-chmodSync(new URL('../dist/devctl.cjs', import.meta.url), 0o755);
+};
+
+/** The text of one program. */
+async function bundle(entry, options) {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: [entry],
+    bundle: true,
+    keepNames: true,
+    define: { 'process.env.DEVCTL_BUILD_VERSION': JSON.stringify(version) },
+    external: native,
+    // ES modules where a package has them: less of them is kept.
+    mainFields: ['module', 'main'],
+    ...options,
+  });
+  return outputFiles[0].text;
+}
+
+/** Puts a file in its place as a whole: a program that is started meanwhile finds the old or the new one. */
+function replace(path, content, mode = 0o644) {
+  const partial = `${path}.${process.pid}`;
+  writeFileSync(partial, content, { mode });
+  renameSync(partial, path);
+}
+
+/** A program that starts from kept code, and that code: it is run once, with `words`, for what its start needs. */
+async function writeFast(name, entry, words) {
+  // `import()` is not for the text of a script: what is not bundled is required.
+  const text = await bundle(entry, { supported: { 'dynamic-import': false } });
+  const body = `(function (exports, require, module, __filename, __dirname) {${text}\n})`;
+  const mark = createHash('sha256').update(body).digest('hex');
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: [join(root, '.ci/program.cjs')],
+    banner: { js: '#!/usr/bin/env node' },
+    define: { PROGRAM_TEXT: JSON.stringify(body), PROGRAM_MARK: JSON.stringify(mark) },
+  });
+  const program = join(dist, `${name}.cjs`);
+  replace(program, outputFiles[0].text, 0o755);
+  const scratch = mkdtempSync(join(tmpdir(), 'devctl-build-'));
+  try {
+    const made = join(scratch, 'code');
+    execFileSync(process.execPath, [join(root, '.ci/code-cache.mjs'), made, program, ...words], {
+      env: { ...process.env, DEVCTL_HOME: join(scratch, 'home') },
+      stdio: 'ignore',
+    });
+    const code = readFileSync(made);
+    replace(join(dist, `${name}.cache`), Buffer.concat([Buffer.from(`${mark} ${process.version} ${process.arch}\n`), code, code]));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+mkdirSync(dist, { recursive: true });
+replace(join(dist, 'agent.cjs'), await bundle('agent-bootstrap/main.ts', { banner: { js: '#!/usr/bin/env node' } }));
+await writeFast('devctl', 'launcher/cli/main.ts', ['ls']);
+await writeFast('launcher', 'launcher/main.ts', []);
