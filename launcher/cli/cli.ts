@@ -14,7 +14,7 @@ import { VERSION } from './version.ts';
 /** The process around a command. Tests give their own. */
 export interface Surroundings {
   env: Env;
-  stdin: NodeJS.ReadStream;
+  readonly stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
   cwd: () => string;

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,6 +50,7 @@ export async function ensureLauncher(home: Home, options: StartOptions): Promise
 }
 
 async function startLauncher(home: Home, options: StartOptions): Promise<{ launcher: RunningLauncher; started: boolean }> {
+  const { spawn } = await import('node:child_process');
   makeFolder(home.logDir);
   const errorsPath = join(home.logDir, 'launcher.stderr.log');
   const errors = inState(`${errorsPath} cannot be written`, () => openSync(errorsPath, 'a+', 0o600));

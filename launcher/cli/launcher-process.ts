@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Home, readJson } from './home.ts';
@@ -23,6 +22,7 @@ function commandLine(pid: number): string | null {
     }
   }
   try {
+    const { execFileSync } = process.getBuiltinModule('node:child_process');
     return (
       execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim() || null
     );

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Client, Session } from '../client/client.ts';
 import type { CreateSessionInput } from '../contract/api.ts';
 import { DevctlError, isDevctlError } from '../contract/errors.ts';
@@ -64,7 +63,7 @@ export async function lease(
 ): Promise<{ session: Session; isNew: boolean }> {
   for (;;) {
     try {
-      return { session: await client.call('createSession', { body, idempotencyKey: randomUUID(), signal }), isNew: true };
+      return { session: await client.call('createSession', { body, signal }), isNew: true };
     } catch (error) {
       if (!isDevctlError(error, 'workspace_in_use') || error.extra.sessionId === undefined) throw error;
       const session = await client.call('getSession', { params: { id: error.extra.sessionId }, signal });

@@ -104,8 +104,17 @@ function endQuietlyOnBrokenPipe(): void {
 
 export async function run(words: readonly string[]): Promise<void> {
   endQuietlyOnBrokenPipe();
-  const { env, stdin, stdout, stderr } = process;
-  process.exitCode = await runIn(words, { env, stdin, stdout, stderr, cwd: currentFolder });
+  const { env, stdout, stderr } = process;
+  process.exitCode = await runIn(words, {
+    env,
+    // Opened only by who reads it: that takes as long as a request.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout,
+    stderr,
+    cwd: currentFolder,
+  });
   const flushed = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write('', () => resolve()));
   await Promise.all([flushed(stdout), flushed(stderr)]);
   process.exit();

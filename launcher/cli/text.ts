@@ -44,6 +44,8 @@ export const plural = (count: number, one: string, many = `${one}s`): string =>
 
 /** Columns on a terminal that a text takes, near enough for names: marks that join take none, wide East Asian ones two. */
 export function width(text: string): number {
+  // Most text is, and the patterns below are slow to make.
+  if (/^[ -~]*$/.test(text)) return text.length;
   let columns = 0;
   for (const char of text) {
     const point = char.codePointAt(0) as number;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
 import type { Session, Workspace } from '../contract/api.ts';
 import { DevctlError } from '../contract/errors.ts';
@@ -83,6 +82,9 @@ interface LooseInput extends CallOptions {
   body?: unknown;
 }
 
+/** Most commands need none, and do not wait for node:crypto. */
+const newKey = async (): Promise<string> => (await import('node:crypto')).randomUUID();
+
 /** Sends one request of an operation, with its credentials, key and time limit. */
 class Sender {
   readonly #options: ClientOptions;
@@ -116,7 +118,7 @@ class Sender {
       ...(token && { authorization: `Bearer ${token}` }),
       ...(json !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(json)) }),
       ...(extra.upload && { 'content-type': 'application/x-tar', 'transfer-encoding': 'chunked' }),
-      ...(takesIdempotencyKey(id) && { 'idempotency-key': input.idempotencyKey ?? randomUUID() }),
+      ...(takesIdempotencyKey(id) && { 'idempotency-key': input.idempotencyKey ?? (await newKey()) }),
       ...extra.headers,
     };
     const timeoutMs =

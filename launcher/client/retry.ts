@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevctlError, type ErrorCode } from '../contract/errors.ts';
 import { CLIENT_LIMITS } from './limits.ts';
@@ -14,7 +13,7 @@ export const isPassing = (error: unknown): boolean => error instanceof DevctlErr
 /** Exponential with full jitter; `attempt` counts from 1. */
 export function backoffMs(attempt: number): number {
   const ceiling = Math.min(CLIENT_LIMITS.backoffMaxMs, CLIENT_LIMITS.backoffBaseMs * 2 ** (attempt - 1));
-  return randomInt(Math.floor(ceiling / 2), ceiling + 1);
+  return Math.floor(ceiling * (0.5 + Math.random() / 2));
 }
 
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(ms, undefined, signal ? { signal } : {});
