@@ -1,8 +1,6 @@
 import type { BoxLimits } from '../launcher/contract/agent-config.ts';
+import { entryParts, linkStaysWithin, nameFault } from '../launcher/contract/archive.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
-
-const PATH_MAX_BYTES = 4095;
-const NAME_MAX_BYTES = 255;
 
 /** What the header of an archive entry says. */
 export interface ArchiveEntry {
@@ -76,30 +74,15 @@ export class ArchivePolicy {
 
 /** @throws DevctlError invalid_archive for a name that could leave its folder, or that no file system takes */
 export function cleanPath(name: string): string {
-  if (name.startsWith('/')) throw refused(name, 'is an absolute path');
-  if (name.includes('\0')) throw refused(name, 'has a NUL in its name');
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw refused(name, 'leaves its folder with ..');
-  const path = parts.join('/');
-  if (Buffer.byteLength(path) > PATH_MAX_BYTES || parts.some((part) => Buffer.byteLength(part) > NAME_MAX_BYTES)) {
-    throw refused(name, 'has too long a name');
-  }
-  return path;
+  const fault = nameFault(name);
+  if (fault !== null) throw refused(name, fault);
+  return entryParts(name).join('/');
 }
 
-/**
- * A link may only lead to a place inside. Folders on the way up are real ones (that is checked when it is written), so
- * steps up at the beginning can be counted; one that comes later might follow another link first, and is refused.
- */
+/** A link may only lead to a place inside. */
 function innerTarget(entry: ArchiveEntry, path: string): string {
   const target = entry.linkname ?? '';
-  if (target === '' || target.startsWith('/') || target.includes('\0'))
-    throw refused(entry.name, 'is a link to an absolute path or to nothing');
-  const parts = target.split('/').filter((part) => part !== '' && part !== '.');
-  const ups = parts.findIndex((part) => part !== '..');
-  const upCount = ups === -1 ? parts.length : ups;
-  const depth = path.split('/').length - 1;
-  if (upCount > depth || parts.slice(upCount).includes('..'))
+  if (!linkStaysWithin(target, path.split('/').length - 1))
     throw refused(entry.name, `is a link that leaves its folder (${shown(target)})`);
   return target;
 }

@@ -11,10 +11,10 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { linkStaysWithin } from '../contract/archive.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { git, gitLine, splitNames } from './git.ts';
 import { CLI_LIMITS } from './limits.ts';
-import { linkStaysWithin } from './links.ts';
 
 /** One thing to send. `name` is its path in the archive, without a slash at its end. */
 export interface Item {

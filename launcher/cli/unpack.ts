@@ -16,11 +16,11 @@ import { dirname, join } from 'node:path';
 import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
+import { entryParts, linkStaysWithin, nameFault } from '../contract/archive.ts';
 import { type CopyNotes, readNoteComment } from '../contract/copy-notes.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { reasonOf } from '../contract/system-errors.ts';
 import { CLI_LIMITS } from './limits.ts';
-import { linkStaysWithin } from './links.ts';
 
 export interface Unpacked {
   files: number;
@@ -40,12 +40,10 @@ const refused = (name: string, why: string): DevctlError =>
   });
 
 /** The parts of an entry's name. @throws DevctlError invalid_archive for a name that leaves the folder */
-export function safeParts(name: string): string[] {
-  if (name.includes('\0')) throw refused(name, 'has a NUL in its name');
-  if (name.startsWith('/')) throw refused(name, 'is an absolute path');
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw refused(name, 'leaves its folder');
-  return parts;
+function safeParts(name: string): string[] {
+  const fault = nameFault(name);
+  if (fault !== null) throw refused(name, fault);
+  return entryParts(name);
 }
 
 /**
