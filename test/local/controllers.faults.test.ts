@@ -1,35 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { StoreUnavailableError } from '../../launcher/ports/store.ts';
 import { expectNothingLeft, expectSaved } from '../support/checks.ts';
-import { type Database, openDatabase } from '../support/table.ts';
-import { Users } from '../support/users.ts';
-import { World } from '../support/world.ts';
+import { downAndSettle, eachInAFreshWorld, openFreshWorld, upWith, users, world } from '../support/fresh-world.ts';
 
-let database: Database;
-let world: World;
-let users: Users;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(() => database.close());
-beforeEach(async () => {
-  world = await World.open(database);
-  users = new Users(world);
-});
+eachInAFreshWorld();
 
 const MINUTE_MS = 60_000;
-
-async function upWith(name: string, files: Record<string, string>, target = world, actor = users): Promise<string> {
-  const id = await actor.up(name);
-  await target.settle();
-  for (const [path, text] of Object.entries(files)) await actor.write(id, path, text);
-  return id;
-}
-
-async function downAndSettle(id: string): Promise<void> {
-  await users.down(id);
-  await world.settle({ until: (sessions) => !sessions.some((session) => session.id === id) });
-}
 
 describe('a launch that does not work', () => {
   it.each(['transient', 'unreachable'] as const)('for a %s reason is made again, three times in all', async (kind) => {
@@ -289,8 +265,7 @@ describe('a launcher that is blind', () => {
   });
 
   it('whose provider hangs gives up the call, and goes on', async () => {
-    world = await World.open(database, { limits: { lookMs: 20, quiesceMs: 20, snapshotMs: 40, launchMs: 20 } });
-    users = new Users(world);
+    await openFreshWorld({ limits: { lookMs: 20, quiesceMs: 20, snapshotMs: 40, launchMs: 20 } });
     for (const op of ['observe', 'quiesce', 'snapshot', 'end', 'launch', 'observeSnapshot']) world.compute.faults.add({ op, how: 'hang' });
     world.compute.disks.plan = { looks: 2, outcome: 'completed' };
     const id = await upWith('shop', { a: '1' });

@@ -1,38 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { reap } from '../../launcher/controllers/reaper.ts';
 import { touch } from '../../launcher/core/admission.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
 import { expectNothingLeft, expectSaved } from '../support/checks.ts';
 import { holdAt } from '../support/faults.ts';
-import { type Database, openDatabase } from '../support/table.ts';
-import { Users } from '../support/users.ts';
-import { OWNER, World } from '../support/world.ts';
+import { downAndSettle, eachInAFreshWorld, upWith, users, world } from '../support/fresh-world.ts';
+import { OWNER } from '../support/world.ts';
 
-let database: Database;
-let world: World;
-let users: Users;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(() => database.close());
-beforeEach(async () => {
-  world = await World.open(database);
-  users = new Users(world);
-});
+eachInAFreshWorld();
 
 const MINUTE_MS = 60_000;
-
-async function upWith(name: string, files: Record<string, string>): Promise<string> {
-  const id = await users.up(name);
-  await world.settle();
-  for (const [path, text] of Object.entries(files)) await users.write(id, path, text);
-  return id;
-}
-
-async function downAndSettle(id: string): Promise<void> {
-  await users.down(id);
-  await world.settle({ until: (sessions) => !sessions.some((session) => session.id === id) });
-}
 
 describe('two controllers of one session', () => {
   it('make one box and one snapshot, whoever is first at each step', async () => {

@@ -1,34 +1,11 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { reap } from '../../launcher/controllers/reaper.ts';
 import { expectNothingLeft } from '../support/checks.ts';
-import { type Database, openDatabase } from '../support/table.ts';
-import { Users } from '../support/users.ts';
-import { OWNER, World } from '../support/world.ts';
+import { database, downAndSettle, eachInAFreshWorld, openFreshWorld, upWith, users, world } from '../support/fresh-world.ts';
+import { OWNER } from '../support/world.ts';
 
-let database: Database;
-let world: World;
-let users: Users;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(() => database.close());
-beforeEach(async () => {
-  world = await World.open(database);
-  users = new Users(world);
-});
-
-async function upWith(name: string, files: Record<string, string>): Promise<string> {
-  const id = await users.up(name);
-  await world.settle();
-  for (const [path, text] of Object.entries(files)) await users.write(id, path, text);
-  return id;
-}
-
-async function downAndSettle(id: string): Promise<void> {
-  await users.down(id);
-  await world.settle({ until: (sessions) => !sessions.some((session) => session.id === id) });
-}
+eachInAFreshWorld();
 
 const later = (): void => world.clock.advance(world.limits.orphanGraceMs + 1000);
 
@@ -209,8 +186,7 @@ describe('a row that nobody can read', () => {
 describe('the deletion of a workspace', () => {
   it('goes on after a crash at any of its calls, until nothing is left', { timeout: 120_000 }, async () => {
     const deletion = async (crashAt: number): Promise<number> => {
-      world = await World.open(database);
-      users = new Users(world);
+      await openFreshWorld();
       const id = await upWith('shop', { a: '1' });
       await users.checkpoint(id);
       await world.settle();

@@ -1,20 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createWorker, type Worker } from '../../launcher/controllers/worker.ts';
-import { type Database, openDatabase } from '../support/table.ts';
-import { Users } from '../support/users.ts';
-import { OWNER, World } from '../support/world.ts';
+import { eachInAFreshWorld, users, world } from '../support/fresh-world.ts';
+import { OWNER } from '../support/world.ts';
 
-let database: Database;
-let world: World;
-let users: Users;
 let worker: Worker;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(() => database.close());
-beforeEach(async () => {
-  world = await World.open(database, { limits: { pollMs: 5 } });
-  users = new Users(world);
+eachInAFreshWorld({ limits: { pollMs: 5 } });
+beforeEach(() => {
   // Time passes by itself here.
   world.clock.now = Date.now;
   worker = createWorker(world.launcher.deps);
