@@ -4,7 +4,7 @@ import type { BoxRef } from '../../ports/compute.ts';
 import type { BoxPaths } from './layout.ts';
 import { listenForBox } from './sockets.ts';
 
-/** Serves `POST /boxes/*` for one box. A WHATWG handler: the launcher's own API can be put here. */
+/** Serves `POST /boxes/*`. A WHATWG handler: the launcher's own API can be put here. What a box says of another one never gets to it. */
 export type BoxHandler = (request: Request, box: BoxRef) => Promise<Response>;
 
 const BODY_MAX_BYTES = 64 * 1024;
@@ -38,6 +38,10 @@ async function answerBox(incoming: IncomingMessage, answer: ServerResponse, box:
       answer.writeHead(body === null ? 413 : 404, { connection: 'close' }).end();
       return;
     }
+    if (!isOf(box, body)) {
+      answer.writeHead(403, { connection: 'close' }).end();
+      return;
+    }
     const headers = new Headers();
     for (const name of ['authorization', 'content-type'] as const) if (incoming.headers[name]) headers.set(name, incoming.headers[name]);
     const response = await handler(new Request(`http://localhost${path}`, { method: 'POST', headers, body }), box);
@@ -51,6 +55,16 @@ async function answerBox(incoming: IncomingMessage, answer: ServerResponse, box:
     // Either the box has left, or the handler failed and has logged it: the agent repeats.
     if (!answer.headersSent) answer.writeHead(500);
     answer.end();
+  }
+}
+
+/** Whether a box speaks for itself: over its own socket even the token of another box is of no use. */
+function isOf(box: BoxRef, body: string): boolean {
+  try {
+    const { sessionId, generation } = JSON.parse(body) as { sessionId?: unknown; generation?: unknown };
+    return sessionId === box.sessionId && generation === box.generation;
+  } catch {
+    return false;
   }
 }
 
