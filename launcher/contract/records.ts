@@ -18,9 +18,9 @@ import { quiesceReportSchema, receiptSchema } from './receipt.ts';
 
 /**
  * What the store keeps. Times are milliseconds since the epoch. Objects are loose on purpose: a field that an older
- * version does not know is kept when it writes the record back.
+ * version does not know is kept when it writes the record back. Their types have only the fields that this version knows:
+ * reading others by mistake does not compile.
  */
-/** The fields that this version knows: reading others by mistake does not compile. */
 type Known<T> = { [K in keyof T as string extends K ? never : K]: T[K] };
 
 const timeMs = z.int();
