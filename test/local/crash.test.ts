@@ -4,35 +4,19 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BoxRef, LaunchRequest, SnapshotRequest } from '../../launcher/ports/compute.ts';
-import {
-  AGENT_BUNDLE,
-  type Bench,
-  eventually,
-  launchReady,
-  launchRequest,
-  openBench,
-  PACKAGE_ROOT,
-  shell,
-  TEST_LIMITS,
-} from './local-harness.ts';
+import { buildVictim } from './build-victim.ts';
+import { AGENT_BUNDLE, type Bench, eventually, launchReady, launchRequest, openBench, shell, TEST_LIMITS } from './local-harness.ts';
 import type { VictimTask } from './victim.ts';
 
 let folder: string;
+let victim: string;
 let bench: Bench;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'devctl-victim-'));
-  await build({
-    entryPoints: [join(PACKAGE_ROOT, 'test/local/victim.ts')],
-    outfile: join(folder, 'victim.mjs'),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-  });
+  victim = await buildVictim(folder);
   bench = await openBench();
 });
 afterAll(async () => {
@@ -43,7 +27,7 @@ afterAll(async () => {
 /** Starts another launcher on the same state, and waits until it has begun its task. */
 async function startVictim(task: Pick<VictimTask, 'launch' | 'snapshot'> & { freezeMs?: number }): Promise<ChildProcess> {
   const whole: VictimTask = { stateDir: bench.stateDir, agentBundlePath: AGENT_BUNDLE, limits: TEST_LIMITS, freezeMs: 60_000, ...task };
-  const child = spawn(process.execPath, [join(folder, 'victim.mjs'), JSON.stringify(whole)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [victim, JSON.stringify(whole)], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   return child;
 }
@@ -78,9 +62,9 @@ describe('a launcher that is killed while it launches', () => {
   it.each([0, 4, 8, 12, 16, 24, 40])('after %i ms, is repeated by the next one: one box, that works', async (delayMs) => {
     const request = launchRequest();
     bench.launcher.tokens.set(request.tags.sessionId, request.boxToken);
-    const victim = await startVictim({ launch: request });
+    const child = await startVictim({ launch: request });
     await sleep(delayMs);
-    await murder(victim);
+    await murder(child);
     const provider = await bench.again();
     await provider.launch(request);
     const mine = (await provider.list()).items.filter((item) => item.tags?.operationId === request.tags.operationId);
@@ -104,9 +88,9 @@ describe('a launcher that is killed while boxes run', () => {
   it('finds them again with the next one, and ends them with all they have', async () => {
     const request = launchRequest();
     bench.launcher.tokens.set(request.tags.sessionId, request.boxToken);
-    const victim = await startVictim({ launch: request });
-    await once(victim.stdout as NodeJS.ReadableStream, 'data');
-    await murder(victim);
+    const child = await startVictim({ launch: request });
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    await murder(child);
     const provider = await bench.again();
     const { boxId } = await provider.launch(request);
     const box = refOf(request, boxId);
@@ -186,9 +170,9 @@ describe('a snapshot', () => {
     await shell(bench.provider, launched.box, fill);
     const snapshot = request(launched, true);
     const { workspaceId } = snapshot.ref;
-    const victim = await startVictim({ snapshot, freezeMs: 1_500 });
+    const child = await startVictim({ snapshot, freezeMs: 1_500 });
     await eventually(() => partials(workspaceId).length > 0);
-    await murder(victim);
+    await murder(child);
     expect(await bench.provider.observeSnapshot(snapshot.ref)).toMatchObject({ state: 'absent' });
     const restore = launchRequest({ source: { kind: 'snapshot', snapshot: snapshot.ref } });
     await expect(bench.provider.launch(restore)).rejects.toMatchObject({ kind: 'missing' });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { LaunchRequest, SnapshotRequest } from '../../launcher/ports/compute.ts';
 import { createLocalProvider } from '../../launcher/providers/local/index.ts';
+import type { IsolationName } from '../../launcher/providers/local/isolation.ts';
 
 /** What a launcher that is going to be killed does, as JSON in its argument. */
 export interface VictimTask {
@@ -8,6 +9,7 @@ export interface VictimTask {
   agentBundlePath: string;
   limits: Parameters<typeof createLocalProvider>[0]['limits'];
   freezeMs: number;
+  isolation?: IsolationName;
   launch?: LaunchRequest;
   snapshot?: SnapshotRequest;
 }
@@ -18,6 +20,7 @@ const provider = await createLocalProvider({
   agentBundlePath: task.agentBundlePath,
   limits: task.limits,
   freezeMs: task.freezeMs,
+  isolation: task.isolation ?? 'auto',
   clock: { now: Date.now },
   random: { bytes: (length) => randomBytes(length) },
   telemetry: { info() {}, warn() {}, error() {}, count() {}, observe() {}, gauge() {} },

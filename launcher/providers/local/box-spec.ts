@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import type { BoxConfig, BoxLimits } from '../../contract/agent-config.ts';
 import { BOX_PATHS } from '../../contract/box.ts';
 import type { LaunchRequest } from '../../ports/compute.ts';
-import { hostMounts, resolvConf } from './host-view.ts';
+import { writeEtc } from './etc.ts';
+import { hostMounts } from './host-view.ts';
 import type { Isolation } from './isolation.ts';
 import type { BoxPaths } from './layout.ts';
 import type { Mount, SandboxSpec } from './sandbox-spec.ts';
@@ -39,10 +40,10 @@ export function prepareBox(options: BoxSpecOptions, request: LaunchRequest, boxI
     env,
     limits: options.limits,
   };
-  const files = writeFiles(paths, isolation, config);
+  writeFiles(paths, isolation, config, request.tags.workspace);
   const agent = plain ? options.agentBundlePath : `${AGENT_DIR}/agent.cjs`;
   return {
-    mounts: plain ? [] : boxMounts(options, paths, tree, files),
+    mounts: plain ? [] : boxMounts(options, paths, tree),
     // What the agent itself runs, git for instance, never comes from a folder that the box can write.
     env: { ...env, PATH: systemPath() },
     hostname: request.tags.workspace,
@@ -77,38 +78,25 @@ function boxEnv(workspace: string, boxId: string, request: LaunchRequest): Recor
   };
 }
 
-function writeFiles(paths: BoxPaths, isolation: Isolation, config: BoxConfig): Array<{ file: string; to: string }> {
-  const { uid, gid } = isolation.identity;
-  const resolv = resolvConf();
-  const files = [
-    { name: 'box.json', to: `${AGENT_DIR}/box.json`, text: JSON.stringify(config) },
-    {
-      name: 'passwd',
-      to: '/etc/passwd',
-      text: `root:x:0:0:root:/:/usr/sbin/nologin\ndev:x:${uid}:${gid}:dev:${BOX_PATHS.home}:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n`,
-    },
-    { name: 'group', to: '/etc/group', text: `root:x:0:\ntty:x:5:\ndev:x:${gid}:\nnogroup:x:65534:\n` },
-    ...(resolv ? [{ name: 'resolv.conf', ...resolv }] : []),
-  ];
-  return files.map(({ name, to, text }) => {
-    const file = join(paths.files, name);
-    writeFileSync(file, text);
-    // Whatever the umask of the launcher is: the box's user reads it.
-    chmodSync(file, 0o644);
-    return { file, to };
-  });
+function writeFiles(paths: BoxPaths, isolation: Isolation, config: BoxConfig, hostname: string): void {
+  const file = join(paths.files, 'box.json');
+  writeFileSync(file, JSON.stringify(config));
+  // Whatever the umask of the launcher is: the box's user reads it.
+  chmodSync(file, 0o644);
+  if (isolation.name !== 'none') writeEtc(join(paths.files, 'etc'), isolation.identity, hostname);
 }
 
-function boxMounts(options: BoxSpecOptions, paths: BoxPaths, tree: string, files: Array<{ file: string; to: string }>): Mount[] {
+function boxMounts(options: BoxSpecOptions, paths: BoxPaths, tree: string): Mount[] {
   return [
     { kind: 'tmpfs', to: '/tmp', mode: 0o1777 },
     { kind: 'tmpfs', to: '/var/tmp', mode: 0o1777 },
     { kind: 'tmpfs', to: '/run', mode: 0o755 },
     { kind: 'link', target: '../run', to: '/var/run' },
     ...hostMounts(process.execPath, options.extraReadOnlyPaths),
+    { kind: 'ro', from: join(paths.files, 'etc'), to: '/etc' },
     { kind: 'ro', from: options.agentBundlePath, to: `${AGENT_DIR}/agent.cjs` },
     ...(options.nodePtyDir ? [{ kind: 'ro', from: options.nodePtyDir, to: `${AGENT_DIR}/node_modules/@lydell` } as const] : []),
-    ...files.map(({ file, to }): Mount => ({ kind: 'ro', from: file, to })),
+    { kind: 'ro', from: join(paths.files, 'box.json'), to: `${AGENT_DIR}/box.json` },
     { kind: 'rw', from: tree, to: BOX_PATHS.workspace },
     { kind: 'rw', from: paths.run, to: BOX_PATHS.run },
   ];

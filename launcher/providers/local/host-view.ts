@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { HOST_ETC } from './etc.ts';
 import type { Mount } from './sandbox-spec.ts';
 
 /** What of the host is shown in a box, read-only. Everything else of it does not exist there: it is an allow-list. */
@@ -11,7 +12,8 @@ const OPT_ENTRIES_MAX = 200;
 /** Mounts for the host's programs, with node's own folder where it lies elsewhere and what the owner of the machine adds. */
 export function hostMounts(nodePath: string, extra: readonly string[]): Mount[] {
   const mounts: Mount[] = [];
-  for (const path of SHOWN) if (existsSync(path)) mounts.push({ kind: 'ro', from: realpathSync(path), to: path });
+  for (const path of SHOWN)
+    if (existsSync(path)) mounts.push({ kind: 'ro', from: realpathSync(path), to: path === '/etc' ? HOST_ETC : path });
   for (const path of MERGED) {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat?.isSymbolicLink()) mounts.push({ kind: 'link', target: readlinkSync(path), to: path });
@@ -29,7 +31,7 @@ export function hostMounts(nodePath: string, extra: readonly string[]): Mount[] 
 }
 
 const isShown = (path: string, mounts: Mount[]): boolean =>
-  mounts.some((mount) => mount.kind === 'ro' && (path === mount.to || path.startsWith(`${mount.to}/`)));
+  path.startsWith('/etc/') || mounts.some((mount) => mount.kind === 'ro' && (path === mount.to || path.startsWith(`${mount.to}/`)));
 
 /**
  * The installation that a node binary belongs to, such as a version manager's `versions/node/v20`: npm is there too.
@@ -41,18 +43,4 @@ export function nodeFolders(nodePath: string): string[] {
   const holds = (path: string) => path === prefix || path.startsWith(prefix === '/' ? '/' : `${prefix}/`);
   const tooMuch = prefix === '/' || prefix === '/usr/local' || holds(homedir()) || holds(process.cwd());
   return basename(dirname(real)) === 'bin' && !tooMuch ? [prefix] : [real];
-}
-
-/**
- * Name resolution: `/etc/resolv.conf` is often a link into /run, which boxes do not see.
- * @returns where the box must find a copy, with the content; null when /etc has the file itself
- */
-export function resolvConf(): { to: string; text: string } | null {
-  try {
-    const real = realpathSync('/etc/resolv.conf');
-    return real.startsWith('/etc/') || real.startsWith('/usr/') ? null : { to: real, text: readFileSync(real, 'utf8') };
-  } catch {
-    // A machine without one resolves names by other means, or not at all.
-    return null;
-  }
 }
