@@ -16,7 +16,7 @@ const LAST_READS = 64;
 /** What node-pty has and its types do not tell. */
 interface OpenTerminal {
   readonly fd: number;
-  readonly _socket?: Socket;
+  readonly _socket: Socket;
 }
 
 type Pty = typeof import('@lydell/node-pty');
@@ -42,7 +42,7 @@ function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameC
   const terminal = pty.spawn(found.file, argv.slice(1), options);
   const command = { pid: terminal.pid, tty: true, label: plan.label, showNotice: (text: string) => channel.notice(text) };
   deps.sessions.running.add(command);
-  closeWhenDrained(terminal as unknown as OpenTerminal, (chunk) => channel.output(FRAME.stdout, chunk));
+  const close = closeWhenDrained(terminal as unknown as OpenTerminal, (chunk) => channel.output(FRAME.stdout, chunk));
   let over = false;
   channel.attach(terminal);
   terminal.onData((chunk) => channel.output(FRAME.stdout, chunk as unknown as Uint8Array));
@@ -64,7 +64,9 @@ function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameC
       } else if (frame.type === FRAME.signal) signalGroup(terminal.pid, signalSchema.parse(decodeJson(frame.payload)).signal);
     },
     hangUp() {
-      if (!over) signalGroup(terminal.pid, 'SIGHUP');
+      // The kernel tells the shell and what is in the foreground, and ends their reading: a shell that is told by a signal
+      // alone may note it, and wait for a key before it goes.
+      if (!over) close();
     },
   };
 }
@@ -72,17 +74,17 @@ function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameC
 /**
  * node-pty closes a terminal 200 ms after its program has ended, whether its last output has been read or not: a slow
  * client, or a busy machine, would lose it. Here it is closed once it has been silent while it was free to speak.
+ * @returns closes it now
  */
-function closeWhenDrained({ fd, _socket: socket }: OpenTerminal, take: (chunk: Uint8Array) => void): void {
-  if (!socket) return;
-  const close = socket.destroy.bind(socket);
+function closeWhenDrained({ fd, _socket: socket }: OpenTerminal, take: (chunk: Uint8Array) => void): () => void {
+  const close: (error?: Error) => unknown = socket.destroy.bind(socket);
   let heard = false;
   socket.on('data', () => {
     heard = true;
   });
   socket.destroy = (error?: Error) => {
     // With an error it is the kernel's own word that there is no more.
-    if (error) return close(error);
+    if (error) return close(error) as Socket;
     heard = false;
     const look = () => {
       // Closed meanwhile: its number may be another file's by now.
@@ -95,6 +97,7 @@ function closeWhenDrained({ fd, _socket: socket }: OpenTerminal, take: (chunk: U
     setTimeout(() => setImmediate(look), DRAIN_IDLE_MS);
     return socket;
   };
+  return () => void close();
 }
 
 /**

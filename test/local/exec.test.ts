@@ -155,12 +155,16 @@ describe('a terminal', () => {
     expect(lines.at(-1)).toBe('150000');
   });
 
-  it('hangs up with its client: the shell keeps its history', async () => {
-    const terminal = await start([], TTY);
-    terminal.input('echo mark$((1+1))\n');
-    await terminal.until(({ stdout }) => stdout.includes('mark2'));
-    terminal.stream.destroy();
-    await eventually(async () => (await run(['grep', '-c', 'mark', '/workspace/home/.bash_history'])).exit?.code === 0);
+  it('hangs up with its client, whatever the shell is at: it ends, and keeps its history', async () => {
+    const shells = async () => (await run(['pgrep', '-fc', '^/bin/bash -l'])).stdout.trim();
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const terminal = await start([], TTY);
+      terminal.input(`echo mark${attempt}x$((1+1))\n`);
+      await terminal.until(({ stdout }) => stdout.includes(`mark${attempt}x2`));
+      terminal.stream.destroy();
+      await eventually(async () => (await run(['grep', '-c', `mark${attempt}x`, '/workspace/home/.bash_history'])).exit?.code === 0);
+    }
+    await eventually(async () => (await shells()) === '0');
   });
 
   it('shows a notice once, whoever sends it how often', async () => {
