@@ -158,6 +158,12 @@ function textOf(bytes: Buffer): string | null {
 /** Files of git itself that belong to this machine: locks of running commands, sockets, other worktrees. */
 const isPassingGitFile = (name: string): boolean => /\.lock$|\/fsmonitor--daemon(?:\.ipc|\/)|\/gc\.pid$/.test(name);
 
+/** Whether a folder above this one has something for git: if not, git need not be asked. */
+function isUnderGit(folder: string): boolean {
+  for (let at = folder; at !== dirname(at); at = dirname(at)) if (existsSync(join(dirname(at), '.git'))) return true;
+  return false;
+}
+
 /**
  * What of a folder goes into a new workspace: in a git repository the tracked and the untracked but not ignored files, and
  * the history; elsewhere everything. Nothing is read but names and sizes.
@@ -167,11 +173,11 @@ const isPassingGitFile = (name: string): boolean => /\.lock$|\/fsmonitor--daemon
 export async function selectFiles(folder: string, avoid: string): Promise<Selection> {
   const collector = new Collector(folder, avoid);
   if (existsSync(join(folder, '.git'))) {
+    const branches = gitLine(folder, ['for-each-ref', '--format=.', 'refs/heads']);
     await addRepository(collector, '', folder, 0);
-    const branches = (await gitLine(folder, ['for-each-ref', '--format=.', 'refs/heads']))?.split('\n').length ?? 0;
-    return collector.finish(branches);
+    return collector.finish((await branches)?.split('\n').length ?? 0);
   }
-  const top = await gitLine(folder, ['rev-parse', '--show-toplevel']);
+  const top = isUnderGit(folder) ? await gitLine(folder, ['rev-parse', '--show-toplevel']) : null;
   if (top !== null) {
     collector.notes.push(`the git history is in ${top}: only the files of this folder go in`);
     await addListed(collector, '', folder, 0);

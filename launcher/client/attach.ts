@@ -10,6 +10,8 @@ import { fillPath } from './wire.ts';
  * takes over: whatever carries it, the caller gets a byte stream of exec frames (contract/exec-frames) and speaks first.
  */
 export interface ExecTransport {
+  /** Loads what `open` will need. Optional to call: while something else is waited for. */
+  prepare?(): Promise<unknown>;
   /**
    * Opens a stream to the box of a session. Ending the writable side says that no more input comes; destroying it hangs up.
    * @throws DevctlError not_found, wrong_phase, box_unreachable, unavailable
@@ -26,6 +28,7 @@ interface WebSocketOptions {
 /** Exec frames over a WebSocket to the launcher. */
 export function webSocketTransport(options: WebSocketOptions): ExecTransport {
   return {
+    prepare: () => import('ws'),
     async open(sessionId, signal) {
       const { default: WebSocketClient, createWebSocketStream } = await import('ws');
       signal?.throwIfAborted();

@@ -8,6 +8,7 @@ import { type ExecTransport, webSocketTransport } from './attach.ts';
 import { resumingEvents } from './events.ts';
 import { assertGood, type BaseUrl, type HttpTransport, nodeTransport, readText, type WireResponse } from './http.ts';
 import { CLIENT_LIMITS } from './limits.ts';
+import { meanwhile } from './meanwhile.ts';
 import { withRetries } from './retry.ts';
 import { fillPath, isRepeatable, takesIdempotencyKey, WIRE } from './wire.ts';
 
@@ -52,6 +53,8 @@ export interface Client {
   list<Id extends ListId>(id: Id, input: CallInput<Id>): AsyncGenerator<ItemOf<Id>>;
   /** Events of a session, resumed after a lost connection; with `follow` until the session is over. */
   events(sessionId: string, options?: { follow?: boolean; after?: string; signal?: AbortSignal }): AsyncGenerator<SessionEvent>;
+  /** Loads what `attach` will need, while something else is waited for. */
+  prepareAttach(): void;
   /** A byte stream of exec frames: write `start` first. */
   attach(sessionId: string, signal?: AbortSignal): Promise<Duplex>;
   /** An answer that is text and may go on for long. */
@@ -189,6 +192,7 @@ export function createClient(options: ClientOptions): Client {
       const isOver = async () => isFinal((await call('getSession', { params: { id: sessionId }, signal })).phase);
       return resumingEvents({ open, isOver, follow, signal }, after ?? null);
     },
+    prepareAttach: () => meanwhile(async () => exec.prepare?.()),
     attach: (sessionId, signal) => exec.open(sessionId, signal),
     text: async (id, input) => (await sender.send(id, input as LooseInput, { headers: { accept: 'text/plain, application/json' } })).body,
     putFiles: async (sessionId, path, tar, signal) =>

@@ -16,7 +16,9 @@ function withDashes(given: string, rest: readonly string[]): string {
 async function boxOf(cli: Cli, given: string | undefined, rest: readonly string[]): Promise<{ client: Client; session: string }> {
   try {
     const client = await clientFor(cli, given);
-    return { client, session: given !== undefined && isSessionId(given) ? given : (await needSession(cli, client, given)).id };
+    if (given !== undefined && isSessionId(given)) return { client, session: given };
+    client.prepareAttach();
+    return { client, session: (await needSession(cli, client, given)).id };
   } catch (error) {
     if (given === undefined) throw error;
     if (error instanceof UsageError) throw new UsageError(error.message, withDashes(given, rest));

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client, Session } from '../../client/client.ts';
-import { type CreateSessionInput, createSessionSchema, waitQuerySchema } from '../../contract/api.ts';
+import { meanwhile } from '../../client/meanwhile.ts';
+import type { CreateSessionInput } from '../../contract/api.ts';
 import { isDevctlError } from '../../contract/errors.ts';
-import { workspaceNameSchema } from '../../contract/fields.ts';
 import { formatBytes, parseDurationMs } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { recall, remember, workspaceAround, workspaceOf } from '../folders.ts';
@@ -15,21 +15,13 @@ import type { Selection } from '../select.ts';
 import { type Plan, plan, readSource, type SourceWord } from '../source.ts';
 import { Steps } from '../steps.ts';
 import { plural, span } from '../text.ts';
-import { check } from '../validate.ts';
 import type { Run } from '../verb.ts';
 
-const FIELD_FLAGS = {
-  workspace: '--name',
-  idleTtl: '--idle',
-  maxTtl: '--max',
-  size: '--size',
-  timeout: '--timeout',
-  'source.url': 'the address',
-  'source.ref': '--ref',
-};
+/** Flags whose words are the person's own: others have been looked at by the table of flags. */
+const FREE_FLAGS = ['name', 'idle', 'max', 'timeout', 'ref'] as const;
 
 /** The request as the flags say it, looked at before anything is started. */
-function request(cli: Cli, word: SourceWord): Omit<CreateSessionInput, 'workspace' | 'source'> {
+async function request(cli: Cli, word: SourceWord): Promise<Omit<CreateSessionInput, 'workspace' | 'source'>> {
   const { flags } = cli;
   const body = {
     ...(flags.size !== undefined && { size: flags.size as NonNullable<CreateSessionInput['size']> }),
@@ -38,11 +30,12 @@ function request(cli: Cli, word: SourceWord): Omit<CreateSessionInput, 'workspac
     ...(flags.network !== undefined && { network: flags.network }),
     ...(flags.allowSetup !== undefined && { allowSetup: flags.allowSetup }),
   };
-  if (flags.name !== undefined) check(workspaceNameSchema, flags.name, { '': '--name' });
-  const source =
-    word.kind === 'git' ? { kind: 'git' as const, url: word.url, ...(flags.ref !== undefined && { ref: flags.ref }) } : undefined;
-  check(createSessionSchema, { ...body, workspace: flags.name ?? 'x', ...(source && { source }) }, FIELD_FLAGS);
-  if (flags.timeout !== undefined) check(waitQuerySchema, { timeout: flags.timeout }, FIELD_FLAGS);
+  if (word.kind === 'git' || FREE_FLAGS.some((flag) => flags[flag] !== undefined)) {
+    // The schemas take longer to load than the rest of this command.
+    const { checkUp } = await import('../up-check.ts');
+    const source = word.kind === 'git' && { kind: 'git' as const, url: word.url, ...(flags.ref !== undefined && { ref: flags.ref }) };
+    checkUp(flags, { ...body, ...(source && { source }) });
+  }
   return body;
 }
 
@@ -145,6 +138,7 @@ async function bringUp(
       cli.warn(`${chosen.name} has a live session already: its size, times and network stay as they are until devctl down`);
     }
     if (cli.flags.wait === false || cli.flags.detach) return session;
+    if (files) meanwhile(() => import('../pack.ts'));
     const ready = await waitReady(client, session, deadline, steps, { talks: cli.talks });
     if (isNew) launchedSteps(steps, ready);
     if (ready.content === 'empty' && files) await importFolder(client, ready, files, steps);
@@ -166,7 +160,7 @@ function launchedSteps(steps: Steps, session: Session): void {
 
 export const run: Run = async (cli, { args }) => {
   const word = readSource(args[0], cli.surroundings.cwd(), cli.env['HOME']);
-  const settings = request(cli, word);
+  const settings = await request(cli, word);
   const client = await cli.client();
   const chosen = await plan(cli, client, word);
   if (chosen.workspace === undefined && (cli.talks || chosen.folder !== null)) chosen.workspace = await findWorkspace(client, chosen.name);
