@@ -11,7 +11,7 @@ export interface Operation {
   /** With `{name}` for parameters, as OpenAPI writes them. */
   readonly path: string;
   readonly summary: string;
-  /** Scope that the token needs; `public` needs no token, `box` needs the token of the live generation. */
+  /** Scope that the token needs (`read` never reaches into a box, nor keeps one alive); `public` needs no token, `box` needs the token of the live generation. */
   readonly scope: Scope | 'public' | 'box';
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
@@ -213,7 +213,7 @@ export const OPERATIONS = {
     method: 'GET',
     path: '/sessions/{id}/files',
     summary: 'A file or folder of the box as a tar stream',
-    scope: 'read',
+    scope: 'write',
     params: session,
     query: api.filesQuerySchema,
     status: 200,

@@ -4,6 +4,7 @@ import type { Session } from '../../launcher/contract/api.ts';
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { ComputeError } from '../../launcher/ports/compute.ts';
 import { ApiBench, codeOf, unreachable, until } from '../support/api-bench.ts';
+import { examples, operationOf, pathOf, type UserOperation } from '../support/route-table.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 
 let database: Database;
@@ -122,6 +123,25 @@ describe('logs', () => {
     const reader = await bench.token('dev', ['read', 'write']);
     expect(codeOf(await bench.ask('GET', '/launcher/logs', { token: reader }))).toBe('forbidden');
     expect((await bench.ask('GET', '/launcher/logs', { token })).text).toContain('"op":"api.createSession"');
+  });
+});
+
+describe('a token that may only read', () => {
+  it('reaches into no box, and keeps none alive', async () => {
+    const reader = await bench.token('dev', ['read']);
+    const good = examples({ session: session.id, workspace: 'shop', token: 'tok_0000000000000000000000abcd' });
+    const key = { owner: session.owner, id: session.id };
+    const before = await bench.store.getSession(key);
+    bench.access.calls.length = 0;
+    for (const id of Object.keys(good) as UserOperation[]) {
+      const { method, scope } = operationOf(id);
+      if (id === 'attach' || scope === 'public') continue;
+      const body = good[id].body;
+      const answer = await bench.ask(method, pathOf(id, good[id]), { token: reader, ...(body && { body }) });
+      expect(codeOf(answer) === 'forbidden', `${id} ${answer.text}`).toBe(scope !== 'read');
+    }
+    expect(bench.access.calls.map(({ op }) => op)).toEqual(['logs']);
+    expect((await bench.store.getSession(key))?.lease).toEqual(before?.lease);
   });
 });
 

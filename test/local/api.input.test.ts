@@ -14,7 +14,7 @@ const ids = Object.keys(good) as UserOperation[];
 const withBody = ids.filter((id) => operationOf(id).body !== undefined);
 beforeAll(async () => {
   database = await openDatabase();
-  bench = await ApiBench.open(database, { controllers: false, limits: { jsonBodyBytes: 5000, bodyIdleMs: 200 } });
+  bench = await ApiBench.open(database, { controllers: false, limits: { jsonBodyBytes: 5000, bodyIdleMs: 200, authFailureBurst: 10_000 } });
   token = await bench.token('dev');
 });
 afterAll(() => database.close());
