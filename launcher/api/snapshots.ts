@@ -79,12 +79,15 @@ export async function deleteSnapshot(call: Call<'deleteSnapshot'>): Promise<Json
   if (snapshot === null || snapshot.state === 'deleting')
     throw notFound('snapshot', `workspace ${workspace.name} has no snapshot ${params.snapshot}`);
   if (workspace.head?.id === snapshot.id && workspace.head.workspaceId === workspace.id)
-    throw new DevctlError('in_use', `${snapshot.id} is the head of workspace ${workspace.name}`);
+    throw new DevctlError('in_use', `${snapshot.id} is the head of workspace ${workspace.name}`, {
+      hint: 'restore another snapshot first, or delete the workspace',
+    });
   if (snapshot.state === 'pending') throw new DevctlError('in_use', `${snapshot.id} is being made`);
   // One that has just completed becomes the head in a moment.
   if (snapshot.state === 'completed' && snapshot.seq > workspace.headSeq)
     throw new DevctlError('in_use', `${snapshot.id} is about to become the head of workspace ${workspace.name}`);
-  if (!(await deps.store.tombstoneSnapshot(caller.owner, ref))) throw new DevctlError('in_use', `a fork of ${snapshot.id} needs it`);
+  if (!(await deps.store.tombstoneSnapshot(caller.owner, ref)))
+    throw new DevctlError('in_use', `a fork of ${snapshot.id} needs it`, { hint: 'run devctl down on the fork, or delete it' });
   return { body: undefined };
 }
 

@@ -34,8 +34,9 @@ export async function updateWorkspace(call: Call<'updateWorkspace'>): Promise<Re
   await readWorkspace(call, params.name);
   const saved = await changeWorkspace(deps, caller.owner, params.name, (workspace) => {
     if (workspace.deleting) throw noWorkspace(params.name);
-    const { setupAllowed = workspace.setupAllowed, retention = workspace.retention } = body;
-    return { ...workspace, setupAllowed, retention };
+    const { setupAllowed = workspace.setupAllowed } = body;
+    const { keepLast = workspace.retention.keepLast, keepDaily = workspace.retention.keepDaily } = body.retention ?? {};
+    return { ...workspace, setupAllowed, retention: { ...workspace.retention, keepLast, keepDaily } };
   });
   return { body: await viewWorkspace(deps, saved) };
 }

@@ -144,6 +144,8 @@ export const FLAGS = {
   for: { long: 'for', kind: 'text', env: 'DEVCTL_HOLD_FOR', value: 'TIME', about: 'how long to hold', fallback: '2h' },
   release: { long: 'release', kind: 'switch', env: 'DEVCTL_HOLD_RELEASE', about: 'remove the hold' },
   force: { long: 'force', kind: 'switch', env: 'DEVCTL_DELETE_FORCE', about: 'even if work in it would be lost' },
+  keepLast: { long: 'keep-last', kind: 'text', env: 'DEVCTL_KEEP_LAST', value: 'N', about: 'keep the newest so many' },
+  keepDaily: { long: 'keep-daily', kind: 'text', env: 'DEVCTL_KEEP_DAILY', value: 'N', about: 'and the newest of each of so many days' },
   restoreForce: {
     long: 'force',
     kind: 'switch',

@@ -8,7 +8,7 @@ const row = (left: string, right: string): string =>
   left.length < COLUMN - 1 ? `  ${left.padEnd(COLUMN - 2)}${right}` : `  ${left}\n${' '.repeat(COLUMN)}${right}`;
 
 function usageOf(verb: Verb): string {
-  if (verb.verbs) return `devctl ${verb.name} VERB`;
+  if (verb.verbs && !verb.load) return `devctl ${verb.name} VERB`;
   const args = (verb.args ?? []).map((arg) => {
     const name = `${arg.name.toUpperCase()}${arg.many ? '…' : ''}`;
     return arg.optional ? `[${name}]` : name;
@@ -21,6 +21,8 @@ function flagRow(key: FlagKey): string {
   const name = `${flag.short ? `-${flag.short}, ` : '    '}--${flag.negatable ? '[no-]' : ''}${flag.long}${flag.value ? ` ${flag.value}` : ''}`;
   return row(name, `${flag.about}${flag.fallback ? ` (${flag.fallback})` : ''}`);
 }
+
+const namesOf = (verb: Verb): string => [verb.name.split(' ').at(-1), ...(verb.alias ?? [])].join(', ');
 
 /** Every verb in a line. */
 export function overview(groups: VerbGroups, look: Paint): string {
@@ -41,11 +43,10 @@ export function overview(groups: VerbGroups, look: Paint): string {
 export function helpText(verb: Verb, look: Paint): string {
   const lines = [`${look.bold(`devctl ${verb.name}`)} · ${verb.about}`, '', `usage: ${usageOf(verb)}`, ''];
   if (verb.more) lines.push(verb.more, '');
-  if (verb.verbs)
-    lines.push(look.bold('verbs'), ...verb.verbs.map((child) => row(child.name.split(' ').at(-1) as string, child.about)), '');
+  if (verb.verbs) lines.push(look.bold('verbs'), ...verb.verbs.map((child) => row(namesOf(child), child.about)), '');
   if (verb.flags?.length) lines.push(look.bold('flags'), ...verb.flags.map(flagRow), '');
   lines.push(look.bold('common flags'), ...COMMON_FLAGS.map(flagRow), '');
-  const examples = verb.verbs ? verb.verbs.flatMap((child) => child.examples) : verb.examples;
+  const examples = [...(verb.load ? verb.examples : []), ...(verb.verbs ?? []).flatMap((child) => child.examples)];
   lines.push(look.bold('examples'), ...examples.map(([command, meaning]) => (meaning ? row(command, meaning) : `  ${command}`)));
   return `${lines.join('\n')}\n`;
 }

@@ -175,10 +175,13 @@ function checkArgs(verb: Verb, args: readonly string[]): void {
   }
 }
 
+const verbNamed = (verbs: readonly Verb[], name: string): Verb | undefined =>
+  verbs.find((verb) => verb.name.split(' ').at(-1) === name || verb.alias?.includes(name));
+
 /** Finds the verb, or the verb within a group, that words begin with. */
 export function findVerb(verbs: readonly Verb[], words: readonly string[]): { verb: Verb; words: readonly string[] } {
   const name = words[0] as string;
-  const verb = verbs.find((candidate) => candidate.name.split(' ').at(-1) === name);
+  const verb = verbNamed(verbs, name);
   if (!verb) {
     const near = nearest(
       name,
@@ -191,6 +194,7 @@ export function findVerb(verbs: readonly Verb[], words: readonly string[]): { ve
     );
   }
   const next = words[1];
-  if (verb.verbs && next !== undefined && !next.startsWith('-')) return findVerb(verb.verbs, words.slice(1));
+  if (verb.verbs && next !== undefined && !next.startsWith('-') && (!verb.load || verbNamed(verb.verbs, next)))
+    return findVerb(verb.verbs, words.slice(1));
   return { verb, words: words.slice(1) };
 }

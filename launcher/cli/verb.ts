@@ -26,6 +26,8 @@ export type Run = (cli: Cli, call: Call) => Promise<number | undefined>;
 
 export interface Verb {
   readonly name: string;
+  /** Other last words that mean the same. */
+  readonly alias?: readonly string[];
   readonly about: string;
   /** Further lines of help. */
   readonly more?: string;
@@ -34,6 +36,7 @@ export interface Verb {
   readonly examples: ReadonlyArray<readonly [command: string, meaning: string]>;
   /** Words after its arguments belong to the command that is run, flags too. */
   readonly command?: true;
+  /** Verbs of a group. Where the group does something by itself, any other word is its argument. */
   readonly verbs?: readonly Verb[];
   readonly hidden?: true;
   /** Loaded only when it is used: start-up is paid for by what runs. */

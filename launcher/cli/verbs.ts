@@ -2,7 +2,9 @@ import type { ArgSpec, Verb, VerbGroups } from './verb.ts';
 
 const session: ArgSpec = { name: 'session', optional: true, complete: 'session' };
 const workspace: ArgSpec = { name: 'workspace', optional: true, complete: 'workspace' };
-const named: ArgSpec = { name: 'workspace', complete: 'workspace' };
+const sessions: ArgSpec = { ...session, many: true };
+const namedOnes: ArgSpec = { name: 'workspace', complete: 'workspace', many: true };
+const EACH_HELP = 'Several may be named: each is answered, and the exit code is the highest.';
 const SESSION_HELP = 'SESSION is the name of a workspace or the id of a session; without it, the workspace of this folder.';
 
 const WORKING: readonly Verb[] = [
@@ -38,11 +40,13 @@ tracked and untracked files (not the ignored ones) and its git history. Later ru
   {
     name: 'down',
     about: 'snapshot a workspace and let its box go',
-    more: SESSION_HELP,
-    args: [session],
+    more: `${SESSION_HELP}
+${EACH_HELP}`,
+    args: [sessions],
     flags: ['downAll', 'wait', 'timeout'],
     examples: [
       ['devctl down', 'that of this folder; prints the receipt'],
+      ['devctl down shop api', 'both, at the same time'],
       ['devctl down shop --no-wait', 'return as soon as the box is quiet'],
       ['devctl down --all --yes', 'every one, without asking'],
     ],
@@ -153,12 +157,43 @@ If the target is a folder, the source goes into it; DIR/. means what is in DIR. 
 const DURABLE: readonly Verb[] = [
   {
     name: 'snapshot',
-    about: 'a checkpoint of a live session, which goes on',
-    more: SESSION_HELP,
+    about: 'a checkpoint of a live session, which goes on; list and delete snapshots',
+    more: `${SESSION_HELP}
+The snapshot of a session whose workspace is called ls or rm is made by devctl snapshot create.`,
     args: [session],
     flags: ['note'],
     examples: [['devctl snapshot --note "before the refactoring"', 'of the workspace of this folder']],
     load: async () => (await import('./verbs/snapshot.ts')).create,
+    verbs: [
+      {
+        name: 'snapshot create',
+        about: 'a checkpoint of a live session, which goes on',
+        more: SESSION_HELP,
+        args: [session],
+        flags: ['note'],
+        examples: [['devctl snapshot create shop', '']],
+        load: async () => (await import('./verbs/snapshot.ts')).create,
+      },
+      {
+        name: 'snapshot ls',
+        about: 'the same as devctl snapshots',
+        args: [workspace],
+        examples: [['devctl snapshot ls shop', '']],
+        load: async () => (await import('./verbs/snapshot.ts')).list,
+      },
+      {
+        name: 'snapshot rm',
+        alias: ['delete'],
+        about: 'delete snapshots; never the head, nor one that a fork needs',
+        more: `Asks first. Without WORKSPACE, those of the workspace of this folder. ${EACH_HELP}`,
+        args: [
+          { name: 'workspace', optional: true, complete: 'workspace' },
+          { name: 'snapshot', many: true },
+        ],
+        examples: [['devctl snapshot rm shop snap_3 snap_4', '']],
+        load: async () => (await import('./verbs/snapshot.ts')).remove,
+      },
+    ],
   },
   {
     name: 'snapshots',
@@ -206,7 +241,7 @@ first. If its disk is damaged that cannot be done, and --force gives that work u
   },
   {
     name: 'workspace',
-    about: 'list, show, delete, prune; allow a setup script',
+    about: 'list, show, delete; which snapshots are kept; allow a setup script',
     examples: [['devctl workspace ls', 'all of yours']],
     verbs: [
       {
@@ -224,11 +259,12 @@ first. If its disk is damaged that cannot be done, and --force gives that work u
       },
       {
         name: 'workspace delete',
+        alias: ['rm'],
         about: 'delete a workspace with its snapshots',
-        more: 'Asks first. Work that is in no snapshot, or pushed nowhere, needs --force.',
-        args: [named],
+        more: `Asks first. Work that is in no snapshot, or pushed nowhere, needs --force. ${EACH_HELP}`,
+        args: [namedOnes],
         flags: ['force'],
-        examples: [['devctl workspace delete shop', '']],
+        examples: [['devctl workspace delete shop-f1 shop-f2', '']],
         load: async () => (await import('./verbs/workspace.ts')).remove,
       },
       {
@@ -238,6 +274,15 @@ first. If its disk is damaged that cannot be done, and --force gives that work u
         flags: ['dryRun'],
         examples: [['devctl workspace prune shop --dry-run', 'say which']],
         load: async () => (await import('./verbs/workspace.ts')).prune,
+      },
+      {
+        name: 'workspace retention',
+        about: 'which snapshots are kept; the others are deleted within minutes',
+        more: 'Without flags it says so. The head, and what a fork begins with, is kept in any case.',
+        args: [workspace],
+        flags: ['keepLast', 'keepDaily'],
+        examples: [['devctl workspace retention shop --keep-last 20 --keep-daily 14', '']],
+        load: async () => (await import('./verbs/workspace.ts')).retention,
       },
       {
         name: 'workspace allow-setup',
@@ -292,8 +337,10 @@ const MACHINERY: readonly Verb[] = [
       },
       {
         name: 'token revoke',
+        alias: ['rm'],
         about: 'revoke a token at once',
-        args: [{ name: 'id' }],
+        more: EACH_HELP,
+        args: [{ name: 'id', many: true }],
         examples: [['devctl token revoke tok_01k2m3n4p5q6r7s8t9v0wxyz12', '']],
         load: async () => (await import('./verbs/token.ts')).revoke,
       },
@@ -338,8 +385,10 @@ const MACHINERY: readonly Verb[] = [
       },
       {
         name: 'context rm',
+        alias: ['delete'],
         about: 'forget a context',
-        args: [{ name: 'name', complete: 'context' }],
+        more: EACH_HELP,
+        args: [{ name: 'name', complete: 'context', many: true }],
         examples: [['devctl context rm team', '']],
         load: async () => (await import('./verbs/context.ts')).remove,
       },

@@ -219,7 +219,10 @@ export type Workspace = z.infer<typeof workspaceSchema>;
 export const updateWorkspaceSchema = z
   .strictObject({
     setupAllowed: z.boolean().optional(),
-    retention: z.strictObject({ keepLast: z.int().min(1).max(1000), keepDaily: z.int().min(0).max(366) }).optional(),
+    retention: z
+      .strictObject({ keepLast: z.int().min(1).max(1000).optional(), keepDaily: z.int().min(0).max(366).optional() })
+      .optional()
+      .meta({ description: 'What is left out stays as it is' }),
   })
   .meta({ id: 'UpdateWorkspace', example: { retention: { keepLast: 10, keepDaily: 7 } } });
 export const deleteWorkspaceQuerySchema = z.strictObject({ force: z.enum(['true', 'false']).default('false') });

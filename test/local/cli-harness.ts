@@ -149,8 +149,8 @@ const isAlive = (pid: number): boolean => {
 function* withForm(args: readonly string[]): Generator<string> {
   const [verb, ...rest] = args;
   if (verb !== undefined) yield verb;
-  if (rest[0] !== undefined && !rest[0].startsWith('-') && ['workspace', 'token', 'context'].includes(verb ?? ''))
-    yield rest.shift() as string;
+  const isOfGroup = ['workspace', 'token', 'context'].includes(verb ?? '') || (verb === 'snapshot' && ['ls', 'rm'].includes(rest[0] ?? ''));
+  if (rest[0] !== undefined && !rest[0].startsWith('-') && isOfGroup) yield rest.shift() as string;
   yield '--json';
   yield* rest;
 }

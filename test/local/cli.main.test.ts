@@ -114,16 +114,30 @@ describe('a working day', () => {
     const fork = await person.json<{ workspaces: Workspace[]; sessions: Session[] }>(['fork', 'shop', '--count', '2', '--up']);
     expect(fork.sessions.map((session) => session.phase)).toEqual(['ready', 'ready']);
     const [one, two] = fork.workspaces.map((workspace) => workspace.name) as [string, string];
+    const third = await person.json<{ workspaces: Workspace[] }>(['fork', 'shop']);
+    const three = third.workspaces[0]?.name as string;
     await person.must(['exec', one, '--', 'sh', '-c', 'echo one > a.txt']);
     expect(await person.must(['exec', two, 'cat', 'a.txt'])).toBe('mine\n');
     expect(await inBox('cat a.txt')).toBe('mine\n');
-    const ended = await person.run(['down', one, '--json']);
-    expect(JSON.parse(ended.stdout)).toMatchObject([{ workspace: one, phase: 'stopped' }]);
-    await person.must(['down', two]);
+    const ended = await person.run(['down', one, 'nowhere', two, one, three, '--json']);
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no workspace \\"nowhere\\"') });
+    expect(JSON.parse(ended.stdout)).toMatchObject([
+      { workspace: one, phase: 'stopped' },
+      { workspace: two, phase: 'stopped' },
+    ]);
+    expect(await person.must(['down', one, two])).toBe(
+      `nothing to do: ${one} has no live session\nnothing to do: ${two} has no live session\n`,
+    );
     const refused = await person.run(['workspace', 'delete', two]);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
-    await person.must(['workspace', 'delete', two, '--yes', '--force']);
-    expect(await person.must(['workspace', 'ls', '-o', 'plain'])).not.toContain(`${two}\t`);
+    const deleted = await person.run(['workspace', 'rm', two, 'shop', three, '--yes', '--force']);
+    expect(deleted).toMatchObject({
+      code: 5,
+      stdout: `workspace ${two} is deleted\nworkspace ${three} is deleted\n`,
+      stderr: expect.stringContaining('error: workspace shop is leased by ses_'),
+    });
+    const left = await person.must(['workspace', 'ls', '-o', 'plain']);
+    expect([one, two, three].map((name) => left.includes(`${name}\t`))).toEqual([true, false, false]);
   });
 
   it('ends with down and its receipt, and comes back as it was', async () => {
@@ -148,9 +162,28 @@ describe('a working day', () => {
     await person.must(['down'], here());
     const snapshots = await person.json<Array<{ id: string; note: string | null }>>(['snapshots', 'shop']);
     const before = snapshots.find((snapshot) => snapshot.note === 'before')?.id as string;
-    expect(await person.run(['restore', before], here())).toMatchObject({ code: 0, stderr: '' });
+    expect(await person.run(['restore', before, '--force'], here())).toMatchObject({ code: 0, stderr: '' });
     await person.must(['up'], here());
     expect(await inBox('cat a.txt')).toBe('mine\n');
+  });
+
+  it('lets snapshots go one by one, and says how many are kept', async () => {
+    const ids = async () => (await person.json<Array<{ id: string; isHead: boolean }>>(['snapshot', 'ls', 'shop'])).map(({ id }) => id);
+    const [newest, ...older] = await ids();
+    const head = (await person.json<Workspace>(['workspace', 'show', 'shop'])).head as string;
+    const gone = older.filter((id) => id !== head).slice(0, 1) as [string];
+    const result = await person.run(['snapshot', 'rm', 'shop', head, ...gone, 'snap_999', '--yes']);
+    expect(result).toMatchObject({ code: 5, stdout: `shop@${gone[0]} is deleted\n` });
+    expect(result.stderr).toContain(`error: ${head} is the head of workspace shop\n  restore another snapshot first`);
+    expect(result.stderr).toContain('error: workspace shop has no snapshot snap_999\n');
+    expect(await person.json(['snapshot', 'rm', newest as string, '--yes'], here())).toEqual([{ deleted: newest }]);
+    expect(await person.run(['snapshot', 'delete', 'shop'])).toMatchObject({ code: 2, stderr: expect.stringContaining('which snapshot?') });
+    expect(await person.must(['workspace', 'retention'], here())).toBe(
+      'workspace shop keeps its newest 10 snapshots, and the newest of each of 7 days\n',
+    );
+    expect(await person.run(['workspace', 'retention', 'shop', '--keep-daily', '0'])).toMatchObject({ code: 2 });
+    expect(await person.json(['workspace', 'retention', 'shop', '--keep-last', '20'])).toEqual({ keepLast: 20, keepDaily: 7 });
+    expect(await person.json(['workspace', 'retention', 'shop', '--keep-daily', '0', '--yes'])).toEqual({ keepLast: 20, keepDaily: 0 });
   });
 });
 

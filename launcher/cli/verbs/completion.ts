@@ -108,7 +108,7 @@ export async function candidates(cli: Cli, words: readonly string[]): Promise<st
   }
   const current = words.at(-1) ?? '';
   if (!verb) return at === words.length - 1 ? visible(cli.verbs) : [];
-  if (verb.verbs) return visible(verb.verbs);
+  if (verb.verbs && !verb.load) return visible(verb.verbs);
   const before = words.slice(at, -1);
   if (before.includes('--')) return [];
   const flag = flagNamed(verb, before.at(-1));
@@ -116,7 +116,8 @@ export async function candidates(cli: Cli, words: readonly string[]): Promise<st
     return flag.long === 'on' ? [LOCAL, ...Object.keys(readContexts(cli.home).contexts)] : [...(flag.choices ?? [])];
   if (current.startsWith('-')) return flagWords(verb);
   const values = before.filter((word, i) => !word.startsWith('-') && !takesValue(verb as Verb, before[i - 1]));
-  return argumentWords(cli, verb, values.length);
+  const own = values.length === 0 ? visible(verb.verbs ?? []) : [];
+  return [...own, ...(await argumentWords(cli, verb, values.length))];
 }
 
 const takesValue = (verb: Verb, word: string | undefined): boolean => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { checkAddress, contextNamed, LOCAL, readContexts, readTokenFile, writeContexts } from '../contexts.ts';
+import { each } from '../each.ts';
 import { json } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
@@ -49,14 +50,16 @@ export const use: Run = async (cli, { args }) => {
 };
 
 export const remove: Run = async (cli, { args }) => {
-  const [name] = args as readonly [string];
-  if (name === LOCAL) throw new UsageError(`${LOCAL} is always there`);
-  const stored = readContexts(cli.home);
-  contextNamed(stored, name);
-  const contexts = Object.fromEntries(Object.entries(stored.contexts).filter(([key]) => key !== name));
-  const current = stored.current === name ? LOCAL : stored.current;
-  writeContexts(cli.home, { current, contexts });
-  if (cli.form === 'json') cli.print(json({ forgotten: name, current }));
-  else cli.print(`context ${name} is forgotten${stored.current === name ? `; ${LOCAL} is in use` : ''}\n`);
-  return undefined;
+  const { done, code } = await each(cli, args, false, async (name) => {
+    if (name === LOCAL) throw new UsageError(`${LOCAL} is always there`);
+    const stored = readContexts(cli.home);
+    contextNamed(stored, name);
+    const contexts = Object.fromEntries(Object.entries(stored.contexts).filter(([key]) => key !== name));
+    const current = stored.current === name ? LOCAL : stored.current;
+    writeContexts(cli.home, { current, contexts });
+    if (cli.form !== 'json') cli.print(`context ${name} is forgotten${stored.current === name ? `; ${LOCAL} is in use` : ''}\n`);
+    return { forgotten: name, current };
+  });
+  if (cli.form === 'json') cli.print(json(done));
+  return code;
 };

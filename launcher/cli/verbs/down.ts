@@ -4,13 +4,13 @@ import { DevctlError } from '../../contract/errors.ts';
 import { isFinal } from '../../contract/phases.ts';
 import { formatDuration, parseDurationMs } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
+import { each } from '../each.ts';
 import { workspaceAround } from '../folders.ts';
 import { interruptible } from '../interrupt.ts';
 import { failureOf } from '../lease.ts';
 import { json, plainRows } from '../output.ts';
 import { receiptLines, snapshotText, stoppedText } from '../receipt.ts';
 import { findSession, needWorkspace, workspaceName } from '../refs.ts';
-import { exitCode } from '../report.ts';
 import { Steps } from '../steps.ts';
 import { plainText, plural } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
@@ -79,6 +79,18 @@ async function endAndTell(cli: Cli, client: Client, session: Session, isAlone: b
   return after;
 }
 
+/** Ends sessions at the same time. */
+async function endThese(cli: Cli, client: Client, sessions: readonly Session[]): Promise<number> {
+  const [only] = sessions.length === 1 ? sessions : [];
+  const background = only
+    ? `it goes on in the background: see devctl status ${only.workspace}`
+    : 'they go on in the background: see devctl ls';
+  const ending = each(cli, sessions, true, (session) => endAndTell(cli, client, session, session === only));
+  const { done, code } = await interruptible(cli, background, ending);
+  showData(cli, done);
+  return code;
+}
+
 async function endAll(cli: Cli): Promise<number | undefined> {
   if (!cli.isRunning()) return nothing(cli, 'no launcher is running');
   const client = await cli.client();
@@ -86,21 +98,22 @@ async function endAll(cli: Cli): Promise<number | undefined> {
   if (sessions.length === 0) return nothing(cli, 'no session is live');
   const names = sessions.map((session) => session.workspace).join(', ');
   if (!(await cli.confirm(`end ${plural(sessions.length, 'session')} (${plainText(names)})?`))) return 1;
-  const results = await interruptible(
-    cli,
-    'they go on in the background: see devctl ls',
-    Promise.allSettled(sessions.map((session) => endAndTell(cli, client, session, sessions.length === 1))),
-  );
-  const ended = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  showData(cli, ended);
-  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-  if (failures.length <= 1) return throwFirst(failures);
-  for (const failure of failures) cli.warn(failure instanceof Error ? failure.message : String(failure));
-  return exitCode(failures[0]);
+  return endThese(cli, client, sessions);
 }
 
-function throwFirst(failures: readonly unknown[]): undefined {
-  if (failures.length > 0) throw failures[0];
+/** Those that were named, or the workspace of this folder. */
+async function endNamed(cli: Cli, names: ReadonlyArray<string | undefined>): Promise<number> {
+  const found = await each(cli, names, false, async (given) => {
+    if (!cli.hasLauncher())
+      throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(given)}`, { hint: 'make one with devctl up' });
+    const session = await meant(cli, await cli.client(), given);
+    if (!session && cli.form === 'table') cli.print(`nothing to do: ${given ?? workspaceName(cli, given)} has no live session\n`);
+    return session;
+  });
+  const sessions = new Map(found.done.flatMap((session) => (session ? [[session.id, session] as const] : [])));
+  if (sessions.size > 0) return Math.max(found.code, await endThese(cli, await cli.client(), [...sessions.values()]));
+  if (found.code === 0) showData(cli, []);
+  return found.code;
 }
 
 function showData(cli: Cli, sessions: readonly Session[]): void {
@@ -114,21 +127,13 @@ export const run: Run = async (cli, { args }) => {
     const [{ check }, { downQuerySchema }] = await Promise.all([import('../validate.ts'), import('../../contract/api.ts')]);
     check(downQuerySchema, { timeout: cli.flags.timeout }, { timeout: '--timeout' });
   }
-  const [given] = args;
+  const names = [...new Set(args)];
   if (cli.flags.downAll) {
-    if (given !== undefined) throw new UsageError('--all and a name cannot be given together');
+    if (names.length > 0) throw new UsageError('--all and a name cannot be given together');
     return endAll(cli);
   }
-  if (given === undefined && !workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd()))
-    return nothing(cli, 'this folder has no workspace');
-  if (!cli.hasLauncher()) {
-    if (given === undefined) return nothing(cli, 'no launcher is running and there is no state');
-    throw new DevctlError('not_found', `there is no workspace ${JSON.stringify(given)}`, { hint: 'make one with devctl up' });
-  }
-  const client = await cli.client();
-  const session = await meant(cli, client, given);
-  if (!session) return nothing(cli, `${given ?? workspaceName(cli, given)} has no live session`);
-  const background = `it goes on in the background: see devctl status ${session.workspace}`;
-  showData(cli, [await interruptible(cli, background, endAndTell(cli, client, session, true))]);
-  return undefined;
+  if (names.length > 0) return endNamed(cli, names);
+  if (!workspaceAround(cli.home, cli.target.name, cli.surroundings.cwd())) return nothing(cli, 'this folder has no workspace');
+  if (!cli.hasLauncher()) return nothing(cli, 'no launcher is running and there is no state');
+  return endNamed(cli, [undefined]);
 };

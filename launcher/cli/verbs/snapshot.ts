@@ -1,11 +1,14 @@
 import { collect } from '../../client/client.ts';
+import { snapshotIdSchema } from '../../contract/fields.ts';
 import { formatBytes } from '../../contract/units.ts';
+import { each } from '../each.ts';
 import { interruptible } from '../interrupt.ts';
 import { json, plainRows } from '../output.ts';
 import { clientFor, needSession, withWorkspace, workspaceName } from '../refs.ts';
 import { Steps } from '../steps.ts';
 import { clockTime, plainText } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
+import { check } from '../validate.ts';
 import type { Run } from '../verb.ts';
 
 const NOTE_MAX = 200;
@@ -66,4 +69,22 @@ export const list: Run = async (cli, { args }) => {
     none: `workspace ${name} has no snapshot yet: devctl down or devctl snapshot makes one`,
   });
   return undefined;
+};
+
+/** `devctl snapshot rm`. A name of a workspace has no underscore, so the first word tells whether there is one. */
+export const remove: Run = async (cli, { args }) => {
+  const given = args[0]?.includes('_') ? undefined : args[0];
+  const ids = [...new Set(given === undefined ? args : args.slice(1))];
+  if (ids.length === 0) throw new UsageError('which snapshot?', 'devctl snapshot rm [WORKSPACE] SNAPSHOT…; see devctl snapshots');
+  for (const id of ids) check(snapshotIdSchema, id, { '': 'the snapshot' });
+  const name = workspaceName(cli, given);
+  const client = await clientFor(cli, name);
+  if (!(await cli.confirm(`delete ${ids.join(', ')} of workspace ${name}?`))) return 1;
+  const { done, code } = await each(cli, ids, false, async (snapshot) => {
+    await withWorkspace(client, name, () => client.call('deleteSnapshot', { params: { name, snapshot } }));
+    if (cli.form !== 'json') cli.print(`${name}@${snapshot} is deleted\n`);
+    return { deleted: snapshot };
+  });
+  if (cli.form === 'json') cli.print(json(done));
+  return code;
 };

@@ -2,6 +2,7 @@ import { collect } from '../../client/client.ts';
 import { createTokenSchema } from '../../contract/api.ts';
 import { tokenIdSchema } from '../../contract/fields.ts';
 import type { Scope } from '../../contract/records.ts';
+import { each } from '../each.ts';
 import { json, plainRows } from '../output.ts';
 import { clockTime } from '../text.ts';
 import { check } from '../validate.ts';
@@ -48,9 +49,13 @@ export const list: Run = async (cli) => {
 };
 
 export const revoke: Run = async (cli, { args }) => {
-  const [id] = args as readonly [string];
-  check(tokenIdSchema, id, { '': 'the id' });
-  await (await cli.client()).call('revokeToken', { params: { id } });
-  cli.print(cli.form === 'json' ? json({ revoked: id }) : `token ${id} is revoked\n`);
-  return undefined;
+  for (const id of args) check(tokenIdSchema, id, { '': 'the id' });
+  const client = await cli.client();
+  const { done, code } = await each(cli, args, false, async (id) => {
+    await client.call('revokeToken', { params: { id } });
+    if (cli.form !== 'json') cli.print(`token ${id} is revoked\n`);
+    return { revoked: id };
+  });
+  if (cli.form === 'json') cli.print(json(done));
+  return code;
 };

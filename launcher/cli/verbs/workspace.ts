@@ -1,9 +1,14 @@
 import { collect } from '../../client/client.ts';
+import { updateWorkspaceSchema } from '../../contract/api.ts';
 import { formatBytes } from '../../contract/units.ts';
+import { each } from '../each.ts';
 import { forgetWorkspace, knownFolders } from '../folders.ts';
+import { wholeNumber } from '../numbers.ts';
 import { json, pairs, plainRows } from '../output.ts';
 import { clientFor, needWorkspace, withWorkspace, workspaceName } from '../refs.ts';
+import { Exit } from '../report.ts';
 import { plural, span } from '../text.ts';
+import { check } from '../validate.ts';
 import type { Run } from '../verb.ts';
 import { workspacePairs } from './status.ts';
 
@@ -39,14 +44,41 @@ export const show: Run = async (cli, { args }) => {
 };
 
 export const remove: Run = async (cli, { args }) => {
+  const names = [...new Set(args.map((name) => workspaceName(cli, name)))];
+  const { done, code } = await each(cli, names, false, async (name) => {
+    const client = await clientFor(cli, name);
+    const workspace = await needWorkspace(client, name);
+    const what = workspace.bytes === null ? '' : ` (${formatBytes(workspace.bytes)})`;
+    if (!(await cli.confirm(`delete workspace ${name}${what} with all of its snapshots?`))) throw new Exit(1);
+    await client.call('deleteWorkspace', { params: { name }, query: { force: cli.flags.force ? 'true' : 'false' } });
+    forgetWorkspace(cli.home, cli.target.name, name);
+    if (cli.form !== 'json') cli.print(`workspace ${name} is deleted\n`);
+    return { deleted: name };
+  });
+  if (cli.form === 'json') cli.print(json(done));
+  return code;
+};
+
+const RETENTION_FLAGS = { 'retention.keepLast': '--keep-last', 'retention.keepDaily': '--keep-daily' };
+
+export const retention: Run = async (cli, { args }) => {
   const name = workspaceName(cli, args[0]);
+  const { keepLast, keepDaily } = cli.flags;
+  const change = {
+    ...(keepLast !== undefined && { keepLast: wholeNumber(keepLast, '--keep-last', 1, 1000) }),
+    ...(keepDaily !== undefined && { keepDaily: wholeNumber(keepDaily, '--keep-daily', 0, 366) }),
+  };
+  check(updateWorkspaceSchema, { retention: change }, RETENTION_FLAGS);
   const client = await clientFor(cli, name);
-  const workspace = await needWorkspace(client, name);
-  const what = workspace.bytes === null ? '' : ` (${formatBytes(workspace.bytes)})`;
-  if (!(await cli.confirm(`delete workspace ${name}${what} with all of its snapshots?`))) return 1;
-  await client.call('deleteWorkspace', { params: { name }, query: { force: cli.flags.force ? 'true' : 'false' } });
-  forgetWorkspace(cli.home, cli.target.name, name);
-  cli.print(cli.form === 'json' ? json({ deleted: name }) : `workspace ${name} is deleted\n`);
+  let workspace = await needWorkspace(client, name);
+  const { retention: before } = workspace;
+  const isLess = (change.keepLast ?? before.keepLast) < before.keepLast || (change.keepDaily ?? before.keepDaily) < before.keepDaily;
+  if (isLess && !(await cli.confirm(`keep fewer snapshots of workspace ${name}, and delete the others?`))) return 1;
+  if (Object.keys(change).length > 0) workspace = await client.call('updateWorkspace', { params: { name }, body: { retention: change } });
+  const { retention: now } = workspace;
+  if (cli.form === 'json') cli.print(json(now));
+  else if (cli.form === 'plain') cli.print(plainRows([[String(now.keepLast), String(now.keepDaily)]]));
+  else cli.print(`workspace ${name} keeps its newest ${now.keepLast} snapshots, and the newest of each of ${now.keepDaily} days\n`);
   return undefined;
 };
 

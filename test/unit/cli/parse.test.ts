@@ -104,7 +104,7 @@ describe('the verbs', () => {
   const every = (verbs: readonly Verb[]): Verb[] => verbs.flatMap((verb) => [verb, ...every(verb.verbs ?? [])]);
 
   it('have examples that parse, and a way to run', () => {
-    for (const verb of every(VERBS).filter((candidate) => !candidate.hidden && !candidate.verbs)) {
+    for (const verb of every(VERBS).filter((candidate) => !candidate.hidden && (candidate.load || !candidate.verbs))) {
       expect(verb.load, verb.name).toBeTypeOf('function');
       expect(verb.examples.length, verb.name).toBeGreaterThan(0);
       for (const [example] of verb.examples) {
@@ -118,6 +118,24 @@ describe('the verbs', () => {
         expect(found.verb.name).toBe(verb.name);
         expect(() => parseCall(found.verb, found.words, {}), example).not.toThrow();
       }
+    }
+  });
+
+  it('of a group that does something itself leave it every other word', () => {
+    const found = (...words: string[]) => findVerb(VERBS, words);
+    expect(found('snapshot', 'shop')).toMatchObject({ verb: { name: 'snapshot' }, words: ['shop'] });
+    expect(found('snapshot', '--note', 'x')).toMatchObject({ verb: { name: 'snapshot' } });
+    expect(found('snapshot', 'rm', 'shop', 'snap_1')).toMatchObject({ verb: { name: 'snapshot rm' }, words: ['shop', 'snap_1'] });
+    expect(found('snapshot', 'delete', 'snap_1')).toMatchObject({ verb: { name: 'snapshot rm' }, words: ['snap_1'] });
+    expect(found('snapshot', 'create', 'rm')).toMatchObject({ verb: { name: 'snapshot create' }, words: ['rm'] });
+    expect(found('workspace', 'rm', 'a', 'b')).toMatchObject({ verb: { name: 'workspace delete' }, words: ['a', 'b'] });
+    expect(() => found('workspace', 'drop')).toThrow('there is no verb "drop"');
+  });
+
+  it('have no two names or flags alike', () => {
+    for (const verbs of [VERBS, ...every(VERBS).map((verb) => verb.verbs ?? [])]) {
+      const names = verbs.flatMap((verb) => [verb.name.split(' ').at(-1), ...(verb.alias ?? [])]);
+      expect(new Set(names).size, String(names)).toBe(names.length);
     }
   });
 

@@ -176,7 +176,8 @@ describe('completion', () => {
 
   it('knows verbs, flags, values and contexts, and starts nothing', async () => {
     expect(await words('st')).toEqual(['status']);
-    expect(await words('workspace', '')).toEqual(['ls', 'show', 'delete', 'prune', 'allow-setup']);
+    expect(await words('workspace', '')).toEqual(['ls', 'show', 'delete', 'prune', 'retention', 'allow-setup']);
+    expect(await words('snapshot', '')).toEqual(['create', 'ls', 'rm']);
     expect(await words('up', '--no-')).toEqual(['--no-network', '--no-allow-setup', '--no-import', '--no-wait', '--no-color']);
     expect(await words('up', '--size', 'x')).toEqual(['xlarge']);
     expect(await words('ls', '--on', '')).toEqual(['local']);
