@@ -18,6 +18,7 @@ export const handlersWith = (cache: tokens.TokenCache): Handlers => ({
   endSession: sessions.endSession,
   createHold: sessions.createHold,
   deleteHold: sessions.deleteHold,
+  interruptSession: sessions.interruptSession,
   why: sessions.why,
   events: events.events,
   createSnapshot: snapshots.createSnapshot,

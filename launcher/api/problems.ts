@@ -9,6 +9,7 @@ const COMPUTE_CODES: Readonly<Record<ComputeErrorKind, ErrorCode>> = {
   transient: 'unavailable',
   busy: 'conflict',
   capacity: 'no_capacity',
+  stranded: 'no_capacity',
   unreachable: 'box_unreachable',
   disk_full: 'disk_full',
   missing: 'box_unreachable',

@@ -3,7 +3,7 @@ import { DevctlError, isDevctlError } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
-import { addHold, askToStop, removeHold } from '../core/admission.ts';
+import { addHold, askToStop, interrupt, removeHold } from '../core/admission.ts';
 import { newSession } from '../core/session.ts';
 import { holdView, sessionView, whyView } from '../core/views.ts';
 import { newWorkspace } from '../core/workspace.ts';
@@ -200,6 +200,16 @@ export async function deleteHold(call: Call<'deleteHold'>): Promise<JsonReply<un
   await changeSession(deps, key, (session) => removeHold(session, params.hold, deps.clock.now(), deps.limits));
   deps.signals.poke(key);
   return { body: undefined };
+}
+
+export async function interruptSession(call: Call<'interruptSession'>): Promise<Reply<'interruptSession'>> {
+  const { deps, params, body } = call;
+  await readSession(call, params.id);
+  const key = keyOf(call, params.id);
+  const nowMs = deps.clock.now();
+  const session = await changeSession(deps, key, (current) => interrupt(current, { endsAtMs: nowMs + body.in, source: 'user' }, nowMs));
+  deps.signals.poke(key);
+  return { body: await view(deps, session) };
 }
 
 export async function why(call: Call<'why'>): Promise<Reply<'why'>> {

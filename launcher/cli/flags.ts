@@ -142,6 +142,7 @@ export const FLAGS = {
   },
   forkUp: { long: 'up', kind: 'switch', env: 'DEVCTL_FORK_UP', about: 'lease a box for each, too' },
   for: { long: 'for', kind: 'text', env: 'DEVCTL_HOLD_FOR', value: 'TIME', about: 'how long to hold', fallback: '2h' },
+  interruptIn: { long: 'in', kind: 'text', env: 'DEVCTL_INTERRUPT_IN', value: 'TIME', about: 'time that the box has left', fallback: '2m' },
   release: { long: 'release', kind: 'switch', env: 'DEVCTL_HOLD_RELEASE', about: 'remove the hold' },
   force: { long: 'force', kind: 'switch', env: 'DEVCTL_DELETE_FORCE', about: 'even if work in it would be lost' },
   keepLast: { long: 'keep-last', kind: 'text', env: 'DEVCTL_KEEP_LAST', value: 'N', about: 'keep the newest so many' },

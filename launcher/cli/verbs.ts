@@ -81,6 +81,15 @@ ${EACH_HELP}`,
     examples: [['devctl why shop', 'evidence, holds and deadlines']],
     load: async () => (await import('./verbs/why.ts')).run,
   },
+  {
+    name: 'interrupt',
+    about: 'drill: take the box away, as a spot interruption does',
+    more: `The session goes on in the next box, with everything that was written. ${SESSION_HELP}`,
+    args: [session],
+    flags: ['interruptIn', 'wait', 'timeout'],
+    examples: [['devctl interrupt shop', 'and see that it comes back']],
+    load: async () => (await import('./verbs/interrupt.ts')).run,
+  },
 ];
 
 const INSIDE: readonly Verb[] = [

@@ -12,6 +12,7 @@ export const WIRE = {
   createSnapshot: { method: 'POST', path: '/sessions/{id}/snapshots' },
   createHold: { method: 'POST', path: '/sessions/{id}/holds' },
   deleteHold: { method: 'DELETE', path: '/sessions/{id}/holds/{hold}' },
+  interruptSession: { method: 'POST', path: '/sessions/{id}/interrupt' },
   why: { method: 'GET', path: '/sessions/{id}/why' },
   events: { method: 'GET', path: '/sessions/{id}/events' },
   logs: { method: 'GET', path: '/sessions/{id}/logs' },

@@ -20,6 +20,7 @@ import { receiptSchema } from './receipt.ts';
 import { SCOPES, snapshotRefSchema } from './records.ts';
 
 const SECOND = 1000;
+const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
@@ -132,6 +133,14 @@ export const createHoldSchema = z
   .strictObject({ name: holdNameSchema, for: durationSchema(HOLD_RANGE_MS.min, HOLD_RANGE_MS.max, '2h') })
   .meta({ id: 'CreateHold', example: { name: 'build', for: '2h' } });
 export const holdViewSchema = z.object({ name: holdNameSchema, until: isoTimeSchema }).meta({ id: 'Hold' });
+
+export const interruptSchema = z
+  .strictObject({
+    in: durationSchema(0, 10 * MINUTE, '2m')
+      .default(2 * MINUTE)
+      .meta({ description: 'Time that the box has left' }),
+  })
+  .meta({ id: 'Interrupt', example: { in: '2m' } });
 
 export const createSnapshotSchema = z
   .strictObject({ note: noteSchema.optional() })

@@ -49,6 +49,8 @@ export const heartbeatSchema = z
       .optional(),
     /** What a clone or the setup script has done so far, for the owner's progress line. */
     progress: z.string().max(200).optional(),
+    /** The machine told the box that it is taken away in so many ms. */
+    interruptionInMs: z.int().min(0).max(600_000).optional(),
     /** `/workspace/src` has files now. */
     contentPresent: z.boolean(),
     /** Each kind at most once: how long ago it was last seen (the box's clock is not trusted), and in a few words what. */

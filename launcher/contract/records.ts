@@ -157,7 +157,19 @@ export const operationSchema = z.looseObject({
   notBeforeMs: timeMs,
   /** Of a launch: SHA-256, hex, of the token that the box will show, which may be before the answer of the launch is saved. */
   tokenHash: z.string().optional(),
+  /** Of a launch: there is no machine where the volume is. */
+  stranded: z.boolean().optional(),
 });
+
+export const interruptionSchema = z.object({
+  /** When the box is taken away. */
+  endsAtMs: timeMs,
+  /** Where it was heard first. */
+  source: z.enum(['box', 'provider', 'user']),
+  /** Still to be made quiet and saved; false once that was given up. */
+  save: z.boolean(),
+});
+export type Interruption = z.infer<typeof interruptionSchema>;
 
 export const boxSchema = z.looseObject({
   id: z.string(),
@@ -206,6 +218,8 @@ export const sessionRecordSchema = z.looseObject({
   /** A checkpoint that was asked for and is not done. */
   checkpoint: z.object({ operationId: z.string(), note: z.string().nullable(), reason: z.enum(['checkpoint', 'fork']) }).nullable(),
   report: quiesceReportSchema.nullable(),
+  /** The box is being taken away by whoever lent it. */
+  interruption: interruptionSchema.nullish(),
   /** What its end owes the workspace: nothing, a snapshot of a quiet disk, or one of a disk whose box died. */
   save: z.enum(['none', 'clean', 'crash']),
   receipt: receiptSchema.nullable(),

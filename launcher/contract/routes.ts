@@ -133,6 +133,17 @@ export const OPERATIONS = {
     status: 204,
     errors: ['not_found'],
   },
+  interruptSession: {
+    method: 'POST',
+    path: '/sessions/{id}/interrupt',
+    summary: 'Drill: take its box away as a spot interruption does. The session goes on in the next box',
+    scope: 'write',
+    params: session,
+    body: api.interruptSchema,
+    status: 202,
+    response: api.sessionSchema,
+    errors: ['not_found', 'wrong_phase'],
+  },
   why: {
     method: 'GET',
     path: '/sessions/{id}/why',

@@ -9,7 +9,14 @@ import type { Change } from '../core/session.ts';
 import type { LaunchSource, Step } from '../core/steps.ts';
 import { changeSession, commitSession } from '../ledger/sessions.ts';
 import { adoptVolume, allocateSnapshot, claimWorkspace, moveHead, releaseWorkspace } from '../ledger/workspaces.ts';
-import { type BoxRef, ComputeError, type LaunchResult, type ResourceTags, type SnapshotStatus } from '../ports/compute.ts';
+import {
+  type BoxRef,
+  ComputeError,
+  type LaunchResult,
+  type LaunchUnderway,
+  type ResourceTags,
+  type SnapshotStatus,
+} from '../ports/compute.ts';
 import { pokeBox, withDeadline } from './deadline.ts';
 import { boxTokenHash, type ControllerDeps } from './deps.ts';
 
@@ -85,7 +92,7 @@ function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, err
 async function launch(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   const source = await claimSource(deps, session);
   if (source === null) return null;
-  let result: LaunchResult;
+  let result: LaunchResult | LaunchUnderway;
   try {
     result = await withDeadline(
       deps.limits.snapshotMs,
@@ -102,8 +109,12 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
     const failure = failureOf(deps, session, 'launch', error);
     return save(deps, session, (current) => outcome.launchRefused(current, failure, deps.clock.now(), deps.limits));
   }
-  const launched = (current: SessionRecord) =>
-    outcome.launched(current, result, boxTokenHash(deps, session), deps.clock.now(), deps.limits);
+  if (result.underway) {
+    const step = result;
+    return save(deps, session, (current) => outcome.launchUnderway(current, step, deps.clock.now()));
+  }
+  const box: LaunchResult = result;
+  const launched = (current: SessionRecord) => outcome.launched(current, box, boxTokenHash(deps, session), deps.clock.now(), deps.limits);
   const other = `the box came with ${result.volumeId}, which is not the volume of workspace ${session.workspace}`;
   const isOurs = await adoptVolume(deps, session, result.volumeId);
   const saved = await save(
@@ -153,7 +164,7 @@ async function endStale(deps: ControllerDeps, session: SessionRecord, boxId: str
 
 function boxRef(session: SessionRecord): BoxRef {
   if (session.box === null) throw new ComputeError('unreachable', 'the session has no box');
-  return { boxId: session.box.id, sessionId: session.id, generation: session.generation };
+  return { boxId: session.box.id, sessionId: session.id, generation: session.generation, launchedAtMs: session.box.launchedAt };
 }
 
 async function quiesce(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
@@ -248,7 +259,7 @@ async function end(deps: ControllerDeps, session: SessionRecord): Promise<Sessio
 async function disown(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   let isClear = false;
   try {
-    const { items, complete } = await withDeadline(deps.limits.launchMs, deps.compute.list());
+    const { items, complete } = await withDeadline(deps.limits.launchMs, deps.compute.list({ sessionId: session.id }));
     const boxes = items.filter(({ kind, tags }) => kind === 'box' && tags?.sessionId === session.id);
     for (const { id, tags } of boxes) {
       const box = { boxId: id, sessionId: session.id, generation: tags?.generation ?? session.generation };

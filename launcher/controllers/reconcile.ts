@@ -1,5 +1,5 @@
 import { isFinal } from '../contract/phases.ts';
-import type { SessionRecord } from '../contract/records.ts';
+import type { BoxRecord, SessionRecord } from '../contract/records.ts';
 import { decide } from '../core/decide.ts';
 import type { Observed, Step } from '../core/steps.ts';
 import { commitSession } from '../ledger/sessions.ts';
@@ -43,15 +43,18 @@ async function rest(deps: ControllerDeps, session: SessionRecord, untilMs: numbe
 
 async function observe(deps: ControllerDeps, session: SessionRecord): Promise<Observed> {
   const [box, snapshot] = await Promise.all([
-    session.box === null ? null : observeBox(deps, session, session.box.id),
+    session.box === null ? null : observeBox(deps, session, session.box),
     session.snapshot === null ? null : deps.store.getSnapshot(session.owner, { workspaceId: session.workspaceId, id: session.snapshot.id }),
   ]);
   return { box, snapshot };
 }
 
-async function observeBox(deps: ControllerDeps, session: SessionRecord, boxId: string): Promise<Observed['box']> {
+async function observeBox(deps: ControllerDeps, session: SessionRecord, box: BoxRecord): Promise<Observed['box']> {
   try {
-    return await withDeadline(deps.limits.lookMs, deps.compute.observe({ boxId, sessionId: session.id, generation: session.generation }));
+    return await withDeadline(
+      deps.limits.lookMs,
+      deps.compute.observe({ boxId: box.id, sessionId: session.id, generation: session.generation, launchedAtMs: box.launchedAt }),
+    );
   } catch (error) {
     deps.telemetry.warn({ op: 'compute.observe', outcome: 'error', sessionId: session.id, detail: String(error) });
     return 'unknown';

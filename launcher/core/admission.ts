@@ -1,6 +1,6 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
 import type { Receipt } from '../contract/receipt.ts';
-import type { Evidence, Hold, Lease, SessionRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
+import type { Evidence, Hold, Interruption, Lease, SessionRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import { dueAfter } from './heartbeat.ts';
 import { addEvidence, leaseEndMs } from './lease.ts';
@@ -46,6 +46,16 @@ export function touch(session: SessionRecord, evidence: Evidence, nowMs: number,
   if (session.lease.evidence.some(({ kind, atMs }) => kind === evidence.kind && nowMs - atMs < touchEveryMs(session.lease))) return null;
   const lease = addEvidence(session.lease, [evidence], nowMs, limits);
   return { patch: { lease, dueAt: dueAfter(session, { lease }, nowMs, limits) } };
+}
+
+/**
+ * The box of a session is taken away at `endsAtMs`: its work goes on in another one. Null when that is known already.
+ * @throws DevctlError wrong_phase
+ */
+export function interrupt(session: SessionRecord, notice: Omit<Interruption, 'save'>, nowMs: number): Change | null {
+  if (session.interruption) return null;
+  if (session.phase !== 'ready' || session.desired !== 'ready') throw notOpen(session);
+  return { patch: { interruption: { ...notice, save: true }, dueAt: nowMs } };
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import { decideEnding, decideQuiescing, decideSaving } from './decide-down.ts';
+import { decideRescuing, launchOperation, toLaunching } from './decide-rescue.ts';
 import { fail, failed, finish, letGo } from './ends.ts';
 import { leaseEndedBy, leaseEndMs, leaseReason, warnAtMs } from './lease.ts';
 import type { Limits } from './limits.ts';
 import type { Change } from './session.ts';
 import { readyDueAtMs } from './session-due.ts';
 import { endOrWait, type LaunchSource, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+import { savedCopyOf } from './workspace.ts';
 
 /** Decides from what is known, and from nothing else: no I/O, no clock, no randomness. */
 export function decide(session: SessionRecord, workspace: WorkspaceRecord | null, observed: Observed, nowMs: number, limits: Limits): Step {
@@ -15,7 +17,7 @@ export function decide(session: SessionRecord, workspace: WorkspaceRecord | null
     case 'requested':
       return decideRequested(session, nowMs);
     case 'launching':
-      return decideLaunching(session, workspace, nowMs);
+      return decideLaunching(session, workspace, observed, nowMs, limits);
     case 'bootstrapping':
       return decideBootstrapping(session, observed, nowMs, limits);
     case 'ready':
@@ -23,7 +25,7 @@ export function decide(session: SessionRecord, workspace: WorkspaceRecord | null
     case 'quiescing':
       return decideQuiescing(session, workspace, observed, nowMs);
     case 'rescuing':
-      return decideRescuing(session, observed, nowMs, limits);
+      return decideRescuing(session, workspace, observed, nowMs, limits);
     case 'ending':
       return decideEnding(session, observed, nowMs, limits);
     case 'saving':
@@ -52,17 +54,26 @@ function decideRequested(session: SessionRecord, nowMs: number): Step {
   };
 }
 
-/** The intent of a launch, saved before the call. One generation, one operation: repeats find what the first call made. */
-function launchOperation(session: SessionRecord, nowMs: number): NonNullable<SessionRecord['op']> {
-  return { kind: 'launch', id: `${session.id}.g${session.generation}.launch`, attempt: 1, startedAt: nowMs, notBeforeMs: nowMs };
-}
-
-function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, nowMs: number): Step {
+function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   const op = session.op;
   if (op === null) return { do: 'change', change: { patch: { op: launchOperation(session, nowMs) } } };
   if (nowMs < op.notBeforeMs) return { do: 'wait', untilMs: op.notBeforeMs };
+  if (nowMs >= op.startedAt + limits.launchingMs)
+    return fail(session, nowMs, 'timeout', `no box came up within ${formatDuration(limits.launchingMs)}`);
+  if (op.stranded === true && savedCopyOf(workspace) === null) return decideStranded(session, op.id, observed, nowMs);
   if (sourceOf(workspace) !== null) return { do: 'launch' };
   return fail(session, nowMs, 'workspace_quarantined', `neither a volume nor a snapshot of workspace ${workspace.name} is recorded`);
+}
+
+/** There is no machine beside the volume: what is on it, with no box to write to it, goes into a snapshot, which can be anywhere. */
+function decideStranded(session: SessionRecord, launchId: string, observed: Observed, nowMs: number): Step {
+  if (session.snapshot === null) return { do: 'allocate', operationId: `${launchId}.rescue`, reason: 'rescue', note: null, clean: false };
+  const record = observed.snapshot;
+  if (record === null || record.state === 'error' || record.state === 'deleting')
+    return fail(session, nowMs, 'snapshot_failed', 'there is no machine where the volume is, and no snapshot of it could be made');
+  if (record.state !== 'completed') return snapshotOrWatch(session, record, false, nowMs);
+  const events = [{ type: 'snapshot.completed', message: `${record.id} is the head`, data: { snapshot: record.id } }];
+  return { do: 'settle', snapshot: record, change: { patch: { snapshot: null, dueAt: nowMs }, events } };
 }
 
 /**
@@ -70,7 +81,7 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, now
  * content is lost. Only of a workspace as its claim left it: before, another session may still be changing it.
  */
 export function sourceOf(workspace: WorkspaceRecord): LaunchSource | null {
-  if (workspace.volume !== null) return { kind: 'volume', volumeId: workspace.volume.id };
+  if (workspace.volume !== null) return { kind: 'volume', volumeId: workspace.volume.id, saved: savedCopyOf(workspace) };
   if (workspace.head !== null) return { kind: 'snapshot', snapshot: workspace.head };
   return workspace.content === 'empty' ? { kind: 'blank' } : null;
 }
@@ -115,26 +126,9 @@ function relaunch(session: SessionRecord, nowMs: number, limits: Limits): Step {
   return { do: 'change', change: toLaunching({ ...session, launchAttempts }, nowMs, 'the box died before it was ready') };
 }
 
-function toLaunching(session: SessionRecord, nowMs: number, because: string): Change {
-  const next = { ...session, generation: session.generation + 1 };
-  return {
-    patch: {
-      phase: 'launching',
-      generation: next.generation,
-      box: null,
-      op: launchOperation(next, nowMs),
-      launchAttempts: session.launchAttempts,
-      rescues: session.rescues,
-      dueAt: nowMs,
-    },
-    events: [
-      { type: 'session.launching', message: `${because}: launching generation ${next.generation}`, data: { generation: next.generation } },
-    ],
-  };
-}
-
 function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
-  if (session.snapshot !== null) return decideCheckpoint(session, observed, nowMs);
+  if (session.interruption && observed.box !== 'gone') return { do: 'change', change: toRescuing(session, nowMs) };
+  if (session.snapshot !== null) return decideCheckpoint(session, observed, nowMs, limits);
   const endMs = leaseEndMs(session.lease);
   if (session.desired === 'stopped' || nowMs >= endMs) {
     const heardMs = isUnheard(session, observed, nowMs, limits) ? heardAgainMs(session, nowMs, limits) : null;
@@ -158,6 +152,21 @@ function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observe
   if (nowMs >= warnAtMs(session.lease, limits) && session.lease.warnedForMs !== endMs)
     return { do: 'change', change: warning(session, nowMs, limits) };
   return { do: 'wait', untilMs: readyDueAtMs(session, nowMs, limits) };
+}
+
+/** Work goes on in another box: this one is made quiet, its volume saved, and let go, in the time that is left to it. */
+function toRescuing(session: SessionRecord, nowMs: number): Change {
+  const endsInMs = Math.max(0, (session.interruption?.endsAtMs ?? nowMs) - nowMs);
+  return {
+    patch: { phase: 'rescuing', ...noMoreCheckpoint(nowMs), report: null },
+    events: [
+      {
+        type: 'box.interrupted',
+        message: `the box is taken away in ${formatDuration(endsInMs)}: its work goes on in another`,
+        data: { endsInMs },
+      },
+    ],
+  };
 }
 
 /** True when idleness is what ends it, and only because nothing was heard of its box, which may be at work. */
@@ -207,9 +216,11 @@ const noCheckpoint = (nowMs: number): Change => ({
   events: [{ type: 'snapshot.failed', message: 'the snapshot was not made; nothing was changed' }],
 });
 
-function decideCheckpoint(session: SessionRecord, observed: Observed, nowMs: number): Step {
+function decideCheckpoint(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   const record = observed.snapshot;
-  if (record === null || record.state === 'error' || record.state === 'deleting') return { do: 'change', change: noCheckpoint(nowMs) };
+  const isLate = record !== null && record.state === 'pending' && nowMs >= record.createdAt + limits.snapshotPendingMs;
+  if (record === null || record.state === 'error' || record.state === 'deleting' || isLate)
+    return { do: 'change', change: noCheckpoint(nowMs) };
   if (record.state === 'completed') {
     return {
       do: 'settle',
@@ -221,12 +232,4 @@ function decideCheckpoint(session: SessionRecord, observed: Observed, nowMs: num
     };
   }
   return snapshotOrWatch(session, record, true, nowMs);
-}
-
-function decideRescuing(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
-  if (session.box !== null && observed.box !== 'gone') return endOrWait(session, observed, nowMs, limits);
-  if (session.desired === 'stopped') return { do: 'change', change: letGo(session, nowMs, 'crash', 'asked to stop') };
-  const rescues = session.rescues + 1;
-  if (rescues > limits.rescues) return fail(session, nowMs, 'bootstrap_failed', `the box was lost ${rescues} times`);
-  return { do: 'change', change: toLaunching({ ...session, rescues }, nowMs, 'the box was lost') };
 }

@@ -1,6 +1,6 @@
 import type { Heartbeat, Register } from '../contract/box.ts';
 import { DevctlError, type ErrorCode } from '../contract/errors.ts';
-import type { BoxRecord, Evidence, SessionRecord, WorkspaceRecord } from '../contract/records.ts';
+import type { BoxRecord, Evidence, Interruption, SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { failed } from './ends.ts';
 import { addEvidence } from './lease.ts';
 import type { Limits } from './limits.ts';
@@ -164,9 +164,17 @@ function whileReady(
   if (failure?.code === 'workspace_quarantined') return giveUp(patch, failure, nowMs);
   const isNews = failure !== undefined && (session.failure?.code !== failure.code || session.failure.detail !== failure.detail);
   const gainedMs = lease.idleDeadlineMs - session.lease.idleDeadlineMs;
+  const interruption = noticeOf(session, heartbeat, nowMs);
+  if (interruption !== null) return { patch: { ...patch, interruption, dueAt: nowMs } };
   if (!isNews && !seen.stale && gainedMs <= session.lease.idleTtlMs / IDLE_STEPS) return null;
   if (isNews) patch.failure = failed(failure.code, failure.detail);
   return { patch: { ...patch, dueAt: dueAfter(session, patch, nowMs, limits) }, ...(isNews && { events: [failureEvent(failure)] }) };
+}
+
+/** That the box is taken away, when it says so for the first time. */
+function noticeOf(session: SessionRecord, { interruptionInMs }: Heartbeat, nowMs: number): Interruption | null {
+  if (interruptionInMs === undefined || session.interruption) return null;
+  return { endsAtMs: nowMs + interruptionInMs, source: 'box', save: true };
 }
 
 /** When a ready session is looked at next: with a snapshot under way, no later than that wants it. */

@@ -19,6 +19,8 @@ export const LIMITS = {
   rescues: 3,
   quiesceAttempts: 2,
   launchMs: 120_000,
+  /** All steps of one launch together, with a snapshot that has to be made first. */
+  launchingMs: 3_600_000,
   bootstrapMs: 120_000,
   /** A box that still reports progress (a long clone or setup) gets this long. */
   prepareMs: 3_600_000,
@@ -30,6 +32,8 @@ export const LIMITS = {
   /** Between SIGTERM and SIGKILL when a box is made quiet. */
   stopGraceMs: 10_000,
   snapshotMs: 3_600_000,
+  /** A snapshot that is on its way for longer is given up. */
+  snapshotPendingMs: 4 * 3_600_000,
   backoffBaseMs: 500,
   backoffMaxMs: 30_000,
   busyPollMs: 500,

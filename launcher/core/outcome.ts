@@ -7,7 +7,7 @@ import type { Change } from './session.ts';
 
 /** Why a provider call failed; the same words as the compute port has. */
 export interface CallFailure {
-  kind: 'transient' | 'busy' | 'capacity' | 'unreachable' | 'disk_full' | 'missing' | 'fatal';
+  kind: 'transient' | 'busy' | 'capacity' | 'stranded' | 'unreachable' | 'disk_full' | 'missing' | 'fatal';
   message: string;
 }
 
@@ -17,6 +17,7 @@ const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
   fatal: 'bootstrap_failed',
   busy: 'timeout',
   capacity: 'no_capacity',
+  stranded: 'no_capacity',
   disk_full: 'disk_full',
   missing: 'workspace_quarantined',
 };
@@ -54,6 +55,19 @@ export function launched(
   };
 }
 
+/** A step of the launch was made: what the provider keeps of it is saved before the next one. */
+export function launchUnderway(
+  session: SessionRecord,
+  step: { providerState: unknown; retryAfterMs: number; notes: string[] },
+  nowMs: number,
+): Change {
+  const notBeforeMs = nowMs + step.retryAfterMs;
+  return {
+    patch: { providerState: step.providerState, op: session.op && { ...session.op, notBeforeMs }, dueAt: notBeforeMs },
+    events: step.notes.map((message) => ({ type: 'launch.step', message })),
+  };
+}
+
 export function launchRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
   const op = session.op;
   const attempt = op?.attempt ?? 1;
@@ -61,6 +75,12 @@ export function launchRefused(session: SessionRecord, failure: CallFailure, nowM
     return letGo(session, nowMs, session.readyAt === null ? 'none' : 'crash', 'asked to stop before a box was there');
   if (op !== null && failure.kind === 'busy' && nowMs < op.startedAt + limits.snapshotMs) {
     return { patch: { op: { ...op, notBeforeMs: nowMs + limits.busyPollMs }, dueAt: nowMs + limits.busyPollMs } };
+  }
+  if (op !== null && failure.kind === 'stranded' && op.stranded !== true) {
+    return {
+      patch: { op: { ...op, stranded: true, notBeforeMs: nowMs }, dueAt: nowMs },
+      events: [{ type: 'launch.retry', message: `${failure.message}: its volume is saved, to begin from elsewhere`, data: { attempt } }],
+    };
   }
   const mayPass = failure.kind === 'transient' || failure.kind === 'unreachable';
   if (op !== null && mayPass && attempt < limits.launchAttempts) {
@@ -87,16 +107,27 @@ export function quiesceRefused(session: SessionRecord, failure: CallFailure, now
   if (op !== null && op.attempt < limits.quiesceAttempts) {
     return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
   }
+  if (session.phase === 'rescuing') {
+    const message = `the box could not be made quiet (${failure.message}): its volume goes on as it is`;
+    return { patch: { op: null, interruption: unsavedOf(session), dueAt: nowMs }, events: [{ type: 'box.not_quiet', message }] };
+  }
   const because = `the box could not be made quiet (${failure.message}): it is ended, then its volume is saved`;
   return { ...letGo(session, nowMs, 'crash', because), events: [{ type: 'box.not_quiet', message: because }] };
 }
 
+/** A box that is taken away goes with nothing more done for it: its volume has what was flushed. */
+const unsavedOf = (session: SessionRecord): SessionRecord['interruption'] =>
+  session.interruption ? { ...session.interruption, save: false } : null;
+
 export function allocated(session: SessionRecord, record: SnapshotRecord, nowMs: number): Change {
   const attempt = session.op?.kind === 'snapshot' ? session.op.attempt : 1;
   const notBeforeMs = session.op?.kind === 'snapshot' ? session.op.notBeforeMs : nowMs;
+  const snapshot = { id: record.id, operationId: record.operationId, started: false };
+  // A launch that waits for this snapshot goes on being the operation.
+  if (session.op?.kind === 'launch') return { patch: { snapshot } };
   return {
     patch: {
-      snapshot: { id: record.id, operationId: record.operationId, started: false },
+      snapshot,
       op: { kind: 'snapshot', id: record.operationId, attempt, startedAt: nowMs, notBeforeMs },
     },
   };
@@ -136,6 +167,8 @@ export function snapshotRefused(session: SessionRecord, failure: CallFailure, no
     const retry = { kind: 'snapshot' as const, id: `${session.id}.retry.${session.version}`, attempt, startedAt: nowMs, notBeforeMs };
     return { patch: { snapshot: null, op: retry }, events: [event] };
   }
+  if (session.phase === 'rescuing') return { patch: { snapshot: null, op: null, interruption: unsavedOf(session) }, events: [event] };
+  if (session.phase === 'launching') return fail(session, nowMs, 'snapshot_failed', failure.message).change;
   return { patch: { snapshot: null, checkpoint: null, op: null }, events: [event] };
 }
 

@@ -49,6 +49,7 @@ export function newSession(input: NewSession, nowMs: number): SessionRecord {
     snapshot: null,
     checkpoint: null,
     report: null,
+    interruption: null,
     save: 'none',
     receipt: null,
     failure: null,

@@ -10,7 +10,11 @@ export interface Observed {
   snapshot: SnapshotRecord | null;
 }
 
-export type LaunchSource = { kind: 'blank' } | { kind: 'snapshot'; snapshot: SnapshotRef } | { kind: 'volume'; volumeId: string };
+/** The same shape as the compute port's. */
+export type LaunchSource =
+  | { kind: 'blank' }
+  | { kind: 'snapshot'; snapshot: SnapshotRef }
+  | { kind: 'volume'; volumeId: string; saved: SnapshotRef | null };
 
 /** The one thing to do next. Whatever is not `wait` is followed by another look. */
 export type Step =

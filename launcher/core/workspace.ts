@@ -1,5 +1,6 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
-import type { Retention, SnapshotRecord, Source, WorkspaceRecord } from '../contract/records.ts';
+import type { Retention, SnapshotRecord, SnapshotRef, Source, WorkspaceRecord } from '../contract/records.ts';
+
 import { LIMITS } from './limits.ts';
 
 /** A workspace that was just asked for, version 1. */
@@ -55,12 +56,19 @@ export const isUnsaved = (workspace: WorkspaceRecord): boolean =>
   workspace.volume !== null && workspace.volume.savedEpoch < workspace.volume.epoch;
 
 /**
+ * The snapshot that has everything of the live volume, while the claim has not begun to write: it has only raised the epoch.
+ * Null when there is none, and of a volume that no snapshot has ever covered.
+ */
+export const savedCopyOf = ({ volume, head }: WorkspaceRecord): SnapshotRef | null =>
+  volume !== null && volume.savedEpoch > 0 && volume.savedEpoch >= volume.epoch - 1 ? head : null;
+
+/**
  * The workspace with a completed snapshot as its head; null when a newer one is the head already.
- * Only a snapshot that ended its session covers the volume: after a checkpoint writing goes on.
+ * Only a snapshot of a volume that nobody writes to covers it: after a checkpoint writing goes on.
  */
 export function afterHeadMove(workspace: WorkspaceRecord, snapshot: SnapshotRecord): WorkspaceRecord | null {
   if (snapshot.state !== 'completed') throw new Error(`${snapshot.id} is ${snapshot.state}, not completed`);
-  const covers = snapshot.reason === 'down' && workspace.volume?.id === snapshot.volumeId;
+  const covers = (snapshot.reason === 'down' || snapshot.reason === 'rescue') && workspace.volume?.id === snapshot.volumeId;
   const isNewer = snapshot.seq > workspace.headSeq;
   if (!isNewer && !covers) return null;
   return {

@@ -1,7 +1,7 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { LIMITS } from '../core/limits.ts';
-import { afterHeadMove, claimFor, releaseFor } from '../core/workspace.ts';
+import { afterHeadMove, claimFor, releaseFor, savedCopyOf } from '../core/workspace.ts';
 import type { LedgerDeps } from './sessions.ts';
 
 /**
@@ -106,13 +106,14 @@ async function findByOperation(deps: LedgerDeps, session: SessionRecord, operati
 
 /**
  * Records the volume that a launch of this session made. False when the session has no longer the workspace in this
- * generation, or another volume is there: that one is never forgotten.
+ * generation, or another volume is there: that one is never forgotten, unless a snapshot has all of it.
  */
 export async function adoptVolume(deps: LedgerDeps, session: SessionRecord, volumeId: string): Promise<boolean> {
   const { id: sessionId, generation } = session;
   const saved = await changeWorkspaceOf(deps, session, (workspace) => {
     const isOurs = workspace.claim?.sessionId === sessionId && workspace.claim.generation === generation;
-    if (!isOurs || workspace.volume !== null) return null;
+    if (!isOurs || workspace.volume?.id === volumeId) return null;
+    if (workspace.volume !== null && savedCopyOf(workspace) === null) return null;
     return { ...workspace, volume: { id: volumeId, epoch: 1, savedEpoch: 0, keepUntil: null } };
   });
   return saved.volume?.id === volumeId && saved.claim?.sessionId === sessionId && saved.claim.generation === generation;

@@ -10,6 +10,8 @@ export type ComputeErrorKind =
   | 'busy'
   /** No machine of this class is to be had now. */
   | 'capacity'
+  /** None is to be had where the volume is, and only there; elsewhere there may be one, from a snapshot of it. */
+  | 'stranded'
   /** The box does not answer. */
   | 'unreachable'
   /** No space for the data. */
@@ -40,8 +42,14 @@ export interface ResourceTags {
   operationId: string;
 }
 
-/** Where the disk of a new box comes from. */
-export type VolumeSource = { kind: 'blank' } | { kind: 'snapshot'; snapshot: SnapshotRef } | { kind: 'volume'; volumeId: string };
+/**
+ * Where the disk of a new box comes from. A volume whose whole content is in a snapshot (`saved`) may be left alone, and the box
+ * be given a new volume from that snapshot, where there is no machine beside the old one.
+ */
+export type VolumeSource =
+  | { kind: 'blank' }
+  | { kind: 'snapshot'; snapshot: SnapshotRef }
+  | { kind: 'volume'; volumeId: string; saved: SnapshotRef | null };
 
 export interface LaunchRequest {
   tags: ResourceTags & { sessionId: string; generation: number };
@@ -50,10 +58,22 @@ export interface LaunchRequest {
   network: boolean;
   /** Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else. */
   boxToken: string;
+  /** What the last step of this session's launches asked to be kept; null at first. */
   providerState: unknown;
 }
 
+/** A launch that takes several steps: its state is saved, then it is called again with it. */
+export interface LaunchUnderway {
+  underway: true;
+  providerState: unknown;
+  /** The soonest that the next step is of use, ms from now. */
+  retryAfterMs: number;
+  /** What was done or has failed, for people: one line each, an event of the session. */
+  notes: string[];
+}
+
 export interface LaunchResult {
+  underway?: never;
   boxId: string;
   volumeId: string;
   /** One line for people: `2 cpu · 4 GiB · bubblewrap`. */
@@ -68,6 +88,8 @@ export interface BoxRef {
   boxId: string;
   sessionId: string;
   generation: number;
+  /** When it was launched, ms since the epoch, where that is known: a provider may not see yet what is new. */
+  launchedAtMs?: number;
 }
 
 export interface SnapshotRequest {
@@ -114,10 +136,11 @@ export interface ComputePort {
   readonly name: string;
 
   /**
-   * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself.
-   * @throws capacity, busy (volume still in use), missing (source gone), disk_full, transient, fatal
+   * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself. A provider
+   * that needs several steps does one of them, and is called again.
+   * @throws capacity, stranded, busy (volume still in use), missing (source gone), disk_full, transient, fatal
    */
-  launch(request: LaunchRequest): Promise<LaunchResult>;
+  launch(request: LaunchRequest): Promise<LaunchResult | LaunchUnderway>;
 
   /** State of a box. Never throws `missing`: a box that is not there is `gone`. */
   observe(box: BoxRef): Promise<BoxState>;
@@ -148,6 +171,6 @@ export interface ComputePort {
   /** Deletes a snapshot. Others that were made from it stay whole. Repeating is fine. @throws busy, transient */
   dropSnapshot(ref: SnapshotRef): Promise<void>;
 
-  /** Everything that this deployment owns at the provider. */
-  list(): Promise<ResourceList>;
+  /** Everything that this deployment owns at the provider, or what of it carries the tag of one session. */
+  list(of?: { sessionId: string }): Promise<ResourceList>;
 }

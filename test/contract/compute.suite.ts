@@ -17,6 +17,8 @@ export interface ComputeSubject {
   order(box: BoxRef, orders: Partial<Orders>): void;
   /** Output of a shell line that must succeed. */
   shell(box: BoxRef, line: string): Promise<string>;
+  /** Lets time go by between the steps of a launch. */
+  pause(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -51,9 +53,19 @@ export function computeSuite(
       sessionId: request.tags.sessionId,
       generation: request.tags.generation,
     });
+    /** As the controller does it: each step with what the one before asked to be kept. */
+    const bring = async (request: LaunchRequest): Promise<LaunchResult> => {
+      let { providerState } = request;
+      for (;;) {
+        const result = await ports.launch({ ...request, providerState });
+        if (!result.underway) return result;
+        providerState = result.providerState;
+        await subject.pause(result.retryAfterMs);
+      }
+    };
     const launch = async (patch: LaunchPatch = {}): Promise<LaunchedBox> => {
       const request = subject.request(patch);
-      const result = await ports.launch(request);
+      const result = await bring(request);
       const box = refOf(request, result);
       await subject.ready(box);
       return { ...result, box, request };
@@ -94,15 +106,15 @@ export function computeSuite(
 
     run('the same launch, repeated or at the same time, makes one box', async () => {
       const request = subject.request();
-      const [first, second] = await Promise.all([ports.launch(request), ports.launch(request)]);
-      const third = await ports.launch(request);
+      const [first, second] = await Promise.all([bring(request), bring(request)]);
+      const third = await bring(request);
       expect(second).toEqual(first);
       expect(third).toEqual(first);
       const mine = (await ports.list()).items.filter((item) => item.tags?.operationId === request.tags.operationId);
       expect(mine.map((item) => item.kind).sort()).toEqual(['box', 'volume']);
       await ports.end(refOf(request, first));
       // Over is over: the operation has had its box.
-      expect(await ports.launch(request)).toEqual(first);
+      expect(await bring(request)).toEqual(first);
       expect(await ports.observe(refOf(request, first))).toBe('gone');
     });
 
@@ -119,10 +131,10 @@ export function computeSuite(
       const first = await launch();
       await subject.shell(first.box, 'echo kept > /workspace/src/file && echo history > ~/.bash_history');
       const again: LaunchPatch = {
-        source: { kind: 'volume', volumeId: first.volumeId },
+        source: { kind: 'volume', volumeId: first.volumeId, saved: null },
         tags: { sessionId: first.request.tags.sessionId, workspaceId: first.request.tags.workspaceId, generation: 2 },
       };
-      await expect(ports.launch(subject.request(again))).rejects.toMatchObject({ kind: 'busy' });
+      await expect(bring(subject.request(again))).rejects.toMatchObject({ kind: 'busy' });
       await expect(ports.dropVolume(first.volumeId)).rejects.toMatchObject({ kind: 'busy' });
       await ports.end(first.box);
       const second = await launch(again);
@@ -185,9 +197,9 @@ export function computeSuite(
       const { tags } = subject.request();
       const snapshot = { workspaceId: tags.workspaceId, id: 'snap_1' };
       const source = { kind: 'snapshot', snapshot } as const;
-      await expect(ports.launch(subject.request({ source }))).rejects.toMatchObject({ kind: 'missing' });
-      const volume = { kind: 'volume', volumeId: 'vol_0123456789abcdef' } as const;
-      await expect(ports.launch(subject.request({ source: volume }))).rejects.toMatchObject({ kind: 'missing' });
+      await expect(bring(subject.request({ source }))).rejects.toMatchObject({ kind: 'missing' });
+      const volume = { kind: 'volume', volumeId: 'vol_0123456789abcdef', saved: null } as const;
+      await expect(bring(subject.request({ source: volume }))).rejects.toMatchObject({ kind: 'missing' });
       const request = { tags, ref: snapshot, volumeId: volume.volumeId, liveBox: null, parent: null };
       await expect(ports.snapshot(request)).rejects.toMatchObject({ kind: 'missing' });
     });
@@ -250,9 +262,11 @@ export function computeSuite(
     run('everything is listed with its tags, and what is over is not', async () => {
       const launched = await launch();
       const ref = await down(launched);
-      const live = await launch({ source: { kind: 'volume', volumeId: launched.volumeId } });
+      const live = await launch({ source: { kind: 'volume', volumeId: launched.volumeId, saved: null } });
       const { items, complete } = await ports.list();
       expect(complete).toBe(true);
+      const mine = await ports.list({ sessionId: live.request.tags.sessionId });
+      expect(mine.items.map(({ kind, id }) => [kind, id])).toEqual([['box', live.boxId]]);
       const find = (kind: string, id: string) => items.find((item) => item.kind === kind && item.id === id);
       expect(find('box', launched.boxId)).toBeUndefined();
       expect(find('box', live.boxId)?.tags).toEqual(live.request.tags);

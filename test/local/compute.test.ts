@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { type ComputeSubject, computeSuite } from '../contract/compute.suite.ts';
 import { launchRequest, openBench, shell } from './local-harness.ts';
@@ -15,6 +16,7 @@ async function open(isolation: 'bubblewrap' | 'unshare'): Promise<ComputeSubject
     ready: (box) => launcher.ready(box),
     order: (box, orders) => launcher.orders.set(box.sessionId, orders),
     shell: (box, line) => shell(provider, box, line),
+    pause: sleep,
     close: bench.close,
   };
 }

@@ -23,6 +23,7 @@ async function worldWithFault(
 ): Promise<{ world: World; seen: { label: string | null; calls: number } }> {
   const world = await World.open(database);
   world.compute.disks.plan = { looks: 2, outcome: 'completed' };
+  world.compute.stepwise = true;
   const seen = { label: null as string | null, calls: 0 };
   const arm = (life: World['launcher']['life']) => {
     life.fault = (name) => {

@@ -20,7 +20,8 @@ async function strays(): Promise<void> {
     operationId: 'stray',
   };
   const request = { tags, source: { kind: 'blank' as const }, size: 'small' as const, network: true, boxToken: 't', providerState: null };
-  const { volumeId } = await world.compute.launch(request);
+  await world.compute.launch(request);
+  const volumeId = [...world.compute.disks.volumes.keys()].at(-1) as string;
   const ref = { workspaceId: tags.workspaceId, id: 'snap_1' };
   await world.compute.snapshot({
     tags,

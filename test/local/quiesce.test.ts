@@ -142,7 +142,7 @@ describe('orders', () => {
     await eventually(async () => (await shell(bench.provider, first.box, 'cat ~/setups 2>/dev/null || true')) === 'again');
     await bench.provider.end(first.box);
     const tags = { workspaceId: first.request.tags.workspaceId };
-    const second = launchReady(bench, { source: { kind: 'volume', volumeId: first.volumeId }, tags });
+    const second = launchReady(bench, { source: { kind: 'volume', volumeId: first.volumeId, saved: null }, tags });
     const { box } = await second;
     bench.launcher.orders.set(box.sessionId, { runSetup: true });
     await bench.provider.poke(box);

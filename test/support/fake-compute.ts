@@ -8,6 +8,7 @@ import {
   type ComputePort,
   type LaunchRequest,
   type LaunchResult,
+  type LaunchUnderway,
   type ResourceList,
   type ResourceTags,
   type SnapshotRequest,
@@ -39,6 +40,10 @@ export class FakeCompute implements ComputePort {
   blind = false;
   /** Answers of `list` say that something is missing, and something is. */
   partial = false;
+  /** Launches take two steps. */
+  stepwise = false;
+  /** So many launches find no machine beside their volume. */
+  stranded = 0;
   /** Called when a box has gone, with what is left on its disk. */
   onGone: (box: FakeBox, left: Files) => void = () => {};
   readonly #clock: Clock;
@@ -88,14 +93,18 @@ export class FakeCompute implements ComputePort {
     this.onGone(box, volume.disk);
   }
 
-  launch(request: LaunchRequest): Promise<LaunchResult> {
+  launch(request: LaunchRequest): Promise<LaunchResult | LaunchUnderway> {
     return this.#do('launch', request, () => {
       const id = `box-${request.tags.operationId}`;
       const known = this.boxes.get(id);
       if (known) return { boxId: id, volumeId: known.volumeId, description: 'fake box' };
+      const { operationId } = request.tags;
+      const providerState = { launchedBy: operationId };
+      if (this.stepwise && (request.providerState as typeof providerState | null)?.launchedBy !== operationId)
+        return { underway: true, providerState, retryAfterMs: 500, notes: ['looking for a machine'] };
       const volumeId = this.#volumeFor(request);
       this.boxes.set(id, { id, tags: request.tags, volumeId, state: 'running', quiet: null, createdAtMs: this.#clock.now() });
-      return { boxId: id, volumeId, description: 'fake box', providerState: { launchedBy: request.tags.operationId } };
+      return { boxId: id, volumeId, description: 'fake box', providerState };
     });
   }
 
@@ -103,6 +112,11 @@ export class FakeCompute implements ComputePort {
     if (source.kind === 'blank') return this.disks.makeVolume(tags, {}, this.#clock.now()).id;
     if (source.kind === 'snapshot') return this.disks.makeVolume(tags, this.disks.restore(source.snapshot), this.#clock.now()).id;
     const { id } = this.disks.volume(source.volumeId);
+    if (this.stranded > 0) {
+      if (source.saved === null) throw new ComputeError('stranded', `there is no machine beside ${id}`);
+      this.stranded -= 1;
+      return this.disks.makeVolume(tags, this.disks.restore(source.saved), this.#clock.now()).id;
+    }
     if (this.running().some((box) => box.volumeId === id)) throw new ComputeError('busy', `${id} is in use`);
     return id;
   }
@@ -180,8 +194,8 @@ export class FakeCompute implements ComputePort {
     return this.#do('dropSnapshot', ref, () => void this.disks.snapshots.delete(keyOfRef(ref)));
   }
 
-  list(): Promise<ResourceList> {
-    return this.#do('list', null, () => {
+  list(of?: { sessionId: string }): Promise<ResourceList> {
+    return this.#do('list', of ?? null, () => {
       const boxes = this.running().map(({ id, tags, createdAtMs }) => ({ kind: 'box' as const, id, tags, createdAtMs, bytes: null }));
       const volumes = [...this.disks.volumes.values()].map(({ id, tags, createdAtMs }) => ({
         kind: 'volume' as const,
@@ -197,7 +211,8 @@ export class FakeCompute implements ComputePort {
         createdAtMs,
         bytes: null,
       }));
-      const items = [...boxes, ...volumes, ...snapshots];
+      const all = [...boxes, ...volumes, ...snapshots];
+      const items = all.filter(({ tags }) => of === undefined || tags.sessionId === of.sessionId);
       return this.partial ? { items: items.slice(1), complete: false } : { items, complete: true };
     });
   }

@@ -24,6 +24,13 @@ export async function wholeLife(world: World, users: Users): Promise<void> {
   const second = await users.up('shop');
   await world.settle();
   await users.write(second, 'd', '4');
+  await users.interrupt(second, 120_000);
+  await world.settle();
+  await users.write(second, 'e', '5');
+  world.compute.stranded = 1;
+  await users.interrupt(second, 120_000);
+  await world.settle();
+  await users.write(second, 'f', '6');
   await users.down(second);
   await world.settle();
   await expectNothingLeft(world);

@@ -25,6 +25,7 @@ export function examples(ids: Things): Record<Exclude<OperationId, 'registerBox'
     createSnapshot: { ...session, body: {} },
     createHold: { ...session, body: { name: 'build', for: '1h' } },
     deleteHold: { params: { id: ids.session, hold: 'build' } },
+    interruptSession: { ...session, body: {} },
     why: session,
     events: { ...session, query: { follow: 'false' } },
     logs: session,

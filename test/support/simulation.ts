@@ -78,6 +78,7 @@ export class Simulation {
       this.#time,
       this.#fault,
       this.#lose,
+      this.#interrupt,
       this.#reap,
       this.#delete,
     ];
@@ -202,6 +203,13 @@ export class Simulation {
     const box = this.random.pick(boxes);
     this.log.push(`lose ${box.tags.workspace}`);
     this.world.compute.lose(box.id);
+  }
+
+  async #interrupt(): Promise<void> {
+    const session = await this.#session();
+    if (session === null) return;
+    this.log.push(`interrupt ${session.workspace} (${session.phase})`);
+    await this.users.interrupt(session.id, this.random.below(120_000));
   }
 
   async #reap(): Promise<void> {

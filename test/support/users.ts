@@ -1,7 +1,7 @@
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { SessionRecord, WorkspaceRecord } from '../../launcher/contract/records.ts';
-import { askCheckpoint, askToStop, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
+import { askCheckpoint, askToStop, interrupt, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
 import { newSession } from '../../launcher/core/session.ts';
 import { newWorkspace } from '../../launcher/core/workspace.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
@@ -98,6 +98,16 @@ export class Users {
     await this.#world.act((deps) =>
       changeSession(deps, { owner: OWNER, id: sessionId }, (session) =>
         askCheckpoint(session, ask, this.#world.clock.now(), this.#world.limits),
+      ),
+    );
+  }
+
+  /** Its box is taken away in so many ms. */
+  async interrupt(sessionId: string, inMs: number): Promise<void> {
+    const nowMs = this.#world.clock.now();
+    await this.#world.act((deps) =>
+      changeSession(deps, { owner: OWNER, id: sessionId }, (session) =>
+        interrupt(session, { endsAtMs: nowMs + inMs, source: 'provider' }, nowMs),
       ),
     );
   }

@@ -11,6 +11,7 @@ import {
   type BoxRef,
   ComputeError,
   type ComputePort,
+  type LaunchRequest,
   type LaunchResult,
   type SnapshotRequest,
   type SnapshotStatus,
@@ -54,6 +55,8 @@ export interface LocalProviderOptions {
 }
 
 export interface LocalProvider extends ComputePort, AccessPort {
+  /** One step, always. */
+  launch(request: LaunchRequest): Promise<LaunchResult>;
   readonly isolation: IsolationName;
   doctorChecks(): Promise<Check[]>;
   /** Clears away what an earlier launcher left half done, and listens to every live box again. Before anything else. */
@@ -111,9 +114,10 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
     end: (box) => boxes.end(box),
     dropVolume: (volumeId) => disks.dropVolume(volumeId),
     dropSnapshot: (ref) => disks.dropSnapshot(ref),
-    async list() {
+    async list(of) {
       const [live, stored] = [boxes.list(), disks.list()];
-      return { items: [...live.items, ...stored.items], complete: live.complete && stored.complete };
+      const items = [...live.items, ...stored.items].filter(({ tags }) => of === undefined || tags?.sessionId === of.sessionId);
+      return { items, complete: live.complete && stored.complete };
     },
     ...localAccess(boxes),
   };

@@ -19,7 +19,7 @@ const patchOf = (step: Step): Partial<SessionRecord> =>
 describe('where a disk begins', () => {
   it('is the live volume, else the head, else nothing where nothing was; lost content is never made up', () => {
     const head = { workspaceId: WS, id: 'snap_1' };
-    expect(sourceOf(workspace({ head }))).toEqual({ kind: 'volume', volumeId: 'vol_1' });
+    expect(sourceOf(workspace({ head }))).toEqual({ kind: 'volume', volumeId: 'vol_1', saved: null });
     expect(sourceOf(workspace({ head, volume: null }))).toEqual({ kind: 'snapshot', snapshot: head });
     expect(sourceOf(workspace({ volume: null }))).toEqual({ kind: 'blank' });
     expect(sourceOf(workspace({ volume: null, content: 'present' }))).toBeNull();

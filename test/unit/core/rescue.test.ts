@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import type { SessionRecord, WorkspaceRecord } from '../../../launcher/contract/records.ts';
+import { interrupt } from '../../../launcher/core/admission.ts';
+import { decide, sourceOf } from '../../../launcher/core/decide.ts';
+import { applyHeartbeat } from '../../../launcher/core/heartbeat.ts';
+import { LIMITS } from '../../../launcher/core/limits.ts';
+import * as outcome from '../../../launcher/core/outcome.ts';
+import type { Observed, Step } from '../../../launcher/core/steps.ts';
+import { afterHeadMove, savedCopyOf } from '../../../launcher/core/workspace.ts';
+import { box, NOW, op, ready, report, SES, session, snapshot, WS, workspace } from './samples.ts';
+
+const running: Observed = { box: 'running', snapshot: null };
+const making = (started: boolean): SessionRecord['snapshot'] => ({ id: 'snap_1', operationId: 'op.snapshot', started });
+const pending = snapshot({ state: 'pending', reason: 'rescue' });
+const notice = { endsAtMs: NOW + 120_000, source: 'provider' as const, save: true };
+const failure = (kind: outcome.CallFailure['kind']) => ({ kind, message: 'words' });
+
+const look = (found: SessionRecord, observed: Observed, nowMs = NOW, place: WorkspaceRecord = workspace()): Step =>
+  decide(found, place, observed, nowMs, LIMITS);
+const patchOf = (step: Step): Partial<SessionRecord> => (step.do === 'change' || step.do === 'settle' ? step.change.patch : {});
+
+describe('a box that is taken away', () => {
+  const rescuing = (patch: Partial<SessionRecord> = {}) => session({ phase: 'rescuing', box: box(), interruption: notice, ...patch });
+
+  it('is told by its user, its provider or itself, once, while it is in use', () => {
+    const told = { endsAtMs: NOW + 5, source: 'user' as const };
+    expect(interrupt(ready(), told, NOW)?.patch).toEqual({ interruption: { ...told, save: true }, dueAt: NOW });
+    expect(interrupt(ready({ interruption: notice }), told, NOW)).toBeNull();
+    expect(() => interrupt(session(), told, NOW)).toThrow(expect.objectContaining({ code: 'wrong_phase' }));
+    expect(() => interrupt(ready({ desired: 'stopped' }), told, NOW)).toThrow(expect.objectContaining({ code: 'wrong_phase' }));
+    const beat = { sessionId: SES, generation: 1, state: 'ready' as const, contentPresent: true, evidence: [], interruptionInMs: 90_000 };
+    const heard = (found: SessionRecord) => applyHeartbeat(found, workspace(), beat, NOW, LIMITS)?.patch;
+    expect(heard(ready())?.interruption).toEqual({ endsAtMs: NOW + 90_000, source: 'box', save: true });
+    expect(heard(ready({ interruption: notice }))).toBeUndefined();
+  });
+
+  it('is rescued at once, also from a checkpoint that is still on its way', () => {
+    const busy = ready({ interruption: notice, snapshot: making(true), checkpoint: { operationId: 'o', note: null, reason: 'fork' } });
+    expect(patchOf(look(busy, { box: 'running', snapshot: pending }))).toMatchObject({
+      phase: 'rescuing',
+      snapshot: null,
+      checkpoint: null,
+      report: null,
+    });
+    expect(patchOf(look(ready({ interruption: notice }), { box: 'gone', snapshot: null })).phase).toBe('rescuing');
+  });
+
+  it('is made quiet, saved and let go, in this order', () => {
+    expect(patchOf(look(rescuing(), running)).op).toMatchObject({ kind: 'quiesce', id: `${SES}.g1.rescue` });
+    expect(look(rescuing({ op: op('quiesce', { notBeforeMs: NOW + 5 }) }), running)).toEqual({ do: 'wait', untilMs: NOW + 5 });
+    expect(look(rescuing({ op: op('quiesce') }), running)).toEqual({ do: 'quiesce' });
+    expect(look(rescuing({ report }), running)).toMatchObject({ do: 'allocate', reason: 'rescue', clean: true });
+    const allocated = rescuing({ report, snapshot: making(false) });
+    expect(look(allocated, { box: 'running', snapshot: pending })).toEqual({ do: 'snapshot', snapshot: pending, live: false });
+    expect(look(rescuing({ report, snapshot: making(true) }), { box: 'running', snapshot: pending })).toEqual({ do: 'end' });
+    expect(look(rescuing({ report }), running, NOW, workspace({ volume: null }))).toEqual({ do: 'end' });
+    for (const lost of [null, snapshot({ state: 'error' })])
+      expect(look(allocated, { box: 'running', snapshot: lost })).toEqual({ do: 'end' });
+  });
+
+  it('is let go as it is when it cannot be saved, or its owner has given it up', () => {
+    expect(look(rescuing({ interruption: { ...notice, save: false } }), running)).toEqual({ do: 'end' });
+    expect(look(rescuing({ desired: 'stopped' }), running)).toEqual({ do: 'end' });
+    const last = rescuing({ op: op('quiesce', { attempt: LIMITS.quiesceAttempts }) });
+    expect(outcome.quiesceRefused(last, failure('unreachable'), NOW, LIMITS).patch).toMatchObject({
+      op: null,
+      interruption: { save: false },
+    });
+    const unable = rescuing({ report, snapshot: making(false), op: op('snapshot') });
+    expect(outcome.snapshotRefused(unable, failure('fatal'), NOW, LIMITS).patch).toMatchObject({
+      snapshot: null,
+      interruption: { save: false },
+    });
+    const unasked = rescuing({ interruption: null, op: op('quiesce', { attempt: LIMITS.quiesceAttempts }) });
+    expect(outcome.quiesceRefused(unasked, failure('unreachable'), NOW, LIMITS).patch.interruption).toBeNull();
+  });
+
+  it('leaves to the next generation its snapshot, if its point in time is fixed', () => {
+    const next = (started: boolean) => patchOf(look(rescuing({ report, snapshot: making(started) }), { box: 'gone', snapshot: pending }));
+    expect(next(true)).toMatchObject({ phase: 'launching', generation: 2, interruption: null, report: null, snapshot: making(true) });
+    expect(next(false).snapshot).toBeNull();
+  });
+});
+
+describe('a checkpoint that does not come to its end', () => {
+  it('is given up in the end', () => {
+    const waiting = ready({ snapshot: making(true), op: op('snapshot') });
+    const late = NOW + LIMITS.snapshotPendingMs;
+    expect(look(waiting, { box: 'running', snapshot: pending }, late - 1)).toMatchObject({ do: 'watch' });
+    expect(patchOf(look(waiting, { box: 'running', snapshot: pending }, late))).toMatchObject({ snapshot: null, checkpoint: null });
+  });
+});
+
+describe('a launch in steps', () => {
+  const launching = (patch: Partial<SessionRecord> = {}) => session({ phase: 'launching', op: op('launch'), ...patch });
+
+  it('keeps what each step asked to be kept, and tells of it', () => {
+    const step = { providerState: { az: 'b' }, retryAfterMs: 700, notes: ['no capacity in a'] };
+    expect(outcome.launchUnderway(launching(), step, NOW)).toEqual({
+      patch: { providerState: { az: 'b' }, op: op('launch', { notBeforeMs: NOW + 700 }), dueAt: NOW + 700 },
+      events: [{ type: 'launch.step', message: 'no capacity in a' }],
+    });
+    expect(outcome.launchUnderway(launching({ op: null }), step, NOW).patch.op).toBeNull();
+  });
+
+  it('ends after a bounded time', () => {
+    expect(patchOf(look(launching(), { box: null, snapshot: null }, NOW + LIMITS.launchingMs))).toMatchObject({
+      failure: { code: 'timeout' },
+    });
+  });
+
+  it('that finds no machine beside the volume begins again from a snapshot of it', () => {
+    const { patch } = outcome.launchRefused(launching(), failure('stranded'), NOW, LIMITS);
+    expect(patch.op).toMatchObject({ kind: 'launch', stranded: true });
+    const stranded = launching({ op: op('launch', { stranded: true }) });
+    const nothing: Observed = { box: null, snapshot: null };
+    expect(look(stranded, nothing)).toMatchObject({ do: 'allocate', operationId: 'op.launch.rescue', reason: 'rescue', clean: false });
+    const saving = launching({ op: op('launch', { stranded: true }), snapshot: making(false) });
+    expect(look(saving, { box: null, snapshot: pending })).toEqual({ do: 'snapshot', snapshot: pending, live: false });
+    expect(look(saving, { box: null, snapshot: snapshot({ reason: 'rescue' }) })).toMatchObject({
+      do: 'settle',
+      change: { patch: { snapshot: null } },
+    });
+    for (const lost of [null, snapshot({ state: 'error' }), snapshot({ state: 'deleting' })])
+      expect(patchOf(look(saving, { box: null, snapshot: lost }))).toMatchObject({ failure: { code: 'snapshot_failed' } });
+    const head = { workspaceId: WS, id: 'snap_1' };
+    const saved = workspace({ head, volume: { id: 'vol_1', epoch: 2, savedEpoch: 2, keepUntil: null } });
+    expect(look(stranded, nothing, NOW, saved)).toEqual({ do: 'launch' });
+    expect(outcome.launchRefused(stranded, failure('stranded'), NOW, LIMITS).patch.failure?.code).toBe('no_capacity');
+  });
+
+  it('goes on being the operation while its snapshot is made; without one it fails', () => {
+    const stranded = launching({ op: op('launch', { stranded: true }) });
+    expect(outcome.allocated(stranded, pending, NOW).patch).toEqual({ snapshot: making(false) });
+    expect(outcome.snapshotRefused({ ...stranded, snapshot: making(false) }, failure('fatal'), NOW, LIMITS).patch).toMatchObject({
+      phase: 'ending',
+      failure: { code: 'snapshot_failed' },
+    });
+  });
+});
+
+describe('what has all of a volume', () => {
+  const head = { workspaceId: WS, id: 'snap_1' };
+  const volume = (epoch: number, savedEpoch: number) => ({ id: 'vol_1', epoch, savedEpoch, keepUntil: null });
+
+  it('is its snapshot, until the box of the claim writes', () => {
+    expect(savedCopyOf(workspace({ head, volume: null }))).toBeNull();
+    expect(savedCopyOf(workspace({ head, volume: volume(1, 0) }))).toBeNull();
+    expect(savedCopyOf(workspace({ head, volume: volume(4, 2) }))).toBeNull();
+    expect(savedCopyOf(workspace({ head, volume: volume(3, 2) }))).toEqual(head);
+    expect(sourceOf(workspace({ head, volume: volume(3, 2) }))).toEqual({ kind: 'volume', volumeId: 'vol_1', saved: head });
+  });
+
+  it('a rescue covers the volume, a checkpoint does not', () => {
+    const covered = (reason: 'rescue' | 'checkpoint') => afterHeadMove(workspace(), snapshot({ reason }))?.volume?.savedEpoch;
+    expect(covered('rescue')).toBe(1);
+    expect(covered('checkpoint')).toBe(0);
+  });
+});
