@@ -29,12 +29,17 @@ export function cloneOf(workspace: WorkspaceRecord): Orders['clone'] {
 export const isPrepared = (workspace: WorkspaceRecord): boolean =>
   cloneOf(workspace) === null && !(workspace.setupAllowed && workspace.content === 'present');
 
+/** A box that is taken away stays until its disk is saved. */
+const isBeingSaved = ({ phase, desired, interruption }: SessionRecord): boolean =>
+  phase === 'rescuing' && desired === 'ready' && interruption?.save === true;
+
 /**
  * What the launcher wants of a box of this session. With no workspace (it was deleted) the box only waits for its end.
  * @param workspace as recorded, or null when it is gone
  */
 export function ordersFor(session: SessionRecord, workspace: WorkspaceRecord | null, nowMs: number, limits: Limits): Orders {
-  const state = workspace === null && STATES[session.phase] === 'work' ? 'hold' : STATES[session.phase];
+  const wanted = isBeingSaved(session) ? 'hold' : STATES[session.phase];
+  const state = workspace === null && wanted === 'work' ? 'hold' : wanted;
   const toPrepare = state === 'work' && session.desired === 'ready' ? workspace : null;
   return {
     state,
@@ -60,6 +65,8 @@ function noticeFor(session: SessionRecord, nowMs: number): Orders['notice'] {
     const because = END_REASONS[session.endReason ?? ''] ?? 'it cannot go on';
     return { id: `stop-${session.generation}`, text: `devctl: this box is being saved and stopped: ${because}` };
   }
+  if (session.interruption)
+    return { id: `away-${session.generation}`, text: 'devctl: this machine is taken away; your files go on in the next box: devctl shell' };
   const endMs = leaseEndMs(session.lease);
   if (session.lease.warnedForMs !== endMs) return null;
   const advice = endMs === session.lease.hardDeadlineMs ? 'your files are saved' : 'any work keeps it; so does devctl hold';

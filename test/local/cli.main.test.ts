@@ -108,6 +108,17 @@ describe('a working day', () => {
     expect(plain?.split('\t').slice(0, 2)).toEqual(['shop', 'ready']);
   });
 
+  it('goes on in another box when the machine is taken away', async () => {
+    await inBox('echo not flushed > rescued.txt');
+    const back = await person.json<Session>(['interrupt', '--in', '1m'], here());
+    expect(back).toMatchObject({ phase: 'ready', generation: 2 });
+    expect(await inBox('cat rescued.txt && rm rescued.txt')).toBe('not flushed\n');
+    const events = await person.must(['events'], here());
+    const order = ['box.interrupted', 'box.quiet', 'snapshot.started', 'generation 2', 'ready in generation 2'];
+    expect(order.map((text) => events.indexOf(text))).toEqual([...order.map((text) => events.indexOf(text))].sort((a, b) => a - b));
+    expect(events).toContain('snapshot.started');
+  });
+
   it('makes snapshots and forks; the source stays as it is', async () => {
     expect(await person.must(['snapshot', '--note', 'before'], here())).toMatch(/^shop@snap_\d+ completed\n$/);
     expect(await person.must(['snapshots'], here())).toContain('before');

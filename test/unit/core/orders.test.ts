@@ -46,6 +46,15 @@ describe('orders', () => {
     expect(isPrepared(workspace({ setupAllowed: true, content: 'present' }))).toBe(false);
   });
 
+  it('keep a box that is taken away until its disk is saved, and say so in its terminals', () => {
+    const interruption = { endsAtMs: NOW, source: 'box' as const, save: true };
+    const orders = (patch: Parameters<typeof session>[0]) =>
+      ordersFor(session({ phase: 'rescuing', interruption, ...patch }), null, NOW, LIMITS);
+    expect(orders({})).toMatchObject({ state: 'hold', notice: { id: 'away-1' } });
+    expect(orders({ interruption: { ...interruption, save: false } }).state).toBe('end');
+    expect(orders({ desired: 'stopped' }).state).toBe('end');
+  });
+
   it('with no workspace are to wait for the end', () => {
     expect(ordersFor(ready(), null, NOW, LIMITS).state).toBe('hold');
     expect(ordersFor(session({ phase: 'ending' }), null, NOW, LIMITS).state).toBe('end');
