@@ -25,6 +25,8 @@ export interface Shown {
   json: unknown;
   header: readonly string[];
   rows: ReadonlyArray<readonly string[]>;
+  /** The same for `cut` and `awk`, where rows are for people: whole ids, ISO times, bytes; nothing where there is nothing. */
+  plain?: ReadonlyArray<ReadonlyArray<string | number | null>>;
   /** Said on a terminal when there are no rows. */
   none?: string;
 }
@@ -141,7 +143,7 @@ export class Cli {
   /** Rows or a document, in the form that was asked for. */
   show(shown: Shown): void {
     if (this.form === 'json') this.print(json(shown.json));
-    else if (this.form === 'plain') this.print(plainRows(shown.rows));
+    else if (this.form === 'plain') this.print(plainRows(shown.plain?.map((row) => row.map((cell) => String(cell ?? ''))) ?? shown.rows));
     else if (shown.rows.length > 0) this.print(table(shown.header, shown.rows, this.out));
     else if (shown.none !== undefined) this.say(shown.none);
   }

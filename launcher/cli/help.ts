@@ -48,6 +48,7 @@ export function helpText(verb: Verb, look: Paint): string {
   lines.push(look.bold('common flags'), ...COMMON_FLAGS.map(flagRow), '');
   const examples = [...(verb.load ? verb.examples : []), ...(verb.verbs ?? []).flatMap((child) => child.examples)];
   lines.push(look.bold('examples'), ...examples.map(([command, meaning]) => (meaning ? row(command, meaning) : `  ${command}`)));
+  lines.push('', 'Every flag has a DEVCTL_ variable of the same meaning: see devctl help settings.');
   return `${lines.join('\n')}\n`;
 }
 

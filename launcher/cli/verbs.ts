@@ -239,12 +239,14 @@ first. If its disk is damaged that cannot be done, and --force gives that work u
   {
     name: 'hold',
     about: 'keep a session for a time, whatever it does',
-    more: 'Without NAME it lists the holds. The same NAME again moves its end.',
+    more: `${SESSION_HELP}
+Without NAME it lists the holds; one word that is no workspace or session is a NAME. The same NAME again moves its end.`,
     args: [session, { name: 'name', optional: true }],
     flags: ['for', 'release'],
     examples: [
       ['devctl hold build --for 2h', 'the session of this folder'],
       ['devctl hold shop build --release', 'let it go again'],
+      ['devctl hold shop', 'what holds it'],
     ],
     load: async () => (await import('./verbs/hold.ts')).run,
   },
@@ -430,6 +432,12 @@ const MACHINERY: readonly Verb[] = [
       ['devctl help settings', 'every flag with its variable'],
     ],
     load: async () => (await import('./verbs/help.ts')).run,
+  },
+  {
+    name: 'version',
+    about: 'the version of this command, as devctl --version',
+    examples: [['devctl version', '']],
+    load: async () => (await import('./verbs/version.ts')).run,
   },
   {
     name: '__complete',

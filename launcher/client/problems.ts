@@ -60,8 +60,8 @@ export function errorOfAnswer(status: number, body: string, requestId: string | 
     title: textOr(problem['title'], spec.title),
     status,
     retryable: typeof problem['retryable'] === 'boolean' ? problem['retryable'] : spec.retryable,
-    detail: textOr(problem['detail'], textOr(problem['title'], `the launcher answered ${status}`)),
-    hint: textOr(problem['hint'], spec.hint),
+    detail: textOr(problem['detail'], textOr(problem['title'], `the answer, a ${status}, is not one of a devctl launcher`)),
+    hint: textOr(problem['hint'], isRecord(parsed) ? spec.hint : 'check DEVCTL_URL and --on, and a proxy that may be between'),
     ...(id && { requestId: id }),
     retryAfterS: Number.isSafeInteger(problem['retryAfterS']) ? Number(problem['retryAfterS']) : undefined,
   });

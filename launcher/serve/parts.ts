@@ -9,7 +9,8 @@ import { reap } from '../controllers/reaper.ts';
 import { createSignals, type LocalSignals } from '../controllers/signals.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import { createLocalProvider, type LocalProvider } from '../providers/local/index.ts';
+import { ComputeError } from '../ports/compute.ts';
+import { createLocalProvider, type LocalProvider, type LocalProviderOptions } from '../providers/local/index.ts';
 import {
   type EmbeddedDynamo,
   openEmbeddedDynamo,
@@ -51,7 +52,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
   const ledger = { store, clock, signals, telemetry };
 
   let boxHandler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 });
-  const provider = await createLocalProvider({
+  const provider = await openProvider({
     stateDir: home.boxDir,
     agentBundlePath: join(dirname(process.argv[1] ?? '.'), 'agent.cjs'),
     isolation: config.isolation,
@@ -112,6 +113,17 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
       telemetry.close();
     },
   };
+}
+
+/** @throws DevctlError unsupported when boxes cannot be kept in on this machine */
+async function openProvider(options: LocalProviderOptions): Promise<LocalProvider> {
+  try {
+    return await createLocalProvider(options);
+  } catch (error) {
+    if (error instanceof ComputeError && error.kind === 'fatal')
+      throw new DevctlError('unsupported', error.message, { hint: 'see devctl doctor', cause: error });
+    throw error;
+  }
 }
 
 async function openTable(home: Home): Promise<EmbeddedDynamo> {

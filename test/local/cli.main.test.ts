@@ -75,6 +75,7 @@ describe('a working day', () => {
     expect(readFileSync(join(person.dir, 'flat/data.txt'), 'utf8')).toBe('data');
     const missing = await person.run(['cp', 'shop:nowhere', 'x']);
     expect(missing.code).toBe(3);
+    expect(missing.stderr).toMatch(/^error: \/workspace\/src\/nowhere: no such file or folder\n {2}devctl exec -- ls /);
     expect((await person.run(['cp', 'nowhere', 'shop:x'])).stderr).toContain('nowhere does not exist');
     await inBox('rm -r in');
   });
@@ -98,6 +99,8 @@ describe('a working day', () => {
   it('says what keeps the session, and what happened', async () => {
     expect(await person.must(['hold', 'build', '--for', '2h'], here())).toContain('hold build keeps shop until');
     expect(await person.must(['why'], here())).toMatch(/^ready since .*will stop at .*\n[\s\S]*hold {3}build until/);
+    expect(await person.must(['hold', 'shop', '-o', 'plain'])).toMatch(/^build\t20/);
+    expect((await person.run(['hold', 'shop', '--for', '2h'], here())).stderr).toContain('devctl hold shop build --for 2h');
     expect(await person.must(['hold', 'build', '--release'], here())).toBe('hold build of shop is released\n');
     expect(await person.must(['events'], here())).toContain('session.ready');
     expect(await person.must(['status'], here())).toMatch(/workspace +shop\n[\s\S]*session +ses_/);
@@ -122,6 +125,7 @@ describe('a working day', () => {
   it('makes snapshots and forks; the source stays as it is', async () => {
     expect(await person.must(['snapshot', '--note', 'before'], here())).toMatch(/^shop@snap_\d+ completed\n$/);
     expect(await person.must(['snapshots'], here())).toContain('before');
+    expect(await person.must(['snapshots', '-o', 'plain'], here())).toMatch(/^snap_\d+\t20[\d-]+T[\d:.]+Z\tcheckpoint\tcompleted\t\d+\t/);
     const fork = await person.json<{ workspaces: Workspace[]; sessions: Session[] }>(['fork', 'shop', '--count', '2', '--up']);
     expect(fork.sessions.map((session) => session.phase)).toEqual(['ready', 'ready']);
     const [one, two] = fork.workspaces.map((workspace) => workspace.name) as [string, string];
@@ -228,6 +232,9 @@ describe('what is asked of up', () => {
     [['up', './nowhere'], 1, /the folder .*nowhere does not exist/],
     [['up', 'nothing-of-the-kind'], 3, /there is no workspace and no folder "nothing-of-the-kind"/],
     [['down', 'shpo'], 3, /there is no workspace "shpo"\n {2}did you mean shop\?/],
+    [['snapshots', 'shpo'], 3, /there is no workspace "shpo"\n {2}did you mean shop\?/],
+    [['restore', 'shop', 'snap_99'], 5, /is leased by .*\n {2}end it first with devctl down shop/],
+    [['exec', 'cat', 'a.txt'], 3, /devctl exec -- cat a\.txt\n/],
   ])('is refused in one line: %j', async (args, code, words) => {
     const result = await person.run(args);
     expect(result.stderr).toMatch(words);

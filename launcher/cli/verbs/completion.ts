@@ -9,6 +9,7 @@ const BASH = `_devctl() {
   local IFS=$'\\n'
   local cur=\${COMP_WORDS[COMP_CWORD]}
   mapfile -t COMPREPLY < <(compgen -W "$(devctl __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "$cur")
+  if [[ \${COMPREPLY[0]} == *: ]]; then compopt -o nospace; fi
   if [ \${#COMPREPLY[@]} -eq 0 ]; then mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
 }
 complete -o filenames -F _devctl devctl
@@ -19,7 +20,7 @@ _devctl() {
   local -a found
   found=("\${(@f)$(devctl __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
   found=(\${found:#})
-  if (( \${#found} )); then compadd -a found; else _files; fi
+  if [[ \${found[1]} == *: ]]; then compadd -S '' -a found; elif (( \${#found} )); then compadd -a found; else _files; fi
 }
 compdef _devctl devctl
 `;

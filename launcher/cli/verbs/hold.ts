@@ -47,7 +47,8 @@ const listHolds = async (cli: Cli, ref: string | undefined): Promise<undefined> 
   cli.show({
     json: session.lease.holds,
     header: ['HOLD', 'UNTIL'],
-    rows: session.lease.holds.map((hold) => [hold.name, cli.form === 'plain' ? hold.until : clockTime(new Date(hold.until), new Date())]),
+    rows: session.lease.holds.map((hold) => [hold.name, clockTime(new Date(hold.until), new Date())]),
+    plain: session.lease.holds.map((hold) => [hold.name, hold.until]),
     none: `nothing holds ${session.workspace}`,
   });
   return undefined;

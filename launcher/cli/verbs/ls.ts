@@ -1,6 +1,6 @@
 import { collect, type Session } from '../../client/client.ts';
 import type { Cli } from '../cli.ts';
-import { plainText, span } from '../text.ts';
+import { span } from '../text.ts';
 import type { Run } from '../verb.ts';
 
 /** How long until the lease ends by idleness; a hold or the hard limit is named where it decides. */
@@ -42,18 +42,16 @@ export const run: Run = async (cli: Cli) => {
   cli.show({
     json: sessions,
     header: ['WORKSPACE', 'PHASE', 'BOX', 'AGE', 'IDLE IN', 'OWNER', ''],
-    rows:
-      cli.form === 'plain'
-        ? sessions.map((session) => [
-            plainText(session.workspace),
-            session.phase,
-            session.id,
-            session.size,
-            session.createdAt,
-            session.lease.endsAt,
-            session.owner,
-          ])
-        : sessions.map((session) => rowOf(session, now)),
+    rows: sessions.map((session) => rowOf(session, now)),
+    plain: sessions.map(({ workspace, phase, id, size, createdAt, lease, owner }) => [
+      workspace,
+      phase,
+      id,
+      size,
+      createdAt,
+      lease.endsAt,
+      owner,
+    ]),
     none: `nothing is live · ${cli.err.bold('devctl up')} leases a box for this folder`,
   });
   return undefined;

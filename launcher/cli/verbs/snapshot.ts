@@ -66,6 +66,18 @@ export const list: Run = async (cli, { args }) => {
       snapshot.parent?.id ?? '–',
       plainText(snapshot.note ?? ''),
     ]),
+    plain: snapshots.map(({ id, createdAt, reason, state, bytes, newBytes, files, parent, note, isHead }) => [
+      id,
+      createdAt,
+      reason,
+      state,
+      bytes,
+      newBytes,
+      files,
+      parent?.id ?? null,
+      note,
+      isHead ? 'head' : null,
+    ]),
     none: `workspace ${name} has no snapshot yet: devctl down or devctl snapshot makes one`,
   });
   return undefined;

@@ -44,6 +44,15 @@ export const list: Run = async (cli) => {
       token.expiresAt === null ? 'never' : clockTime(new Date(token.expiresAt), now),
       token.revokedAt === null ? '' : 'revoked',
     ]),
+    plain: tokens.map(({ id, name, owner, scopes, createdAt, expiresAt, revokedAt }) => [
+      id,
+      name,
+      owner,
+      scopes.join(','),
+      createdAt,
+      expiresAt,
+      revokedAt,
+    ]),
   });
   return undefined;
 };

@@ -28,6 +28,15 @@ export const list: Run = async (cli) => {
       folders.get(workspace.name) ?? workspace.source.from ?? workspace.source.kind,
       workspace.quarantined ? 'damaged' : workspace.unsaved ? 'unsaved work' : '',
     ]),
+    plain: workspaces.map(({ name, head, headAt, bytes, session, source, quarantined, unsaved }) => [
+      name,
+      head,
+      headAt,
+      bytes,
+      session,
+      folders.get(name) ?? source.from ?? source.kind,
+      quarantined ? 'damaged' : unsaved ? 'unsaved' : 'saved',
+    ]),
     none: 'no workspace yet · devctl up makes one of this folder',
   });
   return undefined;

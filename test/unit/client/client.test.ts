@@ -131,7 +131,7 @@ describe('a call', () => {
     });
     await expect(client.call('createToken', { body: { name: 'x' } })).rejects.toMatchObject({
       code: 'unavailable',
-      detail: 'the launcher answered 502',
+      detail: 'the answer, a 502, is not one of a devctl launcher',
     });
   });
 
