@@ -2,7 +2,7 @@ import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { failed, finish, letGo } from './ends.ts';
 import { backoffMs, type Limits } from './limits.ts';
 import type { Change } from './session.ts';
-import { endOrWait, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+import { endOrWait, isLost, type Observed, type Step, snapshotOrWatch } from './steps.ts';
 
 /** Makes the box quiet, then has the point in time fixed: only after both may the box go. */
 export function decideQuiescing(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number): Step {
@@ -63,8 +63,7 @@ export function decideSaving(session: SessionRecord, workspace: WorkspaceRecord,
     return finish({ ...session, failure: session.failure ?? failed('snapshot_failed', why) }, null);
   }
   const record = observed.snapshot;
-  if (record === null || record.state === 'error' || record.state === 'deleting')
-    return { do: 'change', change: retrySnapshot(session, nowMs, limits) };
+  if (record === null || isLost(record, nowMs, limits)) return { do: 'change', change: retrySnapshot(session, nowMs, limits) };
   if (record.state === 'completed') {
     const last = finish(session, record);
     return workspace.headSeq >= record.seq ? last : { do: 'settle', snapshot: record, change: { patch: { dueAt: nowMs } } };

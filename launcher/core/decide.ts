@@ -7,7 +7,7 @@ import { leaseEndedBy, leaseEndMs, leaseReason, warnAtMs } from './lease.ts';
 import type { Limits } from './limits.ts';
 import type { Change } from './session.ts';
 import { readyDueAtMs } from './session-due.ts';
-import { endOrWait, type LaunchSource, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+import { endOrWait, isLost, type LaunchSource, type Observed, type Step, snapshotOrWatch } from './steps.ts';
 import { savedCopyOf } from './workspace.ts';
 
 /** Decides from what is known, and from nothing else: no I/O, no clock, no randomness. */
@@ -60,16 +60,16 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, obs
   if (nowMs < op.notBeforeMs) return { do: 'wait', untilMs: op.notBeforeMs };
   if (nowMs >= op.startedAt + limits.launchingMs)
     return fail(session, nowMs, 'timeout', `no box came up within ${formatDuration(limits.launchingMs)}`);
-  if (op.stranded === true && savedCopyOf(workspace) === null) return decideStranded(session, op.id, observed, nowMs);
+  if (op.stranded === true && savedCopyOf(workspace) === null) return decideStranded(session, op.id, observed, nowMs, limits);
   if (sourceOf(workspace) !== null) return { do: 'launch' };
   return fail(session, nowMs, 'workspace_quarantined', `neither a volume nor a snapshot of workspace ${workspace.name} is recorded`);
 }
 
 /** There is no machine beside the volume: what is on it, with no box to write to it, goes into a snapshot, which can be anywhere. */
-function decideStranded(session: SessionRecord, launchId: string, observed: Observed, nowMs: number): Step {
+function decideStranded(session: SessionRecord, launchId: string, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.snapshot === null) return { do: 'allocate', operationId: `${launchId}.rescue`, reason: 'rescue', note: null, clean: false };
   const record = observed.snapshot;
-  if (record === null || record.state === 'error' || record.state === 'deleting')
+  if (record === null || isLost(record, nowMs, limits))
     return fail(session, nowMs, 'snapshot_failed', 'there is no machine where the volume is, and no snapshot of it could be made');
   if (record.state !== 'completed') return snapshotOrWatch(session, record, false, nowMs);
   const events = [{ type: 'snapshot.completed', message: `${record.id} is the head`, data: { snapshot: record.id } }];
@@ -218,9 +218,7 @@ const noCheckpoint = (nowMs: number): Change => ({
 
 function decideCheckpoint(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   const record = observed.snapshot;
-  const isLate = record !== null && record.state === 'pending' && nowMs >= record.createdAt + limits.snapshotPendingMs;
-  if (record === null || record.state === 'error' || record.state === 'deleting' || isLate)
-    return { do: 'change', change: noCheckpoint(nowMs) };
+  if (record === null || isLost(record, nowMs, limits)) return { do: 'change', change: noCheckpoint(nowMs) };
   if (record.state === 'completed') {
     return {
       do: 'settle',

@@ -33,7 +33,7 @@ export const LIMITS = {
   stopGraceMs: 10_000,
   snapshotMs: 3_600_000,
   /** A snapshot that is on its way for longer is given up. */
-  snapshotPendingMs: 4 * 3_600_000,
+  snapshotPendingMs: 24 * 3_600_000,
   backoffBaseMs: 500,
   backoffMaxMs: 30_000,
   busyPollMs: 500,

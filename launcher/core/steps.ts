@@ -41,6 +41,12 @@ export type Step =
   /** Give everything free, then save the final change. */
   | { do: 'finish'; change: Change };
 
+/** True when nothing will come of a snapshot any more: it failed, is being deleted, or has been on its way for too long. */
+export const isLost = (record: SnapshotRecord, nowMs: number, limits: Limits): boolean =>
+  record.state === 'error' ||
+  record.state === 'deleting' ||
+  (record.state === 'pending' && nowMs >= record.createdAt + limits.snapshotPendingMs);
+
 /** Takes the allocated snapshot, or looks after the one that is on its way. */
 export function snapshotOrWatch(session: SessionRecord, record: SnapshotRecord, live: boolean, nowMs: number): Step {
   const notBeforeMs = session.op?.notBeforeMs ?? nowMs;

@@ -91,6 +91,14 @@ describe('a checkpoint that does not come to its end', () => {
   });
 });
 
+describe('a snapshot of a box that has gone', () => {
+  it('that does not come to its end is begun anew, from the volume that is still there', () => {
+    const saving = session({ phase: 'saving', snapshot: making(true), op: op('snapshot'), save: 'crash' });
+    const late = look(saving, { box: null, snapshot: pending }, NOW + LIMITS.snapshotPendingMs);
+    expect(patchOf(late)).toMatchObject({ snapshot: null, op: { kind: 'snapshot', attempt: 2 } });
+  });
+});
+
 describe('a launch in steps', () => {
   const launching = (patch: Partial<SessionRecord> = {}) => session({ phase: 'launching', op: op('launch'), ...patch });
 
