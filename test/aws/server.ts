@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+const UP_WITHIN_MS = 120_000;
+const LOOK_EVERY_MS = 100;
+
+export interface ServerProgram {
+  name: string;
+  command: string;
+  args: (port: number) => string[];
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Whether it answers, whatever it answers. */
+  answers(url: string): Promise<boolean>;
+}
+
+/** Starts a server on a free loopback port, and waits until it answers. `stop` ends it by its process. */
+export async function startServer(program: ServerProgram): Promise<{ url: string; stop: () => Promise<void> }> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const server = spawn(program.command, program.args(port), {
+    cwd: program.cwd,
+    env: { ...process.env, ...program.env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  server.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4000);
+  });
+  server.on('error', (error) => {
+    said = error.message;
+  });
+  const killHard = () => server.kill('SIGKILL');
+  process.once('exit', killHard);
+
+  const until = Date.now() + UP_WITHIN_MS;
+  while (!(await program.answers(url))) {
+    if (server.exitCode !== null || server.pid === undefined || Date.now() > until) {
+      await stop(server);
+      throw new Error(`${program.name} did not come up (npm run test:aws installs what it needs): ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  return {
+    url,
+    stop: async () => {
+      process.off('exit', killHard);
+      await stop(server);
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function stop(server: ChildProcess): Promise<void> {
+  if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return;
+  const gone = once(server, 'exit');
+  server.kill('SIGKILL');
+  await gone;
+}
