@@ -29,7 +29,6 @@ function send(socketPath: string, path: string, token: string, body: string): Pr
         createConnection: () => connect(socketPath),
         path,
         method: 'POST',
-        timeout: ANSWER_TIMEOUT_MS,
         headers: {
           host: 'localhost',
           authorization: `Bearer ${token}`,
@@ -49,7 +48,8 @@ function send(socketPath: string, path: string, token: string, body: string): Pr
         answer.on('error', reject);
       },
     );
-    outgoing.on('timeout', () => outgoing.destroy(new Error('the launcher did not answer in time')));
+    // Not by the option: that one is for connections which node:http makes itself.
+    outgoing.setTimeout(ANSWER_TIMEOUT_MS, () => outgoing.destroy(new Error('the launcher did not answer in time')));
     outgoing.on('error', reject);
     outgoing.end(body);
   });

@@ -5,7 +5,7 @@ import { isFinal } from '../contract/phases.ts';
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { addHold, askToStop, interrupt, removeHold } from '../core/admission.ts';
 import { newSession } from '../core/session.ts';
-import { holdView, sessionView, whyView } from '../core/views.ts';
+import { holdView, type Listening, sessionView, whyView } from '../core/views.ts';
 import { newWorkspace } from '../core/workspace.ts';
 import { changeSession } from '../ledger/sessions.ts';
 import { changeWorkspaceOf, claimWorkspace, releaseWorkspace } from '../ledger/workspaces.ts';
@@ -21,8 +21,10 @@ import { waitForSession } from './wait.ts';
 
 const ID_BYTES = 16;
 
+const listening = ({ clock, startedAtMs, limits }: ApiDeps): Listening => ({ nowMs: clock.now(), sinceMs: startedAtMs, limits });
+
 async function view(deps: ApiDeps, session: SessionRecord): Promise<Session> {
-  return sessionView(session, await workspaceOf(deps, session), deps.config.providerName);
+  return sessionView(session, await workspaceOf(deps, session), deps.config.providerName, listening(deps));
 }
 
 export async function createSession(call: Call<'createSession'>): Promise<Reply<'createSession'>> {
@@ -214,5 +216,5 @@ export async function interruptSession(call: Call<'interruptSession'>): Promise<
 
 export async function why(call: Call<'why'>): Promise<Reply<'why'>> {
   const session = await readSession(call, call.params.id);
-  return { body: whyView(session, call.deps.clock.now(), call.deps.limits) };
+  return { body: whyView(session, listening(call.deps)) };
 }

@@ -101,7 +101,15 @@ export const sessionSchema = z
     size: sizeSchema,
     network: z.boolean(),
     provider: z.string(),
-    box: z.object({ id: z.string(), description: z.string(), launchedAt: isoTimeSchema, heartbeatAt: isoTimeSchema.nullable() }).nullable(),
+    box: z
+      .object({
+        id: z.string(),
+        description: z.string(),
+        launchedAt: isoTimeSchema,
+        heartbeatAt: isoTimeSchema.nullable(),
+        silent: z.boolean().meta({ description: 'Its heartbeats are overdue: it is frozen, overloaded or cut off' }),
+      })
+      .nullable(),
     lease: z.object({
       idleTtlMs: count,
       maxTtlMs: count,
@@ -166,6 +174,7 @@ export const execResultSchema = execExitSchema
 export const whySchema = z
   .object({
     phase: z.enum(PHASE_NAMES),
+    silent: z.boolean().meta({ description: 'The heartbeats of its box are overdue' }),
     since: isoTimeSchema,
     endsAt: isoTimeSchema.nullable(),
     because: z.string().meta({ description: 'Which deadline ends it', example: 'idle 30m after the last evidence' }),

@@ -9,8 +9,21 @@ import { isUnsaved } from './workspace.ts';
 const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 
+/** What silence is judged by. */
+export interface Listening {
+  nowMs: number;
+  /** Since when this launcher hears heartbeats. */
+  sinceMs: number;
+  limits: Limits;
+}
+
+/** True when the box of a ready session should have been heard and was not. */
+export function isSilent({ phase, box }: SessionRecord, { nowMs, sinceMs, limits }: Listening): boolean {
+  return phase === 'ready' && box !== null && nowMs - Math.max(box.heartbeatAt ?? box.launchedAt, sinceMs) > limits.silentMs;
+}
+
 /** @param workspace of the session, or null when it is gone or was made anew */
-export function sessionView(session: SessionRecord, workspace: WorkspaceRecord | null, provider: string): Session {
+export function sessionView(session: SessionRecord, workspace: WorkspaceRecord | null, provider: string, listening: Listening): Session {
   const { box, lease, createdAt } = session;
   const timings = Object.entries(session.timings).map(([phase, atMs]) => [phase, Math.max(0, atMs - createdAt)]);
   return {
@@ -23,7 +36,13 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     size: session.size,
     network: session.network,
     provider,
-    box: box && { id: box.id, description: box.description, launchedAt: iso(box.launchedAt), heartbeatAt: isoOrNull(box.heartbeatAt) },
+    box: box && {
+      id: box.id,
+      description: box.description,
+      launchedAt: iso(box.launchedAt),
+      heartbeatAt: isoOrNull(box.heartbeatAt),
+      silent: isSilent(session, listening),
+    },
     lease: {
       idleTtlMs: lease.idleTtlMs,
       maxTtlMs: lease.maxTtlMs,
@@ -141,11 +160,13 @@ const END_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** What keeps a session alive, or will stop it, and when: newest evidence first. */
-export function whyView(session: SessionRecord, nowMs: number, limits: Limits): Why {
+export function whyView(session: SessionRecord, listening: Listening): Why {
   const { lease } = session;
+  const { nowMs, limits } = listening;
   const isLive = session.desired === 'ready' && !isFinal(session.phase);
   return {
     phase: session.phase,
+    silent: isSilent(session, listening),
     since: iso(session.phaseSince),
     endsAt: isLive ? iso(leaseEndMs(lease)) : null,
     because: because(session),

@@ -7,7 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BoxRef, LaunchRequest, SnapshotRequest } from '../../launcher/ports/compute.ts';
 import { buildVictim } from './build-victim.ts';
-import { AGENT_BUNDLE, type Bench, eventually, launchReady, launchRequest, openBench, shell, TEST_LIMITS } from './local-harness.ts';
+import {
+  AGENT_BUNDLE,
+  type Bench,
+  eventually,
+  launchReady,
+  launchRequest,
+  openBench,
+  shell,
+  startExec,
+  TEST_LIMITS,
+} from './local-harness.ts';
 import type { VictimTask } from './victim.ts';
 
 let folder: string;
@@ -127,6 +137,54 @@ describe('a launch after a power cut', () => {
     await provider.end(box);
     await provider.stop();
     await bench.provider.start();
+  });
+});
+
+describe('a box that dies by itself', () => {
+  const firstProcess = (boxId: string): number =>
+    JSON.parse(readFileSync(join(bench.stateDir, 'boxes', boxId, 'inner'), 'utf8')).inner.pid as number;
+
+  it('is told of at once by the launcher that started it, and named to who asks for it', async () => {
+    const gone: BoxRef[] = [];
+    const provider = await bench.again({ onBoxGone: (box) => gone.push(box) });
+    const { box, boxId } = await launchReady({ ...bench, provider });
+    process.kill(firstProcess(boxId), 'SIGKILL');
+    await eventually(() => gone.length > 0);
+    expect(gone[0]).toEqual(box);
+    await expect(provider.exec(box)).rejects.toMatchObject({
+      kind: 'unreachable',
+      message: expect.stringContaining('all its processes have ended'),
+    });
+    await provider.stop();
+  });
+
+  it('is told of by a launcher that has only adopted it, too', async () => {
+    const { box, boxId } = await launchReady(bench);
+    const gone: BoxRef[] = [];
+    const provider = await bench.again({ onBoxGone: (lost) => gone.push(lost) });
+    process.kill(firstProcess(boxId), 'SIGKILL');
+    await eventually(() => gone.length > 0);
+    expect(gone).toEqual([box]);
+    await provider.stop();
+  });
+});
+
+describe('a box whose agent is frozen', () => {
+  it('is not waited for without end', async () => {
+    const { box } = await launchReady(bench);
+    const provider = await bench.again({ answerTimeoutMs: 300 });
+    await startExec(provider, box, { argv: ['sh', '-c', 'kill -STOP $PPID'] });
+    const refusal = () =>
+      provider.exec(box).then(
+        (stream) => void stream.destroy(),
+        (error: unknown) => error,
+      );
+    await eventually(async () => (await refusal()) !== undefined);
+    expect(await refusal()).toMatchObject({ kind: 'unreachable', message: expect.stringContaining('has not answered for 0.3 s') });
+    await expect(provider.poke(box)).resolves.toBeUndefined();
+    expect(await provider.observe(box)).toBe('running');
+    await provider.end(box);
+    await provider.stop();
   });
 });
 

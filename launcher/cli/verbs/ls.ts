@@ -14,6 +14,7 @@ const shortened = (text: string): string => (text.length > REMARK_MAX ? `${text.
 
 /** What is worth saying beside the columns. */
 function remark(session: Session): string {
+  if (session.box?.silent) return 'silent: its box does not answer';
   if (session.failure) return shortened(session.failure.detail);
   if (session.desired === 'stopped' && session.phase === 'ready') return 'stopping';
   if (session.generation > 1) return `gen ${session.generation}`;

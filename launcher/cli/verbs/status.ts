@@ -48,7 +48,12 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
     ['  size', `${session.size}${session.network ? '' : ', no network'}`],
     ['  box', box ? `${box.description} · ${box.id} · generation ${session.generation}` : ''],
     ['  provider', session.provider],
-    ['  heartbeat', box?.heartbeatAt ? `${span(now.getTime() - Date.parse(box.heartbeatAt))} ago` : ''],
+    [
+      '  heartbeat',
+      box?.heartbeatAt
+        ? `${span(now.getTime() - Date.parse(box.heartbeatAt))} ago${box.silent ? ': silent, it is frozen, overloaded or cut off' : ''}`
+        : '',
+    ],
     ['  leased', at(session.createdAt, now)],
     ['  ready', at(session.readyAt, now)],
     ['  ended', session.endedAt ? `${at(session.endedAt, now)}${session.endReason ? ` (${session.endReason})` : ''}` : ''],

@@ -10,7 +10,7 @@ const time = (iso: string, now: Date): string => clockTime(new Date(iso), now);
 
 /** The answer in lines: when it stops and by what, then what was seen, then holds and limits. */
 export function whyLines(why: Why, now: Date): string[] {
-  const head = `${why.phase} since ${time(why.since, now)}`;
+  const head = `${why.phase}${why.silent ? ', but its box is silent,' : ''} since ${time(why.since, now)}`;
   if (isFinal(why.phase) || why.endsAt === null) return [`${head} · ${plainText(why.because)}`];
   const leftMs = Date.parse(why.endsAt) - now.getTime();
   const lines = [`${head} · will stop at ${time(why.endsAt, now)} (in ${span(Math.max(0, leftMs))}): ${plainText(why.because)}`];

@@ -7,20 +7,22 @@ import { askAgent, callAgent, openExec } from './agent-client.ts';
 import type { Boxes } from './boxes.ts';
 import { boxLogs } from './logs.ts';
 
-const ANSWER_TIMEOUT_MS = 10_000;
 /** Longest silence while files are moved: a big folder may take a while to be put in its place. */
 const FILES_TIMEOUT_MS = 600_000;
 
 const importedSchema = z.object({ files: z.int(), bytes: z.number() });
 
-/** Reaching into the boxes of this machine. */
-export function localAccess(boxes: Boxes): AccessPort {
+/**
+ * Reaching into the boxes of this machine.
+ * @param answerTimeoutMs longest silence of an agent that is asked for something small
+ */
+export function localAccess(boxes: Boxes, answerTimeoutMs: number): AccessPort {
   const put = async (box: BoxRef, path: string, tar: Readable) => {
     const socket = boxes.live(box).agentSocket;
     return importedSchema.parse(await askAgent(socket, { method: 'PUT', path, body: tar, idleTimeoutMs: FILES_TIMEOUT_MS }));
   };
   return {
-    exec: async (box: BoxRef): Promise<Duplex> => openExec(boxes.live(box).agentSocket, ANSWER_TIMEOUT_MS),
+    exec: async (box: BoxRef): Promise<Duplex> => openExec(boxes.live(box).agentSocket, answerTimeoutMs),
     putFiles: (box, path, tar) => put(box, `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`, tar),
     getFiles: async (box, path) =>
       callAgent(boxes.live(box).agentSocket, {
@@ -36,7 +38,7 @@ export function localAccess(boxes: Boxes): AccessPort {
           method: 'POST',
           path: AGENT_ROUTES.poke,
           body: '{}',
-          idleTimeoutMs: ANSWER_TIMEOUT_MS,
+          idleTimeoutMs: answerTimeoutMs,
         });
       } catch {
         // Best effort: the next heartbeat fetches the same orders.

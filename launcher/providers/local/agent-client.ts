@@ -1,4 +1,4 @@
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AGENT_ROUTES, EXEC_UPGRADE } from '../../contract/agent-config.ts';
@@ -37,7 +37,6 @@ export async function callAgent(socketPath: string, call: AgentCall): Promise<In
         createConnection: () => socket,
         method: call.method,
         path: call.path,
-        timeout: call.idleTimeoutMs,
         headers: {
           host: 'box',
           connection: 'close',
@@ -47,7 +46,7 @@ export async function callAgent(socketPath: string, call: AgentCall): Promise<In
       resolve,
     );
     abandon = () => outgoing.destroy();
-    outgoing.on('timeout', () => outgoing.destroy(new Error('it does not answer in time')));
+    boundSilence(outgoing, call.idleTimeoutMs);
     outgoing.on('error', failed);
     if (call.body !== undefined && !json) pipeline(call.body as Readable, outgoing).catch(failed);
     else outgoing.end(call.body as string | undefined);
@@ -57,6 +56,11 @@ export async function callAgent(socketPath: string, call: AgentCall): Promise<In
   const problem = await problemOf(answer);
   abandon();
   throw problem;
+}
+
+/** Not by the option of `request`: that one is for connections which node:http makes itself. */
+function boundSilence(outgoing: ClientRequest, timeoutMs: number): void {
+  outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`it has not answered for ${timeoutMs / 1000} s`)));
 }
 
 async function problemOf(answer: IncomingMessage): Promise<Error> {
@@ -88,7 +92,6 @@ export async function openExec(socketPath: string, timeoutMs: number): Promise<D
     const outgoing = request({
       createConnection: () => socket,
       path: AGENT_ROUTES.exec,
-      timeout: timeoutMs,
       headers: { host: 'box', connection: 'Upgrade', upgrade: EXEC_UPGRADE },
     });
     outgoing.on('upgrade', (_answer, stream, head) => {
@@ -100,7 +103,7 @@ export async function openExec(socketPath: string, timeoutMs: number): Promise<D
       answer.destroy();
       failed(new Error(`it answered ${answer.statusCode}`));
     });
-    outgoing.on('timeout', () => outgoing.destroy(new Error('it does not answer in time')));
+    boundSilence(outgoing, timeoutMs);
     outgoing.on('error', failed);
     outgoing.end();
   });

@@ -12,6 +12,8 @@ import { type BoxPaths, boxIdOf, type Layout, readJson, writeWhole } from './lay
 import { type BoxMeta, boxMetaSchema } from './resources.ts';
 import { awaitStarted, isBoxAlive, killBox, startBox } from './start-box.ts';
 
+/** How often boxes are looked at that were started by an earlier launcher: nothing tells when one of those ends. */
+const WATCH_MS = 1_000;
 /** Logs of boxes that are gone are kept for this long. */
 const GONE_KEEP_MS = 7 * 24 * 3_600_000;
 
@@ -34,6 +36,7 @@ export class Boxes {
   readonly #gone = new Set<string>();
   /** Volumes of boxes that are being started now. */
   readonly #launching = new Set<string>();
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(deps: BoxDeps) {
     this.#deps = deps;
@@ -119,7 +122,11 @@ export class Boxes {
   }
 
   #onExit(boxId: string, meta: BoxMeta): void {
-    if (isBoxAlive(this.#deps.layout.box(boxId))) return;
+    if (!isBoxAlive(this.#deps.layout.box(boxId))) this.#lost(boxId, meta);
+  }
+
+  /** A box that nobody has asked to end was found gone. */
+  #lost(boxId: string, meta: BoxMeta): void {
     this.#settle(boxId, meta);
     this.#deps.onBoxGone(refOf(boxId, meta), meta.tags.owner);
   }
@@ -141,7 +148,9 @@ export class Boxes {
     if (this.#gone.has(boxId)) return false;
     if (isBoxAlive(this.#deps.layout.box(boxId))) return true;
     // Not before it was started: its launch may be under way.
-    if (existsSync(this.#deps.layout.box(boxId).outer)) this.#settle(boxId, meta);
+    if (!existsSync(this.#deps.layout.box(boxId).outer)) return false;
+    if (this.#listeners.has(boxId)) this.#lost(boxId, meta);
+    else this.#settle(boxId, meta);
     return false;
   }
 
@@ -163,7 +172,8 @@ export class Boxes {
   /** Files of a box that must be alive. @throws ComputeError unreachable */
   live(box: BoxRef): BoxPaths {
     const meta = this.#ownMeta(box);
-    if (!meta || !this.#isAlive(box.boxId, meta)) throw new ComputeError('unreachable', `${box.boxId} is gone`);
+    if (!meta || !this.#isAlive(box.boxId, meta))
+      throw new ComputeError('unreachable', `the box is gone: all its processes have ended (${box.boxId})`);
     return this.#deps.layout.box(box.boxId);
   }
 
@@ -214,6 +224,14 @@ export class Boxes {
       }
     }
     this.#forgetOld();
+    this.#watch ??= setInterval(() => this.#lookAtAll(), WATCH_MS).unref();
+  }
+
+  #lookAtAll(): void {
+    for (const boxId of [...this.#listeners.keys()]) {
+      const meta = this.#metaOrNull(boxId);
+      if (meta) this.#isAlive(boxId, meta);
+    }
   }
 
   /** Clears away the files of boxes that have been gone for long. */
@@ -230,6 +248,8 @@ export class Boxes {
 
   /** Stops listening. The boxes go on. */
   stop(): void {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
   }

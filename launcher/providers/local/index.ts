@@ -43,6 +43,8 @@ export interface LocalProviderOptions {
   limits: BoxLimits;
   /** Longest that quiesce may take before the box counts as unreachable. @default 60 s */
   quiesceTimeoutMs?: number;
+  /** Longest silence of an agent that is asked for something small. @default 10 s */
+  answerTimeoutMs?: number;
   /** A frozen box thaws by itself after this time. @default 10 min */
   freezeMs?: number;
   clock: Clock;
@@ -50,7 +52,7 @@ export interface LocalProviderOptions {
   telemetry: Telemetry;
   /** Serves `POST /boxes/register` and `/boxes/heartbeat` of the box that is named. */
   boxHandler: BoxHandler;
-  /** A box that this launcher started has just ended: a hint to look at its session now. */
+  /** A box has just been found to have ended: a hint to look at its session now. */
   onBoxGone?: (box: BoxRef, owner: string) => void;
 }
 
@@ -68,6 +70,7 @@ export interface LocalProvider extends ComputePort, AccessPort {
 const QUIESCE_TIMEOUT_MS = 60_000;
 const FREEZE_MS = 600_000;
 const THAW_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * Boxes as sandboxed processes of this machine.
@@ -119,7 +122,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
       const items = [...live.items, ...stored.items].filter(({ tags }) => of === undefined || tags?.sessionId === of.sessionId);
       return { items, complete: live.complete && stored.complete };
     },
-    ...localAccess(boxes),
+    ...localAccess(boxes, options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS),
   };
 }
 

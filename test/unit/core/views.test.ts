@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { sessionSchema, snapshotSchema, tokenSchema, whySchema, workspaceSchema } from '../../../launcher/contract/api.ts';
+import type { SessionRecord } from '../../../launcher/contract/records.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
 import { sessionView, snapshotView, tokenView, whyView, workspaceView } from '../../../launcher/core/views.ts';
 import { evidence, HOUR_MS, lease, MINUTE_MS, NOW, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
 
 const iso = (ms: number) => new Date(ms).toISOString();
+const listening = (nowMs = NOW, sinceMs = 0) => ({ nowMs, sinceMs, limits: LIMITS });
 const OTHER_WS = `ws_${'0'.repeat(25)}9`;
 
 describe('the view of a session', () => {
@@ -12,7 +14,7 @@ describe('the view of a session', () => {
     const holds = [{ name: 'build', untilMs: NOW + HOUR_MS, createdAt: NOW }];
     const record = ready({ lease: lease({ holds }), timings: { requested: NOW, ready: NOW + 290, early: NOW - 5 } });
     const head = { workspaceId: WS, id: 'snap_4' };
-    const view = sessionView(record, workspace({ content: 'present', head }), 'local');
+    const view = sessionView(record, workspace({ content: 'present', head }), 'local', listening());
     expect(sessionSchema.strict().parse(view)).toMatchObject({
       provider: 'local',
       content: 'present',
@@ -22,8 +24,29 @@ describe('the view of a session', () => {
       lease: { endsAt: iso(NOW + HOUR_MS), holds: [{ name: 'build', until: iso(NOW + HOUR_MS) }] },
       links: { self: `/sessions/${SES}`, events: `/sessions/${SES}/events`, workspace: '/workspaces/shop' },
     });
-    expect(sessionSchema.parse(sessionView(session(), null, 'local'))).toMatchObject({ box: null, content: 'empty', head: null });
-    expect(sessionView(session(), workspace(), 'local').head).toBeNull();
+    expect(sessionSchema.parse(sessionView(session(), null, 'local', listening()))).toMatchObject({
+      box: null,
+      content: 'empty',
+      head: null,
+    });
+    expect(sessionView(session(), workspace(), 'local', listening()).head).toBeNull();
+  });
+});
+
+describe('a silent box', () => {
+  const silent = (record: SessionRecord, at: ReturnType<typeof listening>) => sessionView(record, null, 'local', at).box?.silent;
+  const late = NOW + LIMITS.silentMs + 1;
+
+  it('is one of a ready session whose heartbeats are overdue, also when it never sent one', () => {
+    expect([silent(ready(), listening(NOW + LIMITS.silentMs)), silent(ready(), listening(late))]).toEqual([false, true]);
+    const { box } = ready();
+    expect(silent(ready({ box: box && { ...box, heartbeatAt: null } }), listening(late))).toBe(true);
+    expect(silent(ready({ phase: 'quiescing' }), listening(late))).toBe(false);
+    expect(whyView(ready(), listening(late)).silent).toBe(true);
+  });
+
+  it('is given its time by a launcher that has only just begun to listen', () => {
+    expect(silent(ready(), listening(late, late - 1))).toBe(false);
   });
 });
 
@@ -81,7 +104,7 @@ describe('the view of a token', () => {
 });
 
 describe('why', () => {
-  const why = (record: Parameters<typeof whyView>[0], nowMs = NOW) => whySchema.parse(whyView(record, nowMs, LIMITS));
+  const why = (record: Parameters<typeof whyView>[0], nowMs = NOW) => whySchema.parse(whyView(record, listening(nowMs)));
 
   it('shows what keeps it alive, newest first, and what no longer does', () => {
     const holds = [
