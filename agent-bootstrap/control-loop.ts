@@ -24,6 +24,8 @@ interface ControlDeps {
   /** Starts what orders ask for and has not been done; must not throw. */
   prepare: (orders: Orders) => void;
   showNotice: (notice: NonNullable<Orders['notice']>) => void;
+  /** Called once, when the launcher knows of the box: what a first request will need can be loaded now. */
+  onRegistered: () => void;
   /** Stops every writer and flushes, for a box that its launcher has forgotten. */
   quiesceForGood: () => Promise<void>;
   machine: Machine;
@@ -55,6 +57,7 @@ export class ControlLoop {
 
   async run(): Promise<never> {
     await this.#untilAnswered(() => this.#register());
+    this.#deps.onRegistered();
     for (;;) {
       await this.#untilAnswered(() => this.#beat());
       await this.#pause(this.#heartbeatMs);

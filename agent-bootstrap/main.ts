@@ -29,7 +29,7 @@ function main(): void {
   const preparer = new Preparer({ config, box, evidence, log });
   const gate = new WriteGate();
   const deps = { config, box, evidence, processes, sessions, gate, log };
-  // Everything that registering does not need is loaded when it is first asked for.
+  // Everything that registering does not need is loaded after it.
   const later = () => import('./services.ts').then(({ servicesOf }) => servicesOf(deps));
   const control = new ControlLoop({
     config,
@@ -45,6 +45,7 @@ function main(): void {
     contentPresent: () => preparer.contentPresent(),
     prepare: (orders) => preparer.obey(orders),
     showNotice: (notice) => sessions.notice(notice),
+    onRegistered: () => void later(),
     quiesceForGood: async () => void (await (await later()).quiescer.quiesce(`hard-limit-${config.generation}`)),
     machine: sandboxMachine(log, () => processes.signalAll('SIGKILL')),
     log,
