@@ -1,4 +1,4 @@
-import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
+import type { Interruption, SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import { decideEnding, decideQuiescing, decideSaving } from './decide-down.ts';
 import { decideRescuing, launchOperation, toLaunching } from './decide-rescue.ts';
@@ -127,7 +127,7 @@ function relaunch(session: SessionRecord, nowMs: number, limits: Limits): Step {
 }
 
 function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
-  if (session.interruption && observed.box !== 'gone') return { do: 'change', change: toRescuing(session, nowMs) };
+  if (session.interruption && observed.box !== 'gone') return { do: 'change', change: toRescuing(session.interruption, nowMs) };
   if (session.snapshot !== null) return decideCheckpoint(session, observed, nowMs, limits);
   const endMs = leaseEndMs(session.lease);
   if (session.desired === 'stopped' || nowMs >= endMs) {
@@ -155,8 +155,8 @@ function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observe
 }
 
 /** Work goes on in another box: this one is made quiet, its volume saved, and let go, in the time that is left to it. */
-function toRescuing(session: SessionRecord, nowMs: number): Change {
-  const endsInMs = Math.max(0, (session.interruption?.endsAtMs ?? nowMs) - nowMs);
+function toRescuing({ endsAtMs }: Interruption, nowMs: number): Change {
+  const endsInMs = Math.max(0, endsAtMs - nowMs);
   return {
     patch: { phase: 'rescuing', ...noMoreCheckpoint(nowMs), report: null },
     events: [

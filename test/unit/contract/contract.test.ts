@@ -146,10 +146,14 @@ describe('names and addresses', () => {
 describe('errors', () => {
   it('become problems and come back', () => {
     for (const code of ERROR_CODES) {
-      const error = new DevctlError(code, 'what happened', { sessionId: 'ses_1', issues: [{ field: 'a', message: 'b' }] });
+      const error = new DevctlError(code, 'what happened', { sessionId: 'ses_1', retryAfterS: 2, issues: [{ field: 'a', message: 'b' }] });
       const problem = problemSchema.parse(error.toProblem('req_1'));
       expect(problem).toMatchObject({ code, status: ERRORS[code].status, requestId: 'req_1', hint: ERRORS[code].hint });
-      expect(DevctlError.fromProblem(problem)).toMatchObject({ code, detail: 'what happened', extra: { sessionId: 'ses_1' } });
+      expect(DevctlError.fromProblem(problem)).toMatchObject({
+        code,
+        detail: 'what happened',
+        extra: { sessionId: 'ses_1', retryAfterS: 2 },
+      });
     }
     const plain = new DevctlError('timeout', 'late', { hint: 'wait', cause: 'x' });
     expect(plain.cause).toBe('x');
