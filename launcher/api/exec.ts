@@ -77,10 +77,12 @@ export async function exec(call: Call<'exec'>): Promise<Reply<'exec'>> {
     timedOut = true;
     kill();
   }, timeout);
-  call.signal.addEventListener('abort', kill, { once: true });
   try {
     stream.write(encodeJsonFrame(FRAME.start, start));
     sendInput(stream, stdin);
+    call.signal.addEventListener('abort', kill, { once: true });
+    // The caller may have left while the box was called: nothing tells of that any more.
+    if (call.signal.aborted) kill();
     const exit = await readToExit(stream, (frame) => {
       if (frame.type === FRAME.stdout) stdout.add(frame.payload);
       if (frame.type === FRAME.stderr) stderr.add(frame.payload);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Session, Workspace } from '../../launcher/contract/api.ts';
 import { Person } from './cli-harness.ts';
 
@@ -78,6 +78,20 @@ describe('a working day', () => {
     expect(missing.stderr).toMatch(/^error: \/workspace\/src\/nowhere: no such file or folder\n {2}devctl exec -- ls /);
     expect((await person.run(['cp', 'nowhere', 'shop:x'])).stderr).toContain('nowhere does not exist');
     await inBox('rm -r in');
+  });
+
+  it('finds a ready box with up, whatever failed before, and mentions it', async () => {
+    const folder = person.folder('broken/.devctl');
+    writeFileSync(join(folder, 'setup.sh'), 'echo it went wrong >&2; exit 4\n');
+    const there = { cwd: join(folder, '..') };
+    // The script runs when the files are in: the command may be over before it has failed.
+    await person.run(['up', '--allow-setup'], there);
+    await vi.waitUntil(async () => (await person.json<{ session: Session }>(['status'], there)).session.failure !== null, {
+      timeout: 20_000,
+    });
+    const again = await person.run(['up'], there);
+    expect(again).toMatchObject({ code: 0, stderr: expect.stringMatching(/note: something failed earlier: .*it went wrong/) });
+    await person.must(['down'], there);
   });
 
   it('names what it could not copy, copies the rest, and says that it is not whole', async () => {

@@ -129,15 +129,16 @@ async function bringUp(
   files: Selection | null,
   deadline: Deadline,
   steps: Steps,
-): Promise<Session> {
+): Promise<{ session: Session; oldFailure: Session['failure'] }> {
   const start = performance.now();
   try {
     const { session, isNew } = await lease(client, body, deadline, steps);
+    const oldFailure = session.failure;
     if (isNew) steps.done('leased', performance.now() - start);
     else if (cli.given.has('size') || cli.given.has('idle') || cli.given.has('max') || cli.given.has('network')) {
       cli.warn(`${chosen.name} has a live session already: its size, times and network stay as they are until devctl down`);
     }
-    if (cli.flags.wait === false || cli.flags.detach) return session;
+    if (cli.flags.wait === false || cli.flags.detach) return { session, oldFailure };
     if (files) meanwhile(() => import('../pack.ts'));
     const ready = await waitReady(client, session, deadline, steps, { talks: cli.talks });
     if (isNew) launchedSteps(steps, ready);
@@ -145,7 +146,7 @@ async function bringUp(
     else if (ready.content === 'empty' && chosen.folder !== null && cli.flags.import !== false)
       cli.warn(`the workspace is empty, and ${chosen.folder} cannot be sent in`);
     steps.done('ready', performance.now() - start, isNew ? '' : 'it was there already');
-    return ready;
+    return { session: ready, oldFailure };
   } finally {
     steps.stop();
   }
@@ -173,11 +174,13 @@ export const run: Run = async (cli, { args }) => {
   const body = { workspace: chosen.name, ...settings, ...(chosen.source && { source: chosen.source }) };
   const timeoutMs = cli.flags.timeout === undefined ? 600_000 : (parseDurationMs(cli.flags.timeout) as number);
   let session: Session;
+  let oldFailure: Session['failure'];
   try {
     // Ctrl-C leaves the session alone: the next `up` takes it up again.
     const background = `workspace ${chosen.name} goes on coming up in the background; devctl up takes it up again, devctl down ends it`;
     const steps = new Steps(cli);
-    session = await interruptible(cli, background, bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs), steps), steps);
+    const bringing = bringUp(cli, client, body, chosen, files, deadlineIn(timeoutMs), steps);
+    ({ session, oldFailure } = await interruptible(cli, background, bringing, steps));
   } catch (error) {
     // A refused lease may have made no workspace: then the folder must not be taken for one that has it.
     if (chosen.folder !== null && (await findWorkspace(client, chosen.name).catch(() => undefined)) === null)
@@ -186,6 +189,9 @@ export const run: Run = async (cli, { args }) => {
   }
   if (files) setupNote(cli, chosen);
   conclude(cli, session);
-  if (session.phase === 'ready' && session.failure) throw failureOf(session);
+  if (session.phase !== 'ready' || !session.failure) return undefined;
+  // What failed before this command (a setup script, a snapshot) was told then: the box that is wanted is there.
+  if (session.failure.code !== oldFailure?.code || session.failure.detail !== oldFailure.detail) throw failureOf(session);
+  cli.warn(`something failed earlier: ${session.failure.detail}`);
   return undefined;
 };
