@@ -2,6 +2,7 @@ import type { Clock, Random } from '../../launcher/ports/clock.ts';
 import { ComputeError, type ComputeErrorKind } from '../../launcher/ports/compute.ts';
 import { StoreUnavailableError } from '../../launcher/ports/store.ts';
 import type { LogFields, Telemetry } from '../../launcher/ports/telemetry.ts';
+import { noAnswer } from '../sim/errors.ts';
 
 /** A clock that moves only when it is told to; it may go backwards. */
 export class ManualClock implements Clock {
@@ -118,8 +119,11 @@ export class Life {
   }
 }
 
-const lostAnswer = (label: string): Error =>
-  label.startsWith('store.') ? new StoreUnavailableError(`no answer of ${label}`) : new ComputeError('transient', `no answer of ${label}`);
+function lostAnswer(label: string): Error {
+  if (label.startsWith('store.')) return new StoreUnavailableError(`no answer of ${label}`);
+  if (label.startsWith('ec2.') || label.startsWith('ssm.')) return noAnswer('reset');
+  return new ComputeError('transient', `no answer of ${label}`);
+}
 
 /** Holds a life back before its n-th call of this name. */
 export function holdAt(life: Life, label: string, nth = 1): { reached: Promise<void>; go(): void } {
