@@ -3,6 +3,7 @@ import { makeId } from '../contract/fields.ts';
 import type { SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { assertSaved } from '../core/admission.ts';
 import { newWorkspace } from '../core/workspace.ts';
+import { everyPage } from '../ledger/pages.ts';
 import type { ApiDeps } from './deps.ts';
 import { claimOnce } from './idempotency.ts';
 import type { Call, Reply } from './operation.ts';
@@ -30,7 +31,7 @@ export async function forkWorkspace(call: ForkCall): Promise<Reply<'forkWorkspac
   const claim = await claimOnce(call, makeId('ws', deps.clock.now(), deps.random.bytes(ID_BYTES)));
   const count = names?.length ?? call.body.count;
   const plan = { ids: Array.from({ length: count }, (_, index) => numberedId(claim.resourceId, index)), names };
-  const known = await workspacesOf(deps, source.owner);
+  const { items: known } = await everyPage((page) => deps.store.listWorkspaces(source.owner, page));
   assertNamesFree(plan, known);
   const done = known.find((workspace) => plan.ids.includes(workspace.id));
   const snapshot = done?.source.kind === 'fork' ? done.source.snapshot : await snapshotToFork(call, source, claim.resourceId);
@@ -53,19 +54,6 @@ function namesAsked({ body }: ForkCall): string[] | null {
   if (new Set(names).size !== names.length) throw issue('must be different from each other');
   if (count !== 1 && count !== names.length) throw issue(`must be ${count}, as count says`);
   return names;
-}
-
-/** Every workspace of an owner: bounded by the quota. */
-async function workspacesOf(deps: ApiDeps, owner: string): Promise<WorkspaceRecord[]> {
-  const all: WorkspaceRecord[] = [];
-  let after: string | null = null;
-  for (let pages = 0; pages < deps.limits.listPages; pages += 1) {
-    const page = await deps.store.listWorkspaces(owner, { limit: 200, after });
-    all.push(...page.items);
-    after = page.next;
-    if (after === null) break;
-  }
-  return all;
 }
 
 function assertNamesFree(plan: Plan, known: readonly WorkspaceRecord[]): void {

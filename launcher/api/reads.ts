@@ -2,6 +2,7 @@ import type { Workspace } from '../contract/api.ts';
 import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord, SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
 import { workspaceView } from '../core/views.ts';
+import { everyPage } from '../ledger/pages.ts';
 import type { SessionKey } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
 import type { UserCall } from './operation.ts';
@@ -37,15 +38,9 @@ export async function viewWorkspace(deps: ApiDeps, workspace: WorkspaceRecord): 
   return workspaceView(workspace, head);
 }
 
-/** Every snapshot of a workspace, newest first. */
+/** Every snapshot of a workspace, newest first. @throws DevctlError too_large */
 export async function everySnapshot(deps: ApiDeps, owner: string, workspaceId: string): Promise<SnapshotRecord[]> {
-  const all: SnapshotRecord[] = [];
-  let after: string | null = null;
-  for (let pages = 0; pages < deps.limits.listPages; pages += 1) {
-    const page = await deps.store.listSnapshots(owner, workspaceId, { limit: 200, after });
-    all.push(...page.items);
-    after = page.next;
-    if (after === null) return all;
-  }
-  throw new DevctlError('too_large', 'the workspace has too many snapshots to look at');
+  const { items, complete } = await everyPage((page) => deps.store.listSnapshots(owner, workspaceId, page));
+  if (!complete) throw new DevctlError('too_large', 'the workspace has too many snapshots to look at');
+  return items;
 }

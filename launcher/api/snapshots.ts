@@ -5,7 +5,7 @@ import { askCheckpoint } from '../core/admission.ts';
 import { snapshotView } from '../core/views.ts';
 import { expiredSnapshots } from '../core/workspace.ts';
 import { changeSession } from '../ledger/sessions.ts';
-import type { ApiDeps } from './deps.ts';
+import { findByOperation } from '../ledger/workspaces.ts';
 import { claimOnce } from './idempotency.ts';
 import { listReply } from './lists.ts';
 import type { Call, JsonReply, Reply, UserCall } from './operation.ts';
@@ -14,14 +14,7 @@ import { waitForSession } from './wait.ts';
 
 /** How long a request waits for a checkpoint; it is made in any case. */
 const CHECKPOINT_WAIT_MS = 5 * 60_000;
-/** The snapshot of an operation is among the newest of its workspace. */
-const RECENT = 50;
 const ID_BYTES = 16;
-
-async function findByOperation(deps: ApiDeps, owner: string, workspaceId: string, operationId: string): Promise<SnapshotRecord | null> {
-  const recent = await deps.store.listSnapshots(owner, workspaceId, { limit: RECENT, after: null });
-  return recent.items.find((snapshot) => snapshot.operationId === operationId && snapshot.state !== 'error') ?? null;
-}
 
 /**
  * Asks for a checkpoint of a ready session and waits until it is the head. The same operation id gives the same snapshot.
@@ -34,7 +27,7 @@ export async function checkpoint(
 ): Promise<SnapshotRecord> {
   const { deps, caller } = call;
   const key = keyOf(call, session.id);
-  const find = () => findByOperation(deps, caller.owner, session.workspaceId, ask.operationId);
+  const find = () => findByOperation(deps, { owner: caller.owner, workspaceId: session.workspaceId }, ask.operationId);
   if ((await find()) === null) {
     await changeSession(deps, key, (current) => askCheckpoint(current, ask, deps.clock.now(), deps.limits));
     deps.signals.poke(key);

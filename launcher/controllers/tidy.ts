@@ -2,6 +2,7 @@ import { idTimeMs } from '../contract/fields.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
 import { expiredSnapshots } from '../core/workspace.ts';
+import { everyPage } from '../ledger/pages.ts';
 import { changeWorkspace } from '../ledger/workspaces.ts';
 import { type Page, type PageRequest, UnreadableRecordError } from '../ports/store.ts';
 import { withDeadline } from './deadline.ts';
@@ -32,21 +33,11 @@ export async function tidyOwner(deps: ControllerDeps, owner: string, options: { 
   return { items, complete };
 }
 
+/** A list with a row that cannot be read is one that misses something. */
 async function all<T>(deps: ControllerDeps, list: (page: PageRequest) => Promise<Page<T>>): Promise<{ items: T[]; complete: boolean }> {
-  const items: T[] = [];
-  let after: string | null = null;
-  let complete = true;
-  for (let pages = 0; pages < deps.limits.listPages; pages += 1) {
-    const page: Page<T> = await list({ limit: 200, after });
-    items.push(...page.items);
-    if (page.unreadable.length > 0) {
-      deps.telemetry.error({ op: 'reap.unreadable', outcome: 'error', keys: page.unreadable });
-      complete = false;
-    }
-    if (page.next === null) return { items, complete };
-    after = page.next;
-  }
-  return { items, complete: false };
+  const { items, unreadable, complete } = await everyPage(list);
+  if (unreadable.length > 0) deps.telemetry.error({ op: 'reap.unreadable', outcome: 'error', keys: unreadable });
+  return { items, complete: complete && unreadable.length === 0 };
 }
 
 /** True when the session has ended, or there is none and it is not just being made. One that cannot be read may be live. */

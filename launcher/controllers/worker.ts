@@ -1,3 +1,4 @@
+import { everyPage } from '../ledger/pages.ts';
 import type { SessionKey } from '../ports/store.ts';
 import type { ControllerDeps } from './deps.ts';
 import { reconcile } from './reconcile.ts';
@@ -98,12 +99,8 @@ export function createWorker(deps: ControllerDeps & { signals: LocalSignals }): 
   }
 
   async function enqueueLive(): Promise<void> {
-    let after: string | null = null;
-    do {
-      const page = await deps.store.listLive({ limit: deps.limits.dueBatch, after });
-      for (const key of page.items) enqueue(key);
-      after = page.next;
-    } while (after !== null);
+    const { items } = await everyPage((page) => deps.store.listLive(page));
+    for (const key of items) enqueue(key);
   }
 
   deps.signals.onPoke(enqueue);

@@ -1,7 +1,7 @@
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { failed, finish, letGo } from './ends.ts';
-import { backoffMs, type Limits } from './limits.ts';
-import type { Change } from './session.ts';
+import type { Limits } from './limits.ts';
+import { anotherSnapshot } from './outcome.ts';
 import { endOrWait, isLost, type Observed, type Step, snapshotOrWatch } from './steps.ts';
 
 /** Makes the box quiet, then has the point in time fixed: only after both may the box go. */
@@ -63,7 +63,10 @@ export function decideSaving(session: SessionRecord, workspace: WorkspaceRecord,
     return finish({ ...session, failure: session.failure ?? failed('snapshot_failed', why) }, null);
   }
   const record = observed.snapshot;
-  if (record === null || isLost(record, nowMs, limits)) return { do: 'change', change: retrySnapshot(session, nowMs, limits) };
+  if (record === null || isLost(record, nowMs, limits)) {
+    const because = 'the snapshot failed; the volume is kept and it is tried again';
+    return { do: 'change', change: anotherSnapshot(session, because, nowMs, limits) };
+  }
   if (record.state === 'completed') {
     const last = finish(session, record);
     return workspace.headSeq >= record.seq ? last : { do: 'settle', snapshot: record, change: { patch: { dueAt: nowMs } } };
@@ -84,17 +87,4 @@ function whyNoOther(session: SessionRecord, workspace: WorkspaceRecord, limits: 
   if (workspace.quarantined !== null) return `no snapshot is made of a damaged workspace, its volume is kept: ${workspace.quarantined}`;
   const isSpent = session.op !== null && session.op.attempt > limits.snapshotAttempts;
   return isSpent ? 'the snapshot failed again and again; the volume is kept' : null;
-}
-
-/** The snapshot went wrong after the box had gone: the volume has everything, so another one is begun. */
-function retrySnapshot(session: SessionRecord, nowMs: number, limits: Limits): Change {
-  const attempt = (session.op?.attempt ?? 1) + 1;
-  const notBeforeMs = nowMs + backoffMs(attempt, limits);
-  return {
-    patch: {
-      snapshot: null,
-      op: { kind: 'snapshot', id: `${session.id}.retry.${session.version}`, attempt, startedAt: nowMs, notBeforeMs },
-    },
-    events: [{ type: 'snapshot.failed', message: `the snapshot failed; the volume is kept and it is tried again (${attempt})` }],
-  };
 }

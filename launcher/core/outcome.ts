@@ -159,17 +159,21 @@ export function snapshotRefused(session: SessionRecord, failure: CallFailure, no
   if (op !== null && mayPass && op.attempt < limits.snapshotAttempts) {
     return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
   }
-  const event = { type: 'snapshot.failed', message: `no snapshot: ${failure.message}` };
+  const message = `no snapshot: ${failure.message}`;
   if (session.phase === 'quiescing') return keepBox(session, failure, nowMs, limits);
-  if (session.phase === 'saving') {
-    const attempt = (op?.attempt ?? 1) + 1;
-    const notBeforeMs = nowMs + backoffMs(attempt, limits);
-    const retry = { kind: 'snapshot' as const, id: `${session.id}.retry.${session.version}`, attempt, startedAt: nowMs, notBeforeMs };
-    return { patch: { snapshot: null, op: retry }, events: [event] };
-  }
+  const event = { type: 'snapshot.failed', message };
+  if (session.phase === 'saving') return anotherSnapshot(session, message, nowMs, limits);
   if (session.phase === 'rescuing') return { patch: { snapshot: null, op: null, interruption: unsavedOf(session) }, events: [event] };
   if (session.phase === 'launching') return fail(session, nowMs, 'snapshot_failed', failure.message).change;
   return { patch: { snapshot: null, checkpoint: null, op: null }, events: [event] };
+}
+
+/** The snapshot went wrong after the box had gone: the volume has everything, so another one is begun after a rest. */
+export function anotherSnapshot(session: SessionRecord, message: string, nowMs: number, limits: Limits): Change {
+  const attempt = (session.op?.attempt ?? 1) + 1;
+  const notBeforeMs = nowMs + backoffMs(attempt, limits);
+  const op = { kind: 'snapshot' as const, id: `${session.id}.retry.${session.version}`, attempt, startedAt: nowMs, notBeforeMs };
+  return { patch: { snapshot: null, op }, events: [{ type: 'snapshot.failed', message }] };
 }
 
 function keepBox(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {

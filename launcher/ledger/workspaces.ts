@@ -4,6 +4,8 @@ import { LIMITS } from '../core/limits.ts';
 import { afterHeadMove, claimFor, releaseFor, savedCopyOf } from '../core/workspace.ts';
 import type { LedgerDeps } from './sessions.ts';
 
+const RECENT_SNAPSHOTS = 50;
+
 /**
  * Reads, decides and saves a workspace until the save wins. `decide` gives null to leave it as it is, and may throw.
  * @throws DevctlError not_found, conflict (lost too often)
@@ -98,8 +100,13 @@ export async function allocateSnapshot(
   return record;
 }
 
-async function findByOperation(deps: LedgerDeps, session: SessionRecord, operationId: string): Promise<SnapshotRecord | null> {
-  const recent = await deps.store.listSnapshots(session.owner, session.workspaceId, { limit: 20, after: null });
+/** The snapshot that an operation made or is making: it is among the newest of its workspace. */
+export async function findByOperation(
+  deps: LedgerDeps,
+  { owner, workspaceId }: { owner: string; workspaceId: string },
+  operationId: string,
+): Promise<SnapshotRecord | null> {
+  const recent = await deps.store.listSnapshots(owner, workspaceId, { limit: RECENT_SNAPSHOTS, after: null });
   const usable = (snapshot: SnapshotRecord): boolean => snapshot.state === 'pending' || snapshot.state === 'completed';
   return recent.items.find((snapshot) => snapshot.operationId === operationId && usable(snapshot)) ?? null;
 }

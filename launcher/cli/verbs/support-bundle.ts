@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { type Client, collect } from '../../client/client.ts';
+import { REDACTED, redactSecrets } from '../../contract/redact.ts';
 import { reasonOf } from '../../contract/system-errors.ts';
 import { localChecks } from '../checks.ts';
 import type { Cli } from '../cli.ts';
@@ -14,7 +15,6 @@ import { EXTRA_ENV, KNOWN_ENV } from '../flags.ts';
 import { readIfThere } from '../home.ts';
 import { findLauncher } from '../launcher-process.ts';
 import { CLI_LIMITS } from '../limits.ts';
-import { redact } from '../redact.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
 import { VERSION } from '../version.ts';
@@ -75,6 +75,12 @@ function launcherParts(client: Client): Part[] {
   ];
 }
 
+/** Text without the secrets that are known, nor what looks like one. */
+function withoutSecrets(text: string, known: readonly string[]): string {
+  const rest = known.reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
+  return redactSecrets(rest);
+}
+
 /** @throws UsageError when it is there already, or cannot be made */
 async function createNew(file: string): Promise<FileHandle> {
   try {
@@ -89,7 +95,9 @@ async function createNew(file: string): Promise<FileHandle> {
 export const run: Run = async (cli, { args }) => {
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
   const file = resolve(cli.surroundings.cwd(), args[0] ?? `devctl-support-${stamp}.tar.gz`);
-  const secrets = [localToken(cli.home), cli.env['DEVCTL_TOKEN']].filter((secret) => secret !== undefined);
+  const secrets = [localToken(cli.home), cli.env['DEVCTL_TOKEN']].filter(
+    (secret): secret is string => secret !== undefined && secret !== '',
+  );
   const parts = [...localParts(cli), ...(cli.isRunning() ? launcherParts(await cli.client()) : [])];
   const target = await createNew(file);
   const tar = pack();
@@ -98,7 +106,7 @@ export const run: Run = async (cli, { args }) => {
   const names: string[] = [];
   for (const [name, make] of parts) {
     const text = await make().catch((error: unknown) => `not available: ${reasonOf(error)}\n`);
-    tar.entry({ name: `devctl-support/${name}`, mode: 0o600 }, redact(text, secrets));
+    tar.entry({ name: `devctl-support/${name}`, mode: 0o600 }, withoutSecrets(text, secrets));
     names.push(name);
   }
   tar.finalize();

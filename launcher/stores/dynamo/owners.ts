@@ -5,6 +5,9 @@ import { rowKey, text } from './rows.ts';
 /** Owners that one process remembers as recorded; past this it forgets them all and writes them again. */
 const REMEMBERED = 10_000;
 
+/** A page has a megabyte of rows. */
+const PAGES_MAX = 10_000;
+
 /** Who has, or had, anything. An owner is recorded before its first row is written, and never removed. */
 export class Owners {
   readonly #connection: Connection;
@@ -24,7 +27,7 @@ export class Owners {
   async list(): Promise<string[]> {
     const owners: string[] = [];
     let start: Record<string, { S: string }> | undefined;
-    do {
+    for (let pages = 0; pages < PAGES_MAX; pages += 1) {
       const { rows, last } = await this.#connection.query({
         ConsistentRead: true,
         KeyConditionExpression: 'pk = :pk',
@@ -33,7 +36,8 @@ export class Owners {
       });
       owners.push(...rows.map((row) => rowKey(row).sk));
       start = last ? { pk: { S: rowKey(last).pk }, sk: { S: rowKey(last).sk } } : undefined;
-    } while (start);
-    return owners;
+      if (start === undefined) return owners;
+    }
+    throw new Error(`there are more than ${PAGES_MAX} pages of owners`);
   }
 }
