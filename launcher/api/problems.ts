@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { DevctlError, type ErrorCode, type Issue } from '../contract/errors.ts';
+import { messageOf, valueAt } from '../contract/issues.ts';
 import { ComputeError, type ComputeErrorKind } from '../ports/compute.ts';
 import { StoreUnavailableError } from '../ports/store.ts';
 
@@ -36,15 +37,6 @@ function show(value: unknown): string {
   return safe.length > GOT_MAX ? `${safe.slice(0, GOT_MAX)}…` : safe;
 }
 
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  let value = input;
-  for (const part of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Record<PropertyKey, unknown>)[part];
-  }
-  return value;
-}
-
 const fieldName = (path: readonly PropertyKey[]): string => path.map(String).join('.');
 
 function issuesOf(issue: z.core.$ZodIssue, input: unknown): Issue[] {
@@ -56,25 +48,6 @@ function issuesOf(issue: z.core.$ZodIssue, input: unknown): Issue[] {
   if (value === undefined) return [{ field, message: 'is required' }];
   return [{ field, message: messageOf(issue), got: show(value) }];
 }
-
-function messageOf(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_value':
-      return `use ${issue.values.map(String).join(' or ')}`;
-    case 'invalid_union':
-      return 'options' in issue && Array.isArray(issue['options']) ? `use ${issue['options'].map(String).join(' or ')}` : issue.message;
-    case 'invalid_type':
-      return `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`;
-    case 'too_small':
-      return `must have at least ${issue.minimum}`.replace('have at least', isSized(issue.origin) ? 'have at least' : 'be at least');
-    case 'too_big':
-      return `must have at most ${issue.maximum}`.replace('have at most', isSized(issue.origin) ? 'have at most' : 'be at most');
-    default:
-      return issue.message;
-  }
-}
-
-const isSized = (origin: string): boolean => origin === 'string' || origin === 'array' || origin === 'map' || origin === 'set';
 
 /** One problem that names each refused field: what was got and what is allowed. */
 export function invalid(error: z.ZodError, input: unknown): DevctlError {

@@ -79,7 +79,7 @@ async function getOrCreateWorkspace(call: Call<'createSession'>, sessionId: stri
   const id = sessionId.replace(/^ses_/, 'ws_');
   await reserveWorkspace(deps, caller.owner, id);
   const fresh = newWorkspace({ owner: caller.owner, name: body.workspace, id, source: body.source ?? { kind: 'empty' } }, deps.clock.now());
-  const record = { ...fresh, setupAllowed: body.allowSetup ?? false };
+  const record = { ...fresh, setupAllowed: body.allowSetup ?? null };
   if (await deps.store.createWorkspace(record)) return record;
   const winner = await deps.store.getWorkspace(caller.owner, body.workspace);
   if (winner?.id !== id) await deps.store.releaseWorkspace(caller.owner, id);

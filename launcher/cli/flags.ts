@@ -183,6 +183,7 @@ export const FLAGS = {
     kind: 'list',
     env: 'DEVCTL_TOKEN_SCOPE',
     value: 'SCOPE',
+    choices: ['read', 'write', 'admin'],
     about: 'read, write or admin',
     fallback: 'read and write',
   },

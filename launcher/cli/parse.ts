@@ -46,8 +46,11 @@ function fromEnv(verb: Verb, env: Env): FlagValues {
     const text = env[spec.env];
     if (text === undefined || text === '' || key === 'help') continue;
     if (spec.kind === 'switch') values[key] = readSwitch(text, spec.env);
-    else if (spec.kind === 'list') values[key] = text.split(',').map((part) => part.trim());
-    else {
+    else if (spec.kind === 'list') {
+      const parts = text.split(',').map((part) => part.trim());
+      for (const part of parts) checkChoice(spec, part, spec.env);
+      values[key] = parts;
+    } else {
       checkChoice(spec, text, spec.env);
       values[key] = text;
     }

@@ -1,17 +1,11 @@
 import type * as z from 'zod';
+import { messageOf, valueAt } from '../contract/issues.ts';
 import { UsageError } from './usage-error.ts';
 
 const shorten = (value: unknown): string => {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 };
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined),
-    value,
-  );
-}
 
 /**
  * Looks at a request with the contract's own schema before anything is sent or started. `names` says under which name the
@@ -24,7 +18,7 @@ export function check<T extends z.ZodType>(schema: T, value: z.input<T>, names: 
   const path = issue.path.map(String).join('.');
   const name = names[path] ?? names[String(issue.path[0])] ?? path;
   const got = valueAt(value, issue.path);
-  const [problem, advice] = splitMessage(issue.message);
+  const [problem, advice] = splitMessage(got === undefined ? 'is missing' : messageOf(issue));
   throw new UsageError(`${name} ${shorten(got)} ${problem}`, advice);
 }
 

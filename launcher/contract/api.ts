@@ -227,7 +227,7 @@ export const workspaceSchema = z
     bytes: count.nullable(),
     session: sessionIdSchema.nullable(),
     unsaved: z.boolean().meta({ description: 'True when its live volume has work that is in no snapshot' }),
-    setupAllowed: z.boolean(),
+    setupAllowed: z.boolean().nullable().meta({ description: 'null: nobody has said yet, and the setup script does not run' }),
     quarantined: z.string().nullable(),
     retention: z.object({ keepLast: count, keepDaily: count }),
   })

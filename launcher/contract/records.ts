@@ -74,8 +74,8 @@ export const workspaceRecordSchema = z.looseObject({
   quarantined: z.string().nullable(),
   /** The restore that moved the head last, so that a repeat of it is known, and no other is taken for it. */
   restoredBy: z.string().optional(),
-  /** The owner allowed `.devctl/setup.sh` of this workspace to run. */
-  setupAllowed: z.boolean(),
+  /** Whether `.devctl/setup.sh` of this workspace may run; null: its owner has not said, and it does not run. */
+  setupAllowed: z.boolean().nullable(),
   retention: retentionSchema,
 });
 export type WorkspaceRecord = Known<z.infer<typeof workspaceRecordSchema>>;

@@ -17,7 +17,7 @@ export function newWorkspace(input: { owner: string; name: string; id: string; s
     claim: null,
     deleting: false,
     quarantined: null,
-    setupAllowed: false,
+    setupAllowed: null,
     retention: { keepLast: LIMITS.keepLast, keepDaily: LIMITS.keepDaily },
   };
 }

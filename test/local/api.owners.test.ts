@@ -61,7 +61,7 @@ describe('what is of another owner', () => {
     expect((await bench.ask('GET', `/sessions/${session.id}`, { token: mine })).body).toMatchObject({ phase: 'ready', desired: 'ready' });
     expect((await bench.ask('GET', '/workspaces/secret-plans', { token: mine })).body).toMatchObject({
       head: 'snap_1',
-      setupAllowed: false,
+      setupAllowed: null,
     });
     expect((await bench.ask('GET', '/whoami', { token: mine })).status).toBe(200);
     expect(bench.access.calls.filter(({ op }) => op !== 'poke')).toEqual([]);

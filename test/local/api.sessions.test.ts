@@ -53,7 +53,7 @@ describe('a session', () => {
     expect(all.body.items.map(({ id }) => id)).toEqual([first.id]);
     expect((await bench.store.getUsage('dev')).sessions).toContain(first.id);
     expect((await bench.store.getUsage('dev')).sessions).toHaveLength(1);
-    expect((await bench.ask('GET', '/workspaces/taken', { token })).body).toMatchObject({ setupAllowed: false, session: first.id });
+    expect((await bench.ask('GET', '/workspaces/taken', { token })).body).toMatchObject({ setupAllowed: null, session: first.id });
     await bench.down(token, first.id);
   });
 

@@ -38,7 +38,9 @@ describe('a working day', () => {
     const result = await person.run(['up'], here());
     expect(result).toMatchObject({ code: 0 });
     expect(result.stdout).toMatch(/^session ses_\w+ is ready · stops after 30 min idle \(12 h at most\)\n$/);
-    expect(result.stderr).toBe('note: .devctl/setup.sh was not run: allow it with devctl workspace allow-setup shop\n');
+    expect(result.stderr).toBe(
+      'note: .devctl/setup.sh was not run: allow it with devctl workspace allow-setup shop (with --forbid: never)\n',
+    );
     expect(await inBox('ls -A; cat new.txt; git log --format=%s; git status --short')).toBe(
       '.devctl\n.git\n.gitignore\na.txt\nnew.txt\nuntracked\none\n?? new.txt\n',
     );

@@ -12,6 +12,8 @@ import type { Run } from '../verb.ts';
 
 const at = (iso: string | null, now: Date): string => (iso === null ? '' : clockTime(new Date(iso), now));
 
+const SETUP = { true: 'may run', false: 'may not run', null: 'does not run: nobody has allowed it yet' };
+
 /** Everything of a workspace as names and values. */
 export function workspacePairs(workspace: Workspace, now: Date): Array<[string, string]> {
   const { source } = workspace;
@@ -28,7 +30,7 @@ export function workspacePairs(workspace: Workspace, now: Date): Array<[string, 
       `${head}${workspace.headAt === null ? '' : ` · ${at(workspace.headAt, now)}`}${workspace.bytes === null ? '' : ` · ${formatBytes(workspace.bytes)}`}`,
     ],
     ['  unsaved', workspace.unsaved ? 'yes: its disk has work that is in no snapshot' : 'no'],
-    ['  setup script', workspace.setupAllowed ? 'may run' : 'may not run'],
+    ['  setup script', SETUP[String(workspace.setupAllowed) as keyof typeof SETUP]],
     ['  quarantined', workspace.quarantined ?? ''],
     ['  keeps', `the last ${workspace.retention.keepLast} snapshots, and one a day for ${workspace.retention.keepDaily} days`],
   ];

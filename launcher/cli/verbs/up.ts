@@ -87,9 +87,9 @@ async function importFolder(client: Client, session: Session, files: Selection, 
 
 function setupNote(cli: Cli, chosen: Plan): void {
   const { folder, name, workspace } = chosen;
-  if (folder === null || cli.flags.allowSetup !== undefined || workspace?.setupAllowed) return;
+  if (folder === null || cli.flags.allowSetup !== undefined || typeof workspace?.setupAllowed === 'boolean') return;
   if (existsSync(join(folder, '.devctl', 'setup.sh')))
-    cli.warn(`.devctl/setup.sh was not run: allow it with devctl workspace allow-setup ${name}`);
+    cli.warn(`.devctl/setup.sh was not run: allow it with devctl workspace allow-setup ${name} (with --forbid: never)`);
 }
 
 /** What a person wants to know at the end, and what to do next. */

@@ -92,7 +92,7 @@ export const aWorkspace = (owner: string, name: string, with_: Partial<Workspace
   claim: { sessionId: sessionId(1), generation: 1 },
   deleting: false,
   quarantined: null,
-  setupAllowed: false,
+  setupAllowed: null,
   retention: { keepLast: 10, keepDaily: 7 },
   ...with_,
 });
