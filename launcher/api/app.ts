@@ -4,11 +4,12 @@ import { makeId } from '../contract/fields.ts';
 import { OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
 import { openUpload, readJson } from './body.ts';
 import type { ApiDeps } from './deps.ts';
-import { FailureGate, RequestGate, StreamGate, untilOver } from './gates.ts';
+import { FailureGate, type OpenGate, RequestGate, streamGate, underWayGate } from './gates.ts';
 import { assertHost, assertPlainPath, parseWith, readIdempotencyKey, readQuery } from './guards.ts';
 import { handlersWith } from './handlers.ts';
 import type { BoxCaller, Call, Caller, JsonReply, Note, UpgradeSlot } from './operation.ts';
 import { toDevctlError } from './problems.ts';
+import { OpenStreams, stayOpen } from './streams.ts';
 import { assertScope, authenticate, identifyBox, TokenCache } from './tokens.ts';
 
 /** What the server gives with a request. */
@@ -16,6 +17,8 @@ export interface Bindings {
   upgrade?: UpgradeSlot;
   /** Address of the other side; none for a unix socket. */
   remote?: string | undefined;
+  /** Cuts the connection of the request. */
+  hangUp?: () => void;
 }
 type App = Hono<{ Bindings: Bindings }>;
 type Ctx = Context<{ Bindings: Bindings }>;
@@ -41,7 +44,9 @@ interface Memory {
   tokens: TokenCache;
   failures: FailureGate;
   requests: RequestGate;
-  streams: StreamGate;
+  streams: OpenGate;
+  underWay: OpenGate;
+  open: OpenStreams;
 }
 
 type AnyHandler = (call: Call<OperationId>) => Promise<Response | JsonReply<unknown>>;
@@ -52,10 +57,12 @@ function build(deps: ApiDeps, options: Options): App {
     tokens: new TokenCache(),
     failures: new FailureGate(deps.limits),
     requests: new RequestGate(deps.limits),
-    streams: new StreamGate(deps.limits),
+    streams: streamGate(deps.limits),
+    underWay: underWayGate(deps.limits),
+    open: new OpenStreams(),
   };
   // One place where the types of single operations are let go: the map itself is checked for each of them.
-  const handlers = handlersWith(memory.tokens) as unknown as Record<OperationId, AnyHandler>;
+  const handlers = handlersWith(memory) as unknown as Record<OperationId, AnyHandler>;
   const methods = new Map<string, string[]>();
   for (const id of options.operations) {
     const operation: Operation = OPERATIONS[id];
@@ -171,10 +178,28 @@ interface Target {
 
 /** Who it is, whether they may, what they ask; then the handler. A request that may not is not even read. */
 async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, facts: RequestFacts): Promise<Response> {
-  const { id, operation, handler } = target;
+  const { operation } = target;
   if (c.req.raw.method === 'HEAD' && operation.stream !== undefined) throw new MethodError('GET');
   const caller = await identify(deps, memory, operation, { authorization: c.req.header('authorization'), remote: c.env?.remote ?? '' });
   if (caller !== null) facts.note.owner = caller.owner;
+  const leave = isUser(caller) ? memory.underWay.enter(caller.owner) : () => undefined;
+  try {
+    return await handle(deps, memory, c, { ...target, caller }, facts);
+  } finally {
+    leave();
+  }
+}
+
+const isUser = (caller: Caller | BoxCaller | null): caller is Caller => caller !== null && 'tokenId' in caller;
+
+/** Reads what is asked, and has it done. */
+async function handle(
+  deps: ApiDeps,
+  memory: Memory,
+  c: Ctx,
+  { id, operation, handler, caller }: Target & { caller: Caller | BoxCaller | null },
+  facts: RequestFacts,
+): Promise<Response> {
   const params = operation.params && parseWith(operation.params, c.req.param());
   const query = readQuery(c.req.url, operation.query);
   const idempotencyKey = operation.idempotent ? readIdempotencyKey(c.req.header('idempotency-key')) : null;
@@ -194,10 +219,8 @@ async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, fac
     upgrade: c.env?.upgrade ?? null,
     note: (fields: Note) => void Object.assign(facts.note, fields),
   } as unknown as Call<typeof id>;
-  if (operation.stream !== undefined && caller !== null) {
-    const upgrade = c.env?.upgrade ?? null;
-    return stayOpen(memory.streams.enter(caller.owner), upgrade, () => handler(call) as Promise<Response>);
-  }
+  if (operation.stream !== undefined && isUser(caller))
+    return stream({ deps, memory, c, facts, caller }, () => handler(call) as Promise<Response>);
   const reply = await handler(call);
   if (reply instanceof Response) return reply;
   if (operation.status === 204) return new Response(null, { status: 204 });
@@ -207,19 +230,26 @@ async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, fac
   });
 }
 
-/** A stream has its place until it is over, however it ends. */
-async function stayOpen(leave: () => void, upgrade: UpgradeSlot | null, work: () => Promise<Response>): Promise<Response> {
-  try {
-    const response = await work();
-    const frames = upgrade?.stream ?? null;
-    if (frames !== null) frames.once('close', leave);
-    else if (response.body === null) leave();
-    else return new Response(untilOver(response.body, leave), response);
-    return response;
-  } catch (error) {
-    leave();
-    throw error;
-  }
+/** A stream has its place until it is over, and ends with the token that it was asked for with. */
+function stream(
+  { deps, memory, c, facts, caller }: { deps: ApiDeps; memory: Memory; c: Ctx; facts: RequestFacts; caller: Caller },
+  work: () => Promise<Response>,
+): Promise<Response> {
+  const leave = memory.streams.enter(caller.owner);
+  const { cut, over } = memory.open.open(caller, deps.clock.now());
+  const life = {
+    cut,
+    over() {
+      leave();
+      over();
+    },
+    failed(error: unknown) {
+      deps.telemetry.warn({ op: 'api.stream', outcome: 'error', requestId: facts.requestId, ...facts.note, detail: String(error) });
+    },
+    upgrade: c.env?.upgrade ?? null,
+    hangUp: c.env?.hangUp,
+  };
+  return stayOpen(life, work);
 }
 
 async function identify(

@@ -88,23 +88,27 @@ export class FailureGate {
   }
 }
 
-/** Answers that stay open: streams of events and logs, downloads, terminals. */
-export class StreamGate {
+/** What may go on at the same time, for each owner and for all of them. */
+export class OpenGate {
   readonly #owners = new Map<string, number>();
   #all = 0;
 
-  constructor(readonly limits: Limits) {}
+  /** @param things for people: `streams open` */
+  constructor(
+    readonly bounds: { perOwner: number; all: number },
+    readonly things: string,
+    readonly hint: string,
+  ) {}
 
   /**
-   * @returns to be called when the stream is over; again does nothing
+   * @returns to be called when it is over; again does nothing
    * @throws DevctlError rate_limited
    */
   enter(owner: string): () => void {
     const own = this.#owners.get(owner) ?? 0;
-    const { streams, streamsPerOwner } = this.limits;
-    if (own >= streamsPerOwner)
-      throw limited(`you have ${own} streams open, which is the most`, 0, 'close one of them: events, logs, a copy or a terminal');
-    if (this.#all >= streams) throw limited(`${streams} streams are open, which is the most that this launcher serves`, 0);
+    const { perOwner, all } = this.bounds;
+    if (own >= perOwner) throw limited(`you have ${own} ${this.things}, which is the most`, 0, this.hint);
+    if (this.#all >= all) throw limited(`there are ${all} ${this.things}, which is the most for this launcher`, 0);
     this.#owners.set(owner, own + 1);
     this.#all += 1;
     let isOpen = true;
@@ -119,24 +123,8 @@ export class StreamGate {
   }
 }
 
-/** The same bytes; `over` is called at their end, when they fail, and when nobody wants them any more. */
-export function untilOver(body: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-        over();
-        controller.close();
-      } catch (error) {
-        over();
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      over();
-      await reader.cancel(reason);
-    },
-  });
-}
+export const streamGate = ({ streamsPerOwner, streams }: Limits): OpenGate =>
+  new OpenGate({ perOwner: streamsPerOwner, all: streams }, 'streams open', 'close one of them: events, logs, a copy or a terminal');
+
+export const underWayGate = ({ requestsAtOncePerOwner, requestsAtOnce }: Limits): OpenGate =>
+  new OpenGate({ perOwner: requestsAtOncePerOwner, all: requestsAtOnce }, 'requests under way', 'wait until some of them are answered');

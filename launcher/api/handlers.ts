@@ -11,7 +11,7 @@ import * as tokens from './tokens.ts';
 import * as workspaces from './workspaces.ts';
 
 /** Which function answers which operation. */
-export const handlersWith = (cache: tokens.TokenCache): Handlers => ({
+export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   createSession: sessions.createSession,
   listSessions: sessions.listSessions,
   getSession: sessions.getSession,
@@ -39,7 +39,7 @@ export const handlersWith = (cache: tokens.TokenCache): Handlers => ({
   forkWorkspace: forks.forkWorkspace,
   listTokens: tokens.listTokens,
   createToken: tokens.createToken,
-  revokeToken: tokens.revokeToken(cache),
+  revokeToken: tokens.revokeToken(memory),
   whoami: tokens.whoami,
   reap: system.reap,
   info: system.info,

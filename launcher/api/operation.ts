@@ -8,6 +8,8 @@ export interface Caller {
   owner: string;
   tokenId: string;
   scopes: readonly Scope[];
+  /** When the token ends; null: never. */
+  expiresAtMs: number | null;
 }
 
 /** A box that shows a token. Which session and generation it is of is checked against the body. */

@@ -108,7 +108,7 @@ function createServer(app: App, limits: Limits): Served {
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(5000, limits.headersMs),
     },
-    getRequestListener((request, { incoming }) => app.fetch(request, { remote: incoming.socket.remoteAddress }), {
+    getRequestListener((request, { incoming, outgoing }) => app.fetch(request, bindingsOf(incoming, outgoing)), {
       overrideGlobalObjects: false,
     }),
   );
@@ -124,6 +124,11 @@ function createServer(app: App, limits: Limits): Served {
   });
   return { server, upgrades };
 }
+
+const bindingsOf = (incoming: { socket: { remoteAddress?: string | undefined } }, outgoing: { destroy(): unknown }): Bindings => ({
+  remote: incoming.socket.remoteAddress,
+  hangUp: () => void outgoing.destroy(),
+});
 
 /** An upgrade is asked of the app like any request: same address, token, scope and error answers. Only then is it made. */
 async function upgrade(

@@ -3,13 +3,16 @@ import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import type { Scope, TokenRecord } from '../contract/records.ts';
 import { makeUserToken, parseBoxToken, parseUserToken, type UserToken } from '../contract/tokens.ts';
+import { formatDuration } from '../contract/units.ts';
 import { tokenView } from '../core/views.ts';
+import { everyPage } from '../ledger/pages.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { StorePort } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
 import type { FailureGate } from './gates.ts';
 import { listReply } from './lists.ts';
 import type { BoxCaller, Call, Caller, JsonReply, Reply } from './operation.ts';
+import type { OpenStreams } from './streams.ts';
 
 const SECRET_BYTES = 32;
 const ID_BYTES = 16;
@@ -117,7 +120,7 @@ export async function authenticate(
     failures.failed(remote, hash, nowMs);
     throw unauthorized();
   }
-  return { owner: record.owner, tokenId: record.id, scopes: record.scopes };
+  return { owner: record.owner, tokenId: record.id, scopes: record.scopes, expiresAtMs: record.expiresAt };
 }
 
 const isOver = ({ revokedAt, expiresAt }: TokenRecord, nowMs: number): boolean =>
@@ -149,16 +152,50 @@ export async function createToken({ deps, caller, body }: Call<'createToken'>): 
   if (owner !== caller.owner) assertScope(caller, 'admin');
   const excess = body.scopes.filter((scope) => !caller.scopes.includes(scope));
   if (excess.length > 0) throw new DevctlError('forbidden', `your own token does not have the scope ${excess.join(', ')}`);
-  const expiresAtMs = body.expiresIn === undefined ? null : deps.clock.now() + body.expiresIn;
+  const expiresAtMs = expiryOf(caller, body.expiresIn, deps.clock.now());
+  await assertRoom(deps, owner);
   const { token, record } = await mintToken(deps, { owner, name: body.name, scopes: body.scopes, expiresAtMs });
   return { body: { ...tokenView(record), token } };
 }
 
+/** A token cannot make one that outlives it: else its own end would mean nothing. */
+function expiryOf(caller: Caller, expiresInMs: number | undefined, nowMs: number): number | null {
+  if (expiresInMs === undefined) return caller.expiresAtMs;
+  const expiresAtMs = nowMs + expiresInMs;
+  if (caller.expiresAtMs !== null && expiresAtMs > caller.expiresAtMs)
+    throw new DevctlError(
+      'forbidden',
+      `your own token ends in ${formatDuration(caller.expiresAtMs - nowMs)}, and no token can make one that lives longer`,
+      {
+        hint: 'leave the expiry out, ask for less, or use a token that lives longer',
+      },
+    );
+  return expiresAtMs;
+}
+
+/** @throws DevctlError quota_exceeded */
+async function assertRoom(deps: ApiDeps, owner: string): Promise<void> {
+  const { items } = await everyPage((page) => deps.store.listTokens(owner, page));
+  const valid = items.filter((record) => !isOver(record, deps.clock.now()));
+  if (valid.length >= deps.limits.quotaTokens)
+    throw new DevctlError('quota_exceeded', `${owner} has ${valid.length} tokens, which is the most`, {
+      hint: 'revoke some with devctl token revoke',
+    });
+}
+
+/** What is kept of tokens from one request to the next. */
+export interface TokenMemory {
+  tokens: TokenCache;
+  open: OpenStreams;
+}
+
+/** The token is refused from now on, and what is still open with it is cut. */
 export const revokeToken =
-  (cache: TokenCache) =>
+  ({ tokens, open }: TokenMemory) =>
   async ({ deps, caller, params }: Call<'revokeToken'>): Promise<JsonReply<undefined>> => {
     const known = await deps.store.revokeToken(caller.owner, params.id, deps.clock.now());
-    cache.drop(caller.owner, params.id);
+    tokens.drop(caller.owner, params.id);
+    open.cut(caller.owner, params.id);
     if (!known) throw notFound('token', `there is no token ${params.id}`);
     return { body: undefined };
   };

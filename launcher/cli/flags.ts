@@ -188,7 +188,14 @@ export const FLAGS = {
     fallback: 'read and write',
   },
   owner: { long: 'owner', kind: 'text', env: 'DEVCTL_TOKEN_OWNER', value: 'OWNER', about: 'for another owner (needs the scope admin)' },
-  expires: { long: 'expires', kind: 'text', env: 'DEVCTL_TOKEN_EXPIRES', value: 'TIME', about: 'ends after this long', fallback: 'never' },
+  expires: {
+    long: 'expires',
+    kind: 'text',
+    env: 'DEVCTL_TOKEN_EXPIRES',
+    value: 'TIME',
+    about: 'ends after this long',
+    fallback: 'with your own token',
+  },
   tokenFile: {
     long: 'token-file',
     kind: 'text',

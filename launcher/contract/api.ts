@@ -289,7 +289,9 @@ export const createTokenSchema = z
     name: z.string().min(1).max(100),
     owner: ownerSchema.optional().meta({ description: 'Another owner than your own needs the scope admin' }),
     scopes: z.array(z.enum(SCOPES)).min(1).default(['read', 'write']),
-    expiresIn: durationSchema(60 * SECOND, 366 * DAY, '90d').optional(),
+    expiresIn: durationSchema(60 * SECOND, 366 * DAY, '90d')
+      .optional()
+      .meta({ description: 'Left out: as long as your own token' }),
   })
   .meta({ id: 'CreateToken', example: { name: 'ci', scopes: ['read'], expiresIn: '30d' } });
 export const tokenSchema = z

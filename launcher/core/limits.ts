@@ -74,6 +74,7 @@ export const LIMITS = {
   // quotas per owner
   quotaLiveSessions: 10,
   quotaWorkspaces: 200,
+  quotaTokens: 100,
   quotaSnapshotBytes: 200 * 1024 ** 3,
 
   // event streams
@@ -82,6 +83,9 @@ export const LIMITS = {
   /** Answers that stay open: events, logs, downloads, terminals. */
   streams: 400,
   streamsPerOwner: 100,
+  /** Requests that are being answered, the long waits among them. */
+  requestsAtOnce: 2000,
+  requestsAtOncePerOwner: 300,
 
   // rates, for each launcher process
   /** Of one owner. A busy page or a script of one person stays far below. */

@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Listener, listen } from '../../launcher/api/server.ts';
+import { mintToken } from '../../launcher/api/tokens.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import { parseUserToken } from '../../launcher/contract/tokens.ts';
 import { ApiBench, codeOf, until } from '../support/api-bench.ts';
@@ -46,6 +48,23 @@ describe('requests of an owner', () => {
     const codes = [];
     for (let index = 0; index < 4; index += 1) codes.push(codeOf(await whoami(mine[index % 2] as string)));
     expect(codes).toEqual(['status 200', 'status 200', 'status 200', 'rate_limited']);
+  });
+});
+
+describe('requests under way', () => {
+  it('are so many for each owner, long waits among them', async () => {
+    bench = await ApiBench.open(database, { controllers: false, limits: { requestsAtOncePerOwner: 2 } });
+    token = await newOwner();
+    const { id } = (await bench.ask<Session>('POST', '/sessions', { token, body: { workspace: 'slow' } })).body;
+    const gone = new AbortController();
+    const wait = () => bench.ask('GET', `/sessions/${id}?wait=ready&timeout=1h`, { token, signal: gone.signal });
+    const waits = [wait(), wait()];
+    await until(async () => codeOf(await whoami(token)) === 'rate_limited', 'both are waiting');
+    expect((await whoami(token)).body).toMatchObject({ detail: 'you have 2 requests under way, which is the most' });
+    expect((await whoami(await newOwner())).status).toBe(200);
+    gone.abort();
+    await Promise.allSettled(waits);
+    await until(async () => (await whoami(token)).status === 200, 'there is room again');
   });
 });
 
@@ -180,5 +199,51 @@ describe('answers that stay open', () => {
       expect((await bench.ask('GET', path('events?follow=false'), { token })).status).toBe(200);
       expect(codeOf(await bench.ask('GET', path('attach'), { token }))).toBe('invalid_request');
     }
+  });
+
+  it('that break off are cut off, and say nothing of the inside', async () => {
+    bench.access.getFiles = async () =>
+      Readable.from(
+        (async function* () {
+          yield Buffer.from('part');
+          throw new Error('a secret of the inside');
+        })(),
+      );
+    const ask = async (): Promise<string> => {
+      let got = '';
+      const response = await fetch(`${server.url}/sessions/${session.id}/files?path=a`, { headers: { authorization: `Bearer ${token}` } });
+      const decoder = new TextDecoder();
+      for await (const chunk of response.body as AsyncIterable<Uint8Array>) got += decoder.decode(chunk);
+      return `whole: ${got}`;
+    };
+    await expect(ask()).rejects.toThrow(/terminated|fetch failed/);
+    expect(bench.lines.some((line) => line.includes('api.stream') && line.includes('a secret of the inside'))).toBe(true);
+  });
+
+  it('end with the token that they were opened with', async () => {
+    const owner = await newOwner();
+    const name = `owner${owners}`;
+    const watched = await bench.up(owner, 'watched');
+    const { token: brief, record } = await mintToken(bench.deps, { owner: name, name: 'x', scopes: ['read', 'write'], expiresAtMs: null });
+    /** An open stream, and how it ends. */
+    const read = async (by: string): Promise<{ end: Promise<string> }> => {
+      const response = await fetch(`${server.url}/sessions/${watched.id}/events`, { headers: { authorization: `Bearer ${by}` } });
+      expect(response.status).toBe(200);
+      return { end: response.text().catch((error: Error) => error.message) };
+    };
+    const frames = new WebSocket(`${server.url.replace('http', 'ws')}/sessions/${watched.id}/attach`, {
+      headers: { authorization: `Bearer ${brief}` },
+    });
+    const hungUp = new Promise((resolve) => frames.once('close', resolve));
+    frames.once('error', () => undefined);
+    await new Promise((resolve) => frames.once('open', resolve));
+    const stream = await read(brief);
+    expect((await bench.ask('DELETE', `/tokens/${record.id}`, { token: owner })).status).toBe(204);
+    await hungUp;
+    expect(await stream.end).toBe('terminated');
+    const expiresAtMs = bench.deps.clock.now() + 3000;
+    const ending = await mintToken(bench.deps, { owner: name, name: 'y', scopes: ['read'], expiresAtMs });
+    expect(await (await read(ending.token)).end).toBe('terminated');
+    expect((await bench.ask('GET', `/sessions/${watched.id}`, { token: owner })).status).toBe(200);
   });
 });

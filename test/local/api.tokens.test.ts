@@ -80,6 +80,26 @@ describe('a token', () => {
     expect((await bench.ask('GET', '/tokens', { token })).text).not.toContain(forBob.id);
   });
 
+  it('makes none that outlives it', async () => {
+    const brief = await create({ scopes: ['read', 'write'], expiresIn: '1h' });
+    const longer = await bench.ask('POST', '/tokens', { token: brief.token, body: { name: 'x', expiresIn: '2h' } });
+    expect(longer.body).toMatchObject({ code: 'forbidden', detail: expect.stringContaining('your own token ends in') });
+    expect((await create({ expiresIn: '10m' }, brief.token)).expiresAt).not.toBeNull();
+    expect((await create({}, brief.token)).expiresAt).toBe(brief.expiresAt);
+    expect((await create({})).expiresAt).toBeNull();
+  });
+
+  it('is one of a bounded number; those that are over do not count', async () => {
+    const { limits } = bench.deps;
+    bench.deps.limits = { ...limits, quotaTokens: 3 };
+    const mine = await bench.token('collector');
+    const [first] = [await create({}, mine), await create({}, mine)];
+    expect(codeOf(await bench.ask('POST', '/tokens', { token: mine, body: { name: 'x' } }))).toBe('quota_exceeded');
+    await bench.ask('DELETE', `/tokens/${first.id}`, { token: mine });
+    await create({}, mine);
+    bench.deps.limits = limits;
+  });
+
   it('of another form, owner, id or secret is refused with the same answer', async () => {
     const { token: other } = await mintToken(bench.deps, { owner: 'eve', name: 'x', scopes: ['admin'], expiresAtMs: null });
     const [mine, eves] = [parseUserToken(token), parseUserToken(other)];
