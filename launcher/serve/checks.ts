@@ -1,13 +1,13 @@
 import type { Check } from '../contract/api.ts';
 import { formatBytes } from '../contract/units.ts';
+import type { Provider } from '../ports/provider.ts';
 import type { StorePort } from '../ports/store.ts';
-import type { LocalProvider } from '../providers/local/index.ts';
 import { freeBytes, type Home } from './home.ts';
 
 const LOW_SPACE_BYTES = 5 * 1024 ** 3;
 
 /** What `doctor` shows of the launcher's side. */
-export async function launcherChecks(provider: LocalProvider, home: Home, store: StorePort): Promise<Check[]> {
+export async function launcherChecks(provider: Provider, home: Home, store: StorePort): Promise<Check[]> {
   return [await tableCheck(store), spaceCheck(home), ...(await provider.doctorChecks())];
 }
 

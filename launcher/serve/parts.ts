@@ -1,5 +1,4 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
 import { createBoxApp } from '../api/app.ts';
 import type { ApiDeps } from '../api/deps.ts';
 import { DevctlError } from '../contract/errors.ts';
@@ -9,8 +8,7 @@ import { reap } from '../controllers/reaper.ts';
 import { createSignals, type LocalSignals } from '../controllers/signals.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import { ComputeError } from '../ports/compute.ts';
-import { createLocalProvider, type LocalProvider, type LocalProviderOptions } from '../providers/local/index.ts';
+import type { Provider } from '../ports/provider.ts';
 import {
   type EmbeddedDynamo,
   openEmbeddedDynamo,
@@ -24,6 +22,7 @@ import { createTelemetry, type LauncherTelemetry } from '../telemetry/index.ts';
 import { launcherChecks } from './checks.ts';
 import type { ServeConfig } from './config.ts';
 import { type Home, masterSecret } from './home.ts';
+import { PROVIDERS } from './providers.ts';
 import { VERSION } from './version.ts';
 
 const TABLE = 'devctl';
@@ -32,7 +31,7 @@ const TABLE = 'devctl';
 export interface Parts {
   api: ApiDeps;
   controller: ControllerDeps & { signals: LocalSignals };
-  provider: LocalProvider;
+  provider: Provider;
   telemetry: LauncherTelemetry;
   /** Removes rows whose keep time is over: DynamoDB does it by itself, the embedded table does not. */
   removeExpired(): Promise<number>;
@@ -52,20 +51,9 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
   const ledger = { store, clock, signals, telemetry };
 
   let boxHandler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 });
-  const provider = await openProvider({
-    stateDir: home.boxDir,
-    agentBundlePath: join(dirname(process.argv[1] ?? '.'), 'agent.cjs'),
-    isolation: config.isolation,
-    extraReadOnlyPaths: config.readOnlyPaths,
-    limits: {
-      archiveBytes: LIMITS.uploadBytes,
-      archiveFiles: LIMITS.uploadFiles,
-      archiveRatio: LIMITS.uploadRatio,
-      archiveRatioFloorBytes: LIMITS.uploadRatioFloorBytes,
-      stopGraceMs: LIMITS.stopGraceMs,
-      orphanLimitMs: LIMITS.orphanGraceMs,
-    },
-    quiesceTimeoutMs: LIMITS.quiesceMs,
+  const provider = await PROVIDERS[config.provider]({
+    config,
+    home,
     clock,
     random,
     telemetry,
@@ -113,17 +101,6 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
       telemetry.close();
     },
   };
-}
-
-/** @throws DevctlError unsupported when boxes cannot be kept in on this machine */
-async function openProvider(options: LocalProviderOptions): Promise<LocalProvider> {
-  try {
-    return await createLocalProvider(options);
-  } catch (error) {
-    if (error instanceof ComputeError && error.kind === 'fatal')
-      throw new DevctlError('unsupported', error.message, { hint: 'see devctl doctor', cause: error });
-    throw error;
-  }
 }
 
 async function openTable(home: Home): Promise<EmbeddedDynamo> {

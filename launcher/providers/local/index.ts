@@ -2,20 +2,18 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { freezeResultSchema, thawResultSchema } from '../../contract/agent.ts';
 import type { BoxLimits } from '../../contract/agent-config.ts';
 import { AGENT_ROUTES } from '../../contract/agent-config.ts';
-import type { Check } from '../../contract/api.ts';
 import { isDevctlError } from '../../contract/errors.ts';
 import { quiesceReportSchema } from '../../contract/receipt.ts';
-import type { AccessPort } from '../../ports/access.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import {
   type BoxRef,
   ComputeError,
-  type ComputePort,
   type LaunchRequest,
   type LaunchResult,
   type SnapshotRequest,
   type SnapshotStatus,
 } from '../../ports/compute.ts';
+import type { Provider } from '../../ports/provider.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { localAccess } from './access.ts';
 import { askAgent } from './agent-client.ts';
@@ -56,15 +54,10 @@ export interface LocalProviderOptions {
   onBoxGone?: (box: BoxRef, owner: string) => void;
 }
 
-export interface LocalProvider extends ComputePort, AccessPort {
+export interface LocalProvider extends Provider {
   /** One step, always. */
   launch(request: LaunchRequest): Promise<LaunchResult>;
   readonly isolation: IsolationName;
-  doctorChecks(): Promise<Check[]>;
-  /** Clears away what an earlier launcher left half done, and listens to every live box again. Before anything else. */
-  start(): Promise<void>;
-  /** Stops listening; the boxes go on. */
-  stop(): Promise<void>;
 }
 
 const QUIESCE_TIMEOUT_MS = 60_000;
