@@ -15,6 +15,10 @@ async function open(isolation: 'bubblewrap' | 'unshare'): Promise<ComputeSubject
     },
     ready: (box) => launcher.ready(box),
     order: (box, orders) => launcher.orders.set(box.sessionId, orders),
+    write: async (box, path, line) => {
+      await shell(provider, box, `echo '${line}' > /workspace/${path}`);
+    },
+    read: (box, path) => shell(provider, box, `cat /workspace/${path}`),
     shell: (box, line) => shell(provider, box, line),
     pause: sleep,
     close: bench.close,

@@ -1,0 +1,137 @@
+import type { Instance } from '@aws-sdk/client-ec2';
+import { type BoxRef, type BoxState, ComputeError } from '../../ports/compute.ts';
+import type { Calls } from './calls.ts';
+import { classOf } from './errors.ts';
+import type { Ec2Limits } from './limits.ts';
+import type { Looks } from './looks.ts';
+import { Memory, Since } from './memory.ts';
+import { readTags } from './tags.ts';
+import type { Time } from './timers.ts';
+
+interface BoxesOptions {
+  calls: Calls;
+  looks: Looks;
+  time: Time;
+  limits: Ec2Limits;
+  deployment: string;
+}
+
+/** What this process did with a box: describes may not show it yet. */
+interface Doings {
+  sessionId: string;
+  generation: number;
+  launchedAtMs: number;
+}
+
+const INSTANCE_ID = /^i-[0-9a-f]{8,17}$/;
+const ENDED = new Set(['shutting-down', 'terminated']);
+const OVER = new Set([...ENDED, 'stopping', 'stopped']);
+
+/** It does not run any more. */
+export const isOver = ({ State }: Instance): boolean => OVER.has(State?.Name ?? '');
+
+/** Instances as boxes: whether they are there, and their end. */
+export class Boxes {
+  readonly #options: BoxesOptions;
+  readonly #launched: Memory<Doings>;
+  readonly #ended: Memory<true>;
+  /** Boxes that are quiet, with their volume, which nothing has mounted any more. */
+  readonly #quiet: Memory<true>;
+  readonly #unseen: Since;
+
+  constructor(options: BoxesOptions) {
+    this.#options = options;
+    const { remembered } = options.limits;
+    this.#launched = new Memory(remembered);
+    this.#ended = new Memory(remembered);
+    this.#quiet = new Memory(remembered);
+    this.#unseen = new Since(options.time, remembered);
+  }
+
+  noteLaunched(boxId: string, sessionId: string, generation: number): void {
+    const known = this.#launched.get(boxId);
+    this.#launched.set(boxId, { sessionId, generation, launchedAtMs: known?.launchedAtMs ?? this.#options.time.now() });
+  }
+
+  noteQuiet(boxId: string): void {
+    this.#quiet.set(boxId, true);
+  }
+
+  noteOpen(boxId: string): void {
+    this.#quiet.delete(boxId);
+  }
+
+  async observe(box: BoxRef): Promise<BoxState> {
+    if (!INSTANCE_ID.test(box.boxId) || this.#ended.get(box.boxId)) return 'gone';
+    const instance = await this.see(box.boxId);
+    if (instance === null) return this.#isYoung(box) ? 'pending' : 'gone';
+    if (!this.#isOf(instance, box) || isOver(instance)) return 'gone';
+    return instance.State?.Name === 'running' ? 'running' : 'pending';
+  }
+
+  /** The instance, and null when it is not to be seen. */
+  async see(boxId: string): Promise<Instance | null> {
+    const [instance = null] = await this.#options.looks.instance.look(boxId);
+    return instance;
+  }
+
+  /** True when it holds on to nothing any more: it has ended, or has not been there for longer than describes lag. */
+  async isOver(boxId: string): Promise<boolean> {
+    if (this.#ended.get(boxId)) return true;
+    const instance = await this.see(boxId);
+    if (instance !== null) {
+      this.#unseen.over(boxId);
+      return isOver(instance);
+    }
+    return this.#unseen.still(boxId) >= this.#options.limits.readLagMs;
+  }
+
+  async end(box: BoxRef): Promise<void> {
+    if (!INSTANCE_ID.test(box.boxId) || this.#ended.get(box.boxId)) return;
+    const instance = await this.see(box.boxId);
+    if (instance === null) {
+      const mine = this.#launched.get(box.boxId);
+      if (mine !== undefined && (mine.sessionId !== box.sessionId || mine.generation !== box.generation)) return;
+      if (!this.#isYoung(box)) return;
+    } else {
+      if (!this.#isOf(instance, box)) return;
+      if (ENDED.has(instance.State?.Name ?? '')) return;
+      if (this.#quiet.get(box.boxId)) await this.#letGo(instance);
+    }
+    await this.terminate(box.boxId);
+  }
+
+  /** @throws what AWS said, also that it does not see it yet */
+  async terminate(boxId: string): Promise<void> {
+    try {
+      await this.#options.calls.make('terminateInstances', { InstanceIds: [boxId] });
+    } catch (error) {
+      if (classOf(error) === 'not_found') throw new ComputeError('transient', `${boxId} is not to be seen yet`, { cause: error });
+      throw error;
+    }
+    this.#ended.set(boxId, true);
+    this.#options.looks.instance.forget(boxId);
+  }
+
+  /** A volume that nothing has mounted is free within seconds, long before its instance has ended. It will be free in any case. */
+  async #letGo(instance: Instance): Promise<void> {
+    for (const { Ebs } of instance.BlockDeviceMappings ?? []) {
+      if (Ebs?.VolumeId === undefined || Ebs.DeleteOnTermination !== false) continue;
+      const ask = { VolumeId: Ebs.VolumeId, InstanceId: instance.InstanceId };
+      await this.#options.calls.make('detachVolume', ask, { repeat: 'once' }).catch(() => {});
+      this.#options.looks.volume.forget(Ebs.VolumeId);
+    }
+  }
+
+  #isOf(instance: Instance, box: BoxRef): boolean {
+    const tags = readTags(instance.Tags, this.#options.deployment);
+    return tags?.sessionId === box.sessionId && tags.generation === box.generation;
+  }
+
+  /** Launched so lately that describes need not show it. */
+  #isYoung(box: BoxRef): boolean {
+    const { time, limits } = this.#options;
+    const launchedAtMs = this.#launched.get(box.boxId)?.launchedAtMs ?? box.launchedAtMs;
+    return launchedAtMs !== undefined && Math.abs(time.now() - launchedAtMs) < limits.invisibleMs;
+  }
+}

@@ -1,0 +1,81 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { Ec2Api } from './api.ts';
+
+export type Op = keyof Ec2Api;
+
+/** Who calls: what cleans up has a share of its own, so that it can go on when everybody else is busy. */
+export type Caller = 'work' | 'reaper';
+
+interface Rate {
+  max: number;
+  perSecond: number;
+}
+
+/** Buckets of an account for each operation; describes are always filtered here. */
+const START: Rate = { max: 5, perSecond: 2 };
+const FIFTY: Rate = { max: 50, perSecond: 5 };
+const HUNDRED: Rate = { max: 100, perSecond: 5 };
+const DESCRIBE: Rate = { max: 100, perSecond: 20 };
+const ACCOUNT: Readonly<Partial<Record<Op, Rate>>> = {
+  runInstances: START,
+  startInstances: START,
+  createVolume: HUNDRED,
+  deleteVolume: HUNDRED,
+  createSnapshot: HUNDRED,
+  terminateInstances: HUNDRED,
+  createTags: { max: 100, perSecond: 10 },
+};
+
+/** Of the account's bucket: the rest is for people and for what else calls AWS there. */
+const SHARES: Readonly<Record<Caller, number>> = { work: 0.65, reaper: 0.15 };
+
+const SLOWEST = 0.1;
+const RECOVERY_MS = 30_000;
+
+interface Bucket extends Rate {
+  tokens: number;
+  atMs: number;
+  /** Share of the rate that is used, after AWS has said that it is too much. */
+  pace: number;
+}
+
+/** Keeps the calls of each operation below what the account may make. A call takes its turn, which may be later. */
+export class Budget {
+  readonly #clock: Clock;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Takes the next turn that comes within `withinMs`. @returns ms until then; null when there is none */
+  turn(op: Op, caller: Caller, withinMs: number): number | null {
+    const bucket = this.#now(op, caller);
+    const waitMs = bucket.tokens >= 1 ? 0 : ((1 - bucket.tokens) / (bucket.perSecond * bucket.pace)) * 1000;
+    if (waitMs > withinMs) return null;
+    bucket.tokens -= 1;
+    return Math.ceil(waitMs);
+  }
+
+  /** AWS has refused a call for its rate: somebody else uses the account, too. */
+  slower(op: Op, caller: Caller): void {
+    const bucket = this.#now(op, caller);
+    bucket.pace = Math.max(SLOWEST, bucket.pace / 2);
+    bucket.tokens = Math.min(bucket.tokens, 0);
+  }
+
+  #now(op: Op, caller: Caller): Bucket {
+    const nowMs = this.#clock.now();
+    const key = `${op} ${caller}`;
+    const account = ACCOUNT[op] ?? (op.startsWith('describe') ? DESCRIBE : FIFTY);
+    const share = SHARES[caller];
+    const rate = { max: Math.max(1, Math.floor(account.max * share)), perSecond: account.perSecond * share };
+    const bucket = this.#buckets.get(key) ?? { ...rate, tokens: rate.max, atMs: nowMs, pace: 1 };
+    this.#buckets.set(key, bucket);
+    const passedMs = Math.max(0, nowMs - bucket.atMs);
+    bucket.tokens = Math.min(bucket.max, bucket.tokens + (passedMs / 1000) * bucket.perSecond * bucket.pace);
+    bucket.pace = Math.min(1, bucket.pace + passedMs / RECOVERY_MS);
+    bucket.atMs = nowMs;
+    return bucket;
+  }
+}

@@ -1,0 +1,83 @@
+import type { Random } from '../../ports/clock.ts';
+import { ComputeError } from '../../ports/compute.ts';
+import type { Ec2Api } from './api.ts';
+import { Budget, type Caller, type Op } from './budget.ts';
+import { classOf, unanswered } from './errors.ts';
+import type { Ec2Limits } from './limits.ts';
+import { sleep, type Time, within } from './timers.ts';
+
+export interface CallsOptions {
+  ec2: Ec2Api;
+  time: Time;
+  random: Random;
+  limits: Ec2Limits;
+}
+
+export interface CallOptions {
+  /**
+   * `safe`: made twice it is as if made once. `once`: repeated only where AWS has refused it without doing it. Describes are safe.
+   * @default safe
+   */
+  repeat?: 'safe' | 'once';
+  /** @default work */
+  caller?: Caller;
+}
+
+type Input<O extends Op> = Parameters<Ec2Api[O]>[0];
+type Output<O extends Op> = Awaited<ReturnType<Ec2Api[O]>>;
+
+/**
+ * Every call of EC2 goes through here: it takes its turn, has a deadline, and is repeated after a random rest where that is safe
+ * and enough others succeed. What it throws at last is what AWS said.
+ */
+export class Calls {
+  readonly #options: CallsOptions;
+  readonly #budget: Budget;
+  #retries: number;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+    this.#budget = new Budget(options.time);
+    this.#retries = options.limits.retryBudget;
+  }
+
+  async make<O extends Op>(op: O, input: Input<O>, { repeat = 'safe', caller = 'work' }: CallOptions = {}): Promise<Output<O>> {
+    const { limits, time } = this.#options;
+    for (let tries = 1; ; tries += 1) {
+      await this.#turn(op, caller);
+      try {
+        const output = await this.#once(op, input);
+        this.#retries = Math.min(limits.retryBudget, this.#retries + 0.1);
+        return output;
+      } catch (error) {
+        const kind = classOf(error);
+        if (kind === 'throttled') this.#budget.slower(op, caller);
+        const mayRepeat = kind === 'throttled' || (repeat === 'safe' && (kind === 'passing' || kind === 'no_answer'));
+        if (!mayRepeat || tries >= limits.tries || this.#retries < 1) throw error;
+        this.#retries -= 1;
+        await sleep(time, this.#restMs(tries));
+      }
+    }
+  }
+
+  async #turn(op: Op, caller: Caller): Promise<void> {
+    const { limits, time } = this.#options;
+    const waitMs = this.#budget.turn(op, caller, limits.turnMs);
+    if (waitMs === null) throw new ComputeError('transient', `too many calls of ${op} are waiting for their turn`);
+    await sleep(time, waitMs);
+  }
+
+  #once<O extends Op>(op: O, input: Input<O>): Promise<Output<O>> {
+    const { ec2, time, limits } = this.#options;
+    const call = ec2[op] as (input: Input<O>) => Promise<Output<O>>;
+    return within(time, limits.callMs, call(input), () => unanswered(op, limits.callMs));
+  }
+
+  /** Anything between nothing and a bound that doubles: those who failed together do not come back together. */
+  #restMs(tries: number): number {
+    const { limits, random } = this.#options;
+    const bound = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** tries);
+    const [a = 0, b = 0] = random.bytes(2);
+    return Math.ceil((bound * (a * 256 + b)) / 65_536);
+  }
+}

@@ -1,0 +1,99 @@
+import { ComputeError, type ComputeErrorKind } from '../../ports/compute.ts';
+
+/** What an error of AWS means for whoever made the call. */
+export type ErrorClass =
+  /** No machine in this pool now. */
+  | 'no_capacity'
+  /** The account may have no more of this market. */
+  | 'quota'
+  /** The account may have no more storage. */
+  | 'storage_quota'
+  /** Refused for too many calls: nothing was done. */
+  | 'throttled'
+  /** Passes by itself; nobody knows whether it was done. */
+  | 'passing'
+  /** No answer came; nobody knows whether it was done. */
+  | 'no_answer'
+  /** To be had again after a rest. */
+  | 'timed'
+  /** Its state does not allow it now: look at it again. */
+  | 'state'
+  /** The token was used with other parameters. */
+  | 'token'
+  /** Not there, or not to be seen yet. */
+  | 'not_found'
+  | 'fatal';
+
+const NAMES: Readonly<Record<Exclude<ErrorClass, 'fatal' | 'no_answer'>, readonly string[]>> = {
+  no_capacity: [
+    'InsufficientInstanceCapacity',
+    'UnfulfillableCapacity',
+    'Unsupported',
+    'InsufficientFreeAddressesInSubnet',
+    'SpotMaxPriceTooLow',
+    'InsufficientCapacity',
+  ],
+  quota: ['MaxSpotInstanceCountExceeded', 'VcpuLimitExceeded', 'MaxFleetCountExceeded', 'InstanceLimitExceeded'],
+  storage_quota: ['VolumeLimitExceeded', 'MaxIOPSLimitExceeded', 'SnapshotLimitExceeded'],
+  throttled: ['RequestLimitExceeded', 'Throttling', 'ThrottlingException', 'EC2ThrottledException', 'RequestThrottled'],
+  passing: ['InternalError', 'InternalFailure', 'ServiceUnavailable', 'Unavailable', 'ConcurrentTagAccess', 'InsufficientVolumeCapacity'],
+  timed: [
+    'SnapshotCreationPerVolumeRateExceeded',
+    'ConcurrentSnapshotLimitExceeded',
+    'PendingSnapshotLimitExceeded',
+    'CopyVolumesLimitExceeded',
+  ],
+  state: ['VolumeInUse', 'IncorrectState', 'IncorrectInstanceState', 'InvalidSnapshot.InUse', 'OperationNotPermitted'],
+  token: ['IdempotentParameterMismatch', 'IdempotentInstanceTerminated'],
+  not_found: ['InvalidAttachment.NotFound', 'InvalidInstanceID.NotFound', 'InvalidSnapshot.NotFound', 'InvalidVolume.NotFound'],
+};
+
+const CLASS_OF = new Map(Object.entries(NAMES).flatMap(([kind, names]) => names.map((name) => [name, kind as ErrorClass] as const)));
+
+/** By the code that AWS gave, as in `Errors` of a fleet. */
+export const classOfCode = (code: string): ErrorClass => CLASS_OF.get(code) ?? 'fatal';
+
+interface Thrown {
+  name: string;
+  code?: string;
+  message: string;
+  $metadata?: { httpStatusCode?: number };
+}
+
+/** Null for what is no error of AWS or of the way to it: a bug, and to be seen as one. */
+export function classOf(error: unknown): ErrorClass | null {
+  if (!(error instanceof Error)) return null;
+  const { name, code, $metadata } = error as Thrown;
+  const known = CLASS_OF.get(name);
+  if (known !== undefined) return known;
+  const status = $metadata?.httpStatusCode;
+  if (status !== undefined) return status >= 500 ? 'passing' : 'fatal';
+  const isUnanswered = $metadata !== undefined || name === 'TimeoutError' || name === 'AbortError' || /^E[A-Z]+$/.test(code ?? '');
+  return isUnanswered ? 'no_answer' : null;
+}
+
+const KINDS: Readonly<Record<ErrorClass, ComputeErrorKind>> = {
+  no_capacity: 'capacity',
+  quota: 'capacity',
+  storage_quota: 'disk_full',
+  throttled: 'transient',
+  passing: 'transient',
+  no_answer: 'transient',
+  timed: 'busy',
+  state: 'busy',
+  token: 'transient',
+  not_found: 'missing',
+  fatal: 'fatal',
+};
+
+/** An error of AWS in the words of the port; every other one as it is. */
+export function asComputeError(error: unknown, doing: string): unknown {
+  const kind = error instanceof ComputeError ? null : classOf(error);
+  if (kind === null) return error;
+  const { name, message } = error as Error;
+  return new ComputeError(KINDS[kind], `${doing}: ${name}: ${message}`, { cause: error });
+}
+
+/** Nobody answered a call in time. */
+export const unanswered = (op: string, ms: number): Error =>
+  Object.assign(new Error(`${op} was not answered within ${ms} ms`), { name: 'TimeoutError', $metadata: {} });

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import type {
+  CreateFleetRequest,
+  CreateFleetResult,
+  FleetBlockDeviceMappingRequest,
+  FleetLaunchTemplateOverridesRequest,
+} from '@aws-sdk/client-ec2';
+import type { ResourceTags } from '../../ports/compute.ts';
+import type { CreateState, Disk } from './launch-state.ts';
+import type { Subnet } from './pools.ts';
+import type { InstanceType } from './sizes.ts';
+import { tagList } from './tags.ts';
+
+/** Where the workspace is on every box. */
+export const WORKSPACE_DEVICE = '/dev/sdf';
+
+export interface FleetSettings {
+  deployment: string;
+  ttl: string;
+  overrides: number;
+  subnetsOf(az: string): Subnet[];
+}
+
+/** The one call that makes a machine, with its workspace unless that is a volume that is there already. */
+export function fleetRequest(state: CreateState, tags: ResourceTags, settings: FleetSettings): CreateFleetRequest {
+  const { deployment, ttl, overrides, subnetsOf } = settings;
+  const disks = blockDevices(state.disk);
+  const pools = Object.entries(state.pools).flatMap(([az, types]) =>
+    types.flatMap((type) =>
+      subnetsOf(az).map(({ id }): FleetLaunchTemplateOverridesRequest => ({ InstanceType: type as InstanceType, SubnetId: id, ...disks })),
+    ),
+  );
+  return {
+    Type: 'instant',
+    ClientToken: createHash('sha256').update(`${deployment} ${state.operationId} ${state.fleet}`).digest('hex').slice(0, 40),
+    LaunchTemplateConfigs: [
+      {
+        LaunchTemplateSpecification: { LaunchTemplateId: state.template.id, Version: state.template.version },
+        Overrides: pools.slice(0, overrides),
+      },
+    ],
+    TargetCapacitySpecification: { TotalTargetCapacity: 1, DefaultTargetCapacityType: state.market },
+    ...(state.market === 'spot'
+      ? { SpotOptions: { AllocationStrategy: 'price-capacity-optimized' } }
+      : { OnDemandOptions: { AllocationStrategy: 'lowest-price' } }),
+    TagSpecifications: [
+      { ResourceType: 'instance', Tags: tagList(tags, { deployment, ttl }) },
+      { ResourceType: 'volume', Tags: tagList(tags, { deployment, ttl: 'keep' }) },
+    ],
+  };
+}
+
+function blockDevices(disk: Disk): { BlockDeviceMappings?: FleetBlockDeviceMappingRequest[] } {
+  if (disk.kind === 'attach') return {};
+  // One from a snapshot is encrypted as that is; AWS refuses to be told so again.
+  const content = disk.kind === 'snapshot' ? { SnapshotId: disk.snapshotId } : { Encrypted: true };
+  const Ebs = { ...content, VolumeSize: disk.gib, VolumeType: 'gp3' as const, DeleteOnTermination: false };
+  return { BlockDeviceMappings: [{ DeviceName: WORKSPACE_DEVICE, Ebs }] };
+}
+
+export interface PoolError {
+  code: string;
+  message: string;
+  type: string;
+  az: string;
+}
+
+/** A success may have no instance in it, and says why for each pool. */
+export function readFleet(result: CreateFleetResult, azOf: (subnetId: string) => string): { boxId: string | null; errors: PoolError[] } {
+  const boxId = result.Instances?.flatMap(({ InstanceIds = [] }) => InstanceIds)[0] ?? null;
+  const errors = (result.Errors ?? []).map(({ ErrorCode = '', ErrorMessage = '', LaunchTemplateAndOverrides: pool }) => ({
+    code: ErrorCode,
+    message: ErrorMessage,
+    type: pool?.Overrides?.InstanceType ?? '',
+    az: pool?.Overrides?.AvailabilityZone ?? azOf(pool?.Overrides?.SubnetId ?? ''),
+  }));
+  return { boxId, errors };
+}

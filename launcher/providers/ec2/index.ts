@@ -1,0 +1,94 @@
+import type { Random } from '../../ports/clock.ts';
+import type { ComputePort } from '../../ports/compute.ts';
+import type { Ec2Api } from './api.ts';
+import { Boxes } from './boxes.ts';
+import { Calls } from './calls.ts';
+import type { BoxChannel } from './channel.ts';
+import { asComputeError } from './errors.ts';
+import { Launches } from './launch.ts';
+import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
+import { listAll } from './list.ts';
+import { createLooks } from './looks.ts';
+import { Turns } from './memory.ts';
+import { type MarketPolicy, Pools, type Subnet } from './pools.ts';
+import { Prices } from './prices.ts';
+import type { Architecture } from './sizes.ts';
+import { Snapshots } from './snapshots.ts';
+import { refText } from './tags.ts';
+import { ensureTemplate, type LaunchTemplate, type TemplateSettings } from './template.ts';
+import type { Time } from './timers.ts';
+import { Volumes } from './volumes.ts';
+
+export interface Ec2ProviderOptions {
+  ec2: Ec2Api;
+  /** How boxes are told to stand still. */
+  channel: BoxChannel;
+  time: Time;
+  random: Random;
+  region: string;
+  /** Name of this installation: it owns what carries it as a tag, and nothing else. */
+  deployment: string;
+  architecture: Architecture;
+  template: LaunchTemplate;
+  /** Where boxes may be, each in its zone. */
+  subnets: readonly Subnet[];
+  /** Size of a new workspace; one from a larger snapshot is as large as that. @default 64 */
+  volumeGiB?: number;
+  /** @default spot-preferred */
+  policy?: MarketPolicy;
+  /** Tag on boxes for whoever sweeps the account. @default 24h */
+  ttl?: string;
+  limits?: Partial<Ec2Limits>;
+}
+
+/**
+ * Boxes on EC2, workspaces on EBS. A box proves who it is by its instance identity, so the box token goes nowhere; nothing secret
+ * is in any call. What this object remembers makes it quicker: a new one with the same options does the same.
+ */
+export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
+  const { time, deployment, channel, architecture, subnets, region } = options;
+  const limits = { ...EC2_LIMITS, ...options.limits };
+  const calls = new Calls({ ...options, limits });
+  const looks = createLooks({ calls, time, limits, deployment });
+  const boxes = new Boxes({ calls, looks, time, limits, deployment });
+  const volumes = new Volumes({ calls, looks, boxes, time, limits });
+  const snapshots = new Snapshots({ calls, looks, channel, time, limits, deployment });
+  const pools = new Pools({ calls, time, limits, architecture, subnets });
+  const prices = new Prices({ calls, time, limits, architecture, region });
+  const { volumeGiB = 64, policy = 'spot-preferred', ttl = '24h', template } = options;
+  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, template };
+  const launches = new Launches({ ...parts, ttl, volumeGiB, policy });
+  const turns = new Turns();
+  return {
+    name: 'ec2',
+    launch: (request) => port('launch', () => turns.take(request.tags.operationId, () => launches.step(request))),
+    observe: (box) => port('observe', () => boxes.observe(box)),
+    quiesce: (box, operationId) =>
+      port('quiesce', async () => {
+        const report = await channel.quiesce(box, operationId);
+        boxes.noteQuiet(box.boxId);
+        return report;
+      }),
+    snapshot: (request) => port('snapshot', () => turns.take(refText(request.ref), () => snapshots.take(request))),
+    observeSnapshot: (ref) => port('observeSnapshot', () => snapshots.status(ref)),
+    end: (box) => port('end', () => boxes.end(box)),
+    dropVolume: (volumeId) => port('dropVolume', () => volumes.drop(volumeId)),
+    dropSnapshot: (ref) => port('dropSnapshot', () => turns.take(refText(ref), () => snapshots.drop(ref))),
+    list: (of) => port('list', () => listAll({ calls, limits, deployment }, of)),
+  };
+}
+
+/** Errors of AWS leave in the words of the port. */
+async function port<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asComputeError(error, doing);
+  }
+}
+
+/** The launch template of these settings; made once, and the same one from then on. */
+export const ensureLaunchTemplate = (
+  options: Pick<Ec2ProviderOptions, 'ec2' | 'time' | 'random'>,
+  settings: TemplateSettings,
+): Promise<LaunchTemplate> => ensureTemplate(new Calls({ ...options, limits: EC2_LIMITS }), settings);

@@ -1,0 +1,316 @@
+import type { Instance } from '@aws-sdk/client-ec2';
+import { ComputeError, type LaunchRequest, type LaunchResult, type LaunchUnderway } from '../../ports/compute.ts';
+import { type Boxes, isOver } from './boxes.ts';
+import type { Calls } from './calls.ts';
+import { classOf, classOfCode } from './errors.ts';
+import { fleetRequest, type PoolError, readFleet, WORKSPACE_DEVICE } from './fleet.ts';
+import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried } from './launch-state.ts';
+import { readState } from './launch-state.ts';
+import type { Ec2Limits } from './limits.ts';
+import type { Looks } from './looks.ts';
+import { Memory, Since } from './memory.ts';
+import type { MarketPolicy, Pools } from './pools.ts';
+import type { Prices } from './prices.ts';
+import type { Snapshots } from './snapshots.ts';
+import type { LaunchTemplate } from './template.ts';
+import type { Time } from './timers.ts';
+import { holderOf, type Volumes } from './volumes.ts';
+
+export interface LaunchParts {
+  calls: Calls;
+  looks: Looks;
+  pools: Pools;
+  prices: Prices;
+  boxes: Boxes;
+  volumes: Volumes;
+  snapshots: Snapshots;
+  time: Time;
+  limits: Ec2Limits;
+  deployment: string;
+  ttl: string;
+  volumeGiB: number;
+  template: LaunchTemplate;
+  policy: MarketPolicy;
+}
+
+type Answer = LaunchResult | LaunchUnderway;
+/** What a launch has behind it. */
+type Past = Pick<CreateState, 'fleet' | 'rung' | 'tried'>;
+
+/**
+ * A launch in steps, each with its place saved before the next: a plan that calls nothing, the one call that makes a machine,
+ * and the look that finds it with its volume, which a volume of before is first attached for.
+ */
+export class Launches {
+  readonly #parts: LaunchParts;
+  /** Operations for which a machine was asked here. */
+  readonly #begun: Memory<true>;
+  readonly #unseen: Since;
+
+  constructor(parts: LaunchParts) {
+    this.#parts = parts;
+    this.#begun = new Memory(parts.limits.remembered);
+    this.#unseen = new Since(parts.time, parts.limits.remembered);
+  }
+
+  async step(request: LaunchRequest): Promise<Answer> {
+    const { operationId } = request.tags;
+    const state = readState(request.providerState, operationId);
+    if (state?.step === 'create') return this.#create(request, state);
+    if (state?.step === 'join') return this.#join(request, state);
+    if (state?.step === 'attach') return this.#attach(request, state);
+    const past = { fleet: 0, rung: 0, tried: { sinceMs: this.#parts.time.now(), pools: 0, codes: {} } };
+    const made = this.#begun.get(operationId) ? await this.#adopt(request, past, { kind: 'blank', gib: 0 }) : null;
+    return made ?? this.#plan(request, past);
+  }
+
+  /** Says where a machine is asked for next. Nothing is changed. */
+  async #plan(request: LaunchRequest, past: Past, notes: string[] = [], restMs = 0): Promise<Answer> {
+    const { pools, prices, limits, policy, time, template } = this.#parts;
+    void prices.refresh();
+    const source = await this.#sourceOf(request);
+    if (source === null) return wait(request.providerState ?? null, limits.lookEveryMs, notes);
+    const { disk, zones } = source;
+    const rung = past.fleet >= limits.fleets ? null : await pools.rung(request.size, policy, zones, past.rung);
+    if (rung === null) return this.#exhausted(request, disk, past, notes);
+    const state: CreateState = {
+      ...placeOf(request, disk, past),
+      step: 'create',
+      fleet: past.fleet + 1,
+      rung: rung.index,
+      market: rung.market,
+      pools: rung.pools,
+      template,
+      plannedAtMs: time.now(),
+    };
+    return wait(state, restMs, notes);
+  }
+
+  /** No pool is left: with a snapshot that has all of the volume, it begins anew from that, anywhere. */
+  async #exhausted(request: LaunchRequest, disk: Disk, past: Past, notes: string[]): Promise<Answer> {
+    const { source } = request;
+    const what = toldOf(past.tried, this.#parts.time.now());
+    if (disk.kind !== 'attach' || source.kind !== 'volume') throw new ComputeError('capacity', what);
+    if (source.saved === null) throw new ComputeError('stranded', `beside ${disk.volumeId}: ${what}`);
+    const anew = { ...request, source: { kind: 'snapshot' as const, snapshot: source.saved } };
+    const tried = { ...past.tried, pools: 0, codes: {} };
+    // Another place is another ladder, with its own bound.
+    const elsewhere = { fleet: past.fleet, rung: 0, tried };
+    return this.#plan(anew, elsewhere, [...notes, `no machine beside ${disk.volumeId}: its snapshot goes elsewhere`]);
+  }
+
+  /** The disk, and where its machine may be; null when that is not to be seen yet. @throws busy, missing */
+  async #sourceOf({ source, tags }: LaunchRequest): Promise<{ disk: Disk; zones: string[] } | null> {
+    const { pools, volumes, snapshots, volumeGiB, limits, boxes } = this.#parts;
+    if (source.kind === 'blank') return { disk: { kind: 'blank', gib: volumeGiB }, zones: pools.zones };
+    if (source.kind === 'volume') {
+      const volume = await volumes.see(source.volumeId);
+      if (volume === null) return null;
+      const holder = holderOf(volume);
+      const isHeld = holder !== null && holder.State !== 'detaching' && !(await boxes.isOver(holder.InstanceId ?? ''));
+      if (isHeld) throw new ComputeError('busy', `${source.volumeId} is in use by ${holder.InstanceId}`);
+      return { disk: { kind: 'attach', volumeId: source.volumeId }, zones: [volume.AvailabilityZone ?? ''] };
+    }
+    const name = `${source.snapshot.workspaceId}/${source.snapshot.id}`;
+    const found = await snapshots.find(source.snapshot);
+    if (found?.State === 'completed') {
+      const gib = Math.max(volumeGiB, found.VolumeSize ?? 0);
+      return { disk: { kind: 'snapshot', snapshotId: found.SnapshotId ?? '', gib }, zones: pools.zones };
+    }
+    const mayCome = found === null ? this.#unseen.still(`${name} for ${tags.operationId}`) < limits.readLagMs : found.State === 'pending';
+    if (mayCome) return null;
+    throw new ComputeError('missing', `there is no whole snapshot ${name}`);
+  }
+
+  /** The call that makes the machine. With the same state it is the same call, and AWS makes one machine. */
+  async #create(request: LaunchRequest, state: CreateState): Promise<Answer> {
+    const { calls, deployment, ttl, pools, limits, time } = this.#parts;
+    const isPrompt = Math.abs(time.now() - state.plannedAtMs) < limits.promptMs;
+    const name = `${state.operationId} ${state.fleet}`;
+    if (this.#begun.get(name) || !isPrompt) {
+      const made = await this.#adopt(request, state, state.disk);
+      if (made !== null) return made;
+    }
+    this.#begun.set(state.operationId, true);
+    this.#begun.set(name, true);
+    const settings = { deployment, ttl, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
+    try {
+      const result = await calls.make('createFleet', fleetRequest(state, request.tags, settings));
+      const { boxId, errors } = readFleet(result, (subnetId) => pools.zoneOf(subnetId));
+      for (const { code, type, az } of errors) if (classOfCode(code) === 'no_capacity') pools.noteEmpty(type, az, state.market);
+      return boxId === null ? this.#next(request, state, errors) : this.#launched(request, state, boxId, errors);
+    } catch (error) {
+      const kind = classOf(error);
+      if (kind === 'token') return this.#mismatched(request, state);
+      if (kind !== 'no_capacity' && kind !== 'quota') throw error;
+      const { name: code, message } = error as Error;
+      return this.#next(request, state, [{ code, message, type: '', az: '' }]);
+    }
+  }
+
+  #launched(request: LaunchRequest, state: CreateState, boxId: string, errors: PoolError[]): Answer {
+    const { boxes, time, looks } = this.#parts;
+    boxes.noteLaunched(boxId, request.tags.sessionId, request.tags.generation);
+    looks.instance.forget(boxId);
+    const joining: JoinState = {
+      ...placeOf(request, state.disk, { ...state, tried: countErrors(state.tried, errors) }),
+      step: 'join',
+      boxId,
+      launchedAtMs: time.now(),
+    };
+    return wait(joining, 0, [...this.#notesOf(errors, state), `${state.market} machine ${boxId} is on its way`]);
+  }
+
+  /** No machine: what went wrong says where to ask next. */
+  #next(request: LaunchRequest, state: CreateState, errors: PoolError[]): Promise<Answer> {
+    const tried = countErrors(state.tried, errors);
+    const notes = this.#notesOf(errors, state);
+    const kinds = new Set(errors.map(({ code }) => classOfCode(code)));
+    const [first] = errors;
+    if (kinds.has('storage_quota')) throw new ComputeError('disk_full', `${first?.code}: ${first?.message}`);
+    if (['passing', 'throttled', 'timed', 'not_found', 'state'].some((kind) => kinds.has(kind as never)))
+      return this.#plan(request, { ...state, tried }, notes, this.#parts.limits.lookEveryMs);
+    if (kinds.has('quota')) return this.#plan(request, { ...state, tried, rung: nextMarket(state.rung) }, notes);
+    if (kinds.has('no_capacity')) return this.#plan(request, { ...state, tried, rung: state.rung + 1 }, notes);
+    throw new ComputeError('fatal', first ? `${first.code}: ${first.message}` : 'AWS made no machine and said nothing of it');
+  }
+
+  /** The token was used with other parameters: what that made is taken, if it made something. */
+  async #mismatched(request: LaunchRequest, state: CreateState): Promise<Answer> {
+    const made = await this.#adopt(request, state, state.disk);
+    if (made !== null) return made;
+    const { limits } = this.#parts;
+    if (this.#unseen.still(`${state.operationId} ${state.fleet}`) < limits.readLagMs) return wait(state, limits.lookEveryMs, []);
+    return this.#plan(request, state, ['an earlier request of this launch had other parameters and made no machine']);
+  }
+
+  /** The machine that this operation has made already: one that runs, else the oldest. */
+  async #adopt(request: LaunchRequest, past: Past, disk: Disk): Promise<Answer | null> {
+    const { operationId, sessionId, generation } = request.tags;
+    const made = [...(await this.#parts.looks.instanceOf.look(operationId))].sort(
+      (a, b) => Number(isOver(a)) - Number(isOver(b)) || (a.LaunchTime?.getTime() ?? 0) - (b.LaunchTime?.getTime() ?? 0),
+    );
+    const boxId = made[0]?.InstanceId;
+    if (boxId === undefined) return null;
+    this.#parts.boxes.noteLaunched(boxId, sessionId, generation);
+    const { source } = request;
+    const attached: Disk = source.kind === 'volume' && disk.kind === 'blank' ? { kind: 'attach', volumeId: source.volumeId } : disk;
+    const state: JoinState = { ...placeOf(request, attached, past), step: 'join', boxId, launchedAtMs: this.#parts.time.now() };
+    return wait(state, 0, [`machine ${boxId} of this launch was there already`]);
+  }
+
+  /** The machine and its volume, as soon as both are to be seen; a volume of before is then attached. */
+  async #join(request: LaunchRequest, state: JoinState): Promise<Answer> {
+    const { limits, volumes, time } = this.#parts;
+    const instance = await this.#seeOwn(state);
+    if (instance === null) return wait(state, limits.lookEveryMs, []);
+    const volumeId = workspaceOf(instance);
+    if (isOver(instance)) return this.#afterEnd(request, state, instance, volumeId);
+    if (state.disk.kind !== 'attach') return volumeId === null ? wait(state, limits.lookEveryMs, []) : this.#result(instance, volumeId);
+    if (volumeId !== null && volumeId !== state.disk.volumeId) return this.#result(instance, volumeId);
+    const attaching: AttachState = { ...state, step: 'attach', attachingSinceMs: time.now() };
+    if (volumeId !== null) return wait(attaching, 0, []);
+    const isFree = await volumes.isFree(state.disk.volumeId);
+    return isFree && instance.State?.Name === 'running' ? wait(attaching, 0, []) : wait(state, limits.lookEveryMs, []);
+  }
+
+  /** That the call is about to be made was saved: whether it was is seen on the volume. */
+  async #attach(request: LaunchRequest, state: AttachState): Promise<Answer> {
+    const { limits, volumes, time, boxes } = this.#parts;
+    const instance = await this.#seeOwn(state);
+    if (state.disk.kind !== 'attach') throw new ComputeError('fatal', 'nothing is to be attached');
+    const { volumeId } = state.disk;
+    if (instance !== null && isOver(instance)) return this.#afterEnd(request, state, instance, volumeId);
+    const volume = await volumes.see(volumeId);
+    const holder = volume && holderOf(volume);
+    const isMine = holder?.InstanceId === state.boxId;
+    if (instance !== null && isMine && holder.State === 'attached') return this.#result(instance, volumeId);
+    if (instance !== null && Math.abs(time.now() - state.attachingSinceMs) >= limits.attachMs) {
+      await boxes.terminate(state.boxId);
+      return this.#result(instance, volumeId);
+    }
+    if (holder !== null && !isMine && holder.State !== 'detaching' && !(await boxes.isOver(holder.InstanceId ?? '')))
+      throw new ComputeError('fatal', `${volumeId} was attached to ${holder.InstanceId} by somebody else`);
+    if (volume !== null && holder === null && volume.State === 'available') await volumes.attach(volumeId, state.boxId);
+    return wait(state, limits.lookEveryMs, []);
+  }
+
+  /** @throws transient when it should long be to be seen: it is not asked for again */
+  async #seeOwn(state: JoinState | AttachState): Promise<Instance | null> {
+    const instance = await this.#parts.boxes.see(state.boxId);
+    if (instance === null && Math.abs(this.#parts.time.now() - state.launchedAtMs) > this.#parts.limits.invisibleMs)
+      throw new ComputeError('transient', `${state.boxId} was launched and is not to be seen`);
+    return instance;
+  }
+
+  /** It ended on its way. A volume that it left is the session's; without one another machine is asked for. */
+  async #afterEnd(request: LaunchRequest, state: JoinState | AttachState, instance: Instance, left: string | null): Promise<Answer> {
+    const { limits, looks } = this.#parts;
+    const volumeId = left ?? (state.disk.kind === 'attach' ? state.disk.volumeId : await this.#volumeLeft(state.operationId, looks));
+    if (volumeId !== null) return this.#result(instance, volumeId);
+    const name = `volume of ${state.boxId}`;
+    if (this.#unseen.still(name) < limits.readLagMs) return wait(state, limits.lookEveryMs, []);
+    const { Code: code = 'no reason given', Message: message = '' } = instance.StateReason ?? {};
+    if (code.startsWith('Client.'))
+      throw new ComputeError('fatal', `${state.boxId} ended at once: ${message || code} (is the key of its volume usable?)`);
+    return this.#plan(request, state, [`${state.boxId} ended before it ran: ${message || code}`]);
+  }
+
+  async #volumeLeft(operationId: string, looks: Looks): Promise<string | null> {
+    const made = await looks.volumeOf.look(operationId);
+    const kept = made.find(
+      ({ State: state, Attachments: attachments = [] }) =>
+        state !== 'deleting' && state !== 'deleted' && !attachments.some(({ DeleteOnTermination }) => DeleteOnTermination),
+    );
+    return kept?.VolumeId ?? null;
+  }
+
+  #result(instance: Instance, volumeId: string): LaunchResult {
+    const { InstanceId: boxId = '', InstanceType: type = '', InstanceLifecycle: lifecycle, Placement } = instance;
+    const az = Placement?.AvailabilityZone ?? '';
+    const market = lifecycle === 'spot' ? 'spot' : 'on-demand';
+    const usd = this.#parts.prices.usdPerHour(type, az, market);
+    const price = usd === null ? '' : ` · $${usd.toFixed(3)}/h`;
+    return { boxId, volumeId, description: `${type} ${market} · ${az}${price}` };
+  }
+
+  #notesOf(errors: PoolError[], { market }: CreateState): string[] {
+    const { notes: most } = this.#parts.limits;
+    const lines = errors.map(({ code, type, az }) => `${[type, az, market].filter((part) => part !== '').join(' ')}: ${code}`);
+    return lines.length <= most ? lines : [...lines.slice(0, most), `and ${lines.length - most} more pools`];
+  }
+}
+
+const wait = (providerState: LaunchState | unknown, retryAfterMs: number, notes: string[]): LaunchUnderway => ({
+  underway: true,
+  providerState,
+  retryAfterMs,
+  notes,
+});
+
+const placeOf = ({ tags }: LaunchRequest, disk: Disk, { fleet, rung, tried }: Past) => ({
+  v: 1 as const,
+  operationId: tags.operationId,
+  fleet,
+  rung,
+  tried,
+  disk,
+});
+
+/** Rungs come in twos for each market: the class, and larger machines. */
+const nextMarket = (rung: number): number => (Math.floor(rung / 2) + 1) * 2;
+
+const workspaceOf = ({ BlockDeviceMappings: devices = [] }: Instance): string | null =>
+  devices.find(({ DeviceName }) => DeviceName === WORKSPACE_DEVICE)?.Ebs?.VolumeId ?? null;
+
+function countErrors(tried: Tried, errors: PoolError[]): Tried {
+  const codes = { ...tried.codes };
+  for (const { code } of errors) codes[code] = (codes[code] ?? 0) + 1;
+  return { ...tried, pools: tried.pools + errors.length, codes };
+}
+
+function toldOf({ sinceMs, pools, codes }: Tried, nowMs: number): string {
+  if (pools === 0) return 'no machine: every pool had none a moment ago';
+  const reasons = Object.entries(codes).map(([code, count]) => `${code} × ${count}`);
+  return `no machine in ${pools} pools within ${nowMs - sinceMs} ms: ${reasons.join(', ')}`;
+}

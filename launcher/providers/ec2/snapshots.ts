@@ -1,0 +1,166 @@
+import type { Snapshot } from '@aws-sdk/client-ec2';
+import type { SnapshotRef } from '../../contract/records.ts';
+import { ComputeError, type SnapshotRequest, type SnapshotStatus } from '../../ports/compute.ts';
+import type { Calls } from './calls.ts';
+import type { BoxChannel } from './channel.ts';
+import { classOf } from './errors.ts';
+import type { Ec2Limits } from './limits.ts';
+import type { Looks } from './looks.ts';
+import { Memory, Since } from './memory.ts';
+import { refText, TAGS, tagList, tagOf } from './tags.ts';
+import type { Time } from './timers.ts';
+import { isVolumeId } from './volumes.ts';
+
+interface SnapshotsOptions {
+  calls: Calls;
+  looks: Looks;
+  channel: BoxChannel;
+  time: Time;
+  limits: Ec2Limits;
+  deployment: string;
+}
+
+const ABSENT: SnapshotStatus = { state: 'absent', bytes: null, newBytes: null, files: null };
+const pending = (detail: string): SnapshotStatus => ({ state: 'pending', bytes: null, newBytes: null, files: null, detail });
+
+/** EBS snapshots under the refs of their workspaces. AWS knows no token for them: the operation's tag is what a repeat goes by. */
+export class Snapshots {
+  readonly #options: SnapshotsOptions;
+  /** What was made here lately: describes may not show it yet. */
+  readonly #made: Memory<Snapshot>;
+  readonly #dropped: Memory<true>;
+  /** Requests without an answer: they may have made one. */
+  readonly #unanswered: Since;
+  readonly #unseen: Since;
+
+  constructor(options: SnapshotsOptions) {
+    this.#options = options;
+    const { remembered } = options.limits;
+    this.#made = new Memory(remembered);
+    this.#dropped = new Memory(remembered);
+    this.#unanswered = new Since(options.time, remembered);
+    this.#unseen = new Since(options.time, remembered);
+  }
+
+  async take(request: SnapshotRequest): Promise<SnapshotStatus> {
+    const { ref, tags, volumeId } = request;
+    const known = await this.find(ref);
+    if (known !== null) {
+      if (tagOf(known.Tags, TAGS.operation) === tags.operationId) return statusOf(known);
+      throw new ComputeError('fatal', `${refText(ref)} is the name of another snapshot`);
+    }
+    if (!isVolumeId(volumeId)) throw new ComputeError('missing', `there is no volume ${volumeId}`);
+    this.#assertAnswered(tags.operationId);
+    const made = await this.#whileStill(request, () => this.#create(request));
+    this.#made.set(refText(ref), made);
+    return statusOf(made);
+  }
+
+  async status(ref: SnapshotRef): Promise<SnapshotStatus> {
+    const found = await this.find(ref);
+    if (found !== null) return statusOf(found);
+    if (this.#dropped.get(refText(ref))) return ABSENT;
+    const missingMs = this.#unseen.still(refText(ref));
+    return missingMs < this.#options.limits.readLagMs ? pending('not to be seen yet') : ABSENT;
+  }
+
+  /** The snapshot of this name; of several (an answer was lost, and it was asked for again) always the same one. */
+  async find(ref: SnapshotRef): Promise<Snapshot | null> {
+    const name = refText(ref);
+    if (this.#dropped.get(name)) return null;
+    const [first, ...others] = [...(await this.#options.looks.snapshot.look(name))].sort(inOrder);
+    if (first === undefined) return this.#made.get(name) ?? null;
+    this.#unseen.over(name);
+    if (first.State === 'completed') await this.#collect(others);
+    return first;
+  }
+
+  async drop(ref: SnapshotRef): Promise<void> {
+    const name = refText(ref);
+    if (this.#dropped.get(name)) return;
+    const seen = await this.#options.looks.snapshot.look(name);
+    const mine = this.#made.get(name);
+    const ids = new Set([...seen, ...(mine ? [mine] : [])].map(({ SnapshotId: id }) => id));
+    for (const SnapshotId of ids) await this.#delete(SnapshotId);
+    this.#made.delete(name);
+    this.#options.looks.snapshot.forget(name);
+    if (ids.size > 0) this.#dropped.set(name, true);
+  }
+
+  /** A request without an answer is believed to have made one until describes would show it. */
+  #assertAnswered(operationId: string): void {
+    const { limits } = this.#options;
+    if (!this.#unanswered.isSo(operationId)) return;
+    if (this.#unanswered.still(operationId) < limits.readLagMs)
+      throw new ComputeError('busy', 'a snapshot was asked for, and whether it was made is not to be seen yet');
+    this.#unanswered.over(operationId);
+  }
+
+  async #create({ ref, tags, volumeId }: SnapshotRequest): Promise<Snapshot> {
+    const { calls, deployment, looks } = this.#options;
+    const list = tagList(tags, { deployment, ttl: 'keep', ref });
+    const ask = {
+      VolumeId: volumeId,
+      Description: `devctl ${tags.workspace} ${ref.id}`,
+      TagSpecifications: [{ ResourceType: 'snapshot' as const, Tags: list }],
+    };
+    try {
+      const made = await calls.make('createSnapshot', ask, { repeat: 'once' });
+      this.#unseen.over(volumeId);
+      looks.snapshot.forget(refText(ref));
+      // What was asked for is what it has.
+      return { ...made, Tags: made.Tags ?? list };
+    } catch (error) {
+      const kind = classOf(error);
+      if (kind === 'no_answer' || kind === 'passing') this.#unanswered.still(tags.operationId);
+      if (kind === 'not_found' && this.#unseen.still(volumeId) < this.#options.limits.readLagMs)
+        throw new ComputeError('busy', `${volumeId} is not to be seen yet`, { cause: error });
+      throw error;
+    }
+  }
+
+  /** With a live box: it is frozen meanwhile, and what was taken of a box that had gone on by itself is not kept. */
+  async #whileStill({ liveBox }: SnapshotRequest, create: () => Promise<Snapshot>): Promise<Snapshot> {
+    if (liveBox === null) return create();
+    const { channel, limits } = this.#options;
+    await channel.freeze(liveBox, limits.freezeMs);
+    let stood = false;
+    let made: Snapshot;
+    try {
+      made = await create();
+    } finally {
+      stood = await channel.thaw(liveBox).catch(() => false);
+    }
+    if (stood) return made;
+    await this.#delete(made.SnapshotId);
+    throw new ComputeError('unreachable', 'the box did not stand still for long enough: the snapshot was not kept');
+  }
+
+  /** One that was asked for twice is kept once. */
+  async #collect(others: Snapshot[]): Promise<void> {
+    for (const { SnapshotId: id } of others) await this.#delete(id).catch(() => {});
+  }
+
+  async #delete(SnapshotId: string | undefined): Promise<void> {
+    if (SnapshotId === undefined) return;
+    try {
+      await this.#options.calls.make('deleteSnapshot', { SnapshotId });
+    } catch (error) {
+      if (classOf(error) !== 'not_found') throw error;
+    }
+  }
+}
+
+function statusOf(snapshot: Snapshot): SnapshotStatus {
+  const { State: state, Progress: progress, StateMessage: message, FullSnapshotSizeInBytes: bytes = null } = snapshot;
+  if (state === 'completed') return { state, bytes, newBytes: null, files: null };
+  if (state === 'error') return { state, bytes: null, newBytes: null, files: null, detail: message ?? 'AWS could not make it' };
+  return pending(progress ? `${progress} uploaded` : 'on its way');
+}
+
+/** Failed ones last, then the oldest first. */
+function inOrder(a: Snapshot, b: Snapshot): number {
+  const failed = Number(a.State === 'error') - Number(b.State === 'error');
+  const age = (a.StartTime?.getTime() ?? 0) - (b.StartTime?.getTime() ?? 0);
+  return failed || age || ((a.SnapshotId ?? '') < (b.SnapshotId ?? '') ? -1 : 1);
+}

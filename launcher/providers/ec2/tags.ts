@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import type { Tag } from '@aws-sdk/client-ec2';
+import * as z from 'zod';
+import { ownerSchema, sessionIdSchema, workspaceIdSchema, workspaceNameSchema } from '../../contract/fields.ts';
+import { type SnapshotRef, snapshotRefSchema } from '../../contract/records.ts';
+import { ComputeError, type ResourceTags } from '../../ports/compute.ts';
+
+/** Names of the tags that every resource carries from its creation on. */
+export const TAGS = {
+  deployment: 'devctl:deployment',
+  owner: 'devctl:owner',
+  ownerHash: 'devctl:owner-hash',
+  workspace: 'devctl:workspace',
+  workspaceId: 'devctl:workspace-id',
+  session: 'devctl:session',
+  generation: 'devctl:generation',
+  operation: 'devctl:operation',
+  /** `ws_…/snap_N` */
+  snapshot: 'devctl:snapshot',
+} as const;
+
+const VALUE_CHARS = 256;
+
+const tagsSchema = z.object({
+  owner: ownerSchema,
+  workspace: workspaceNameSchema,
+  workspaceId: workspaceIdSchema,
+  sessionId: sessionIdSchema.nullable(),
+  generation: z.int().min(1).nullable(),
+  operationId: z.string().min(1).max(VALUE_CHARS),
+});
+
+/** What cost reports and policies may group by without knowing who it is; it also shows that the owner was not changed by hand. */
+const hashOf = (deployment: string, owner: string): string =>
+  createHash('sha256').update(`${deployment} ${owner}`).digest('hex').slice(0, 16);
+
+export interface TagOptions {
+  deployment: string;
+  /** How long a thing of this kind may live, for whoever sweeps the account: `24h`, `keep`. */
+  ttl: string;
+  ref?: SnapshotRef;
+}
+
+/** @throws ComputeError fatal for what no tag can carry */
+export function tagList(tags: ResourceTags, { deployment, ttl, ref }: TagOptions): Tag[] {
+  const values: Record<string, string | null> = {
+    env: 'dev',
+    owner: 'ai',
+    ttl,
+    [TAGS.deployment]: deployment,
+    [TAGS.owner]: tags.owner,
+    [TAGS.ownerHash]: hashOf(deployment, tags.owner),
+    [TAGS.workspace]: tags.workspace,
+    [TAGS.workspaceId]: tags.workspaceId,
+    [TAGS.session]: tags.sessionId,
+    [TAGS.generation]: tags.generation === null ? null : String(tags.generation),
+    [TAGS.operation]: tags.operationId,
+    [TAGS.snapshot]: ref === undefined ? null : refText(ref),
+  };
+  return Object.entries(values).flatMap(([Key, Value]) => {
+    if (Value === null) return [];
+    if (Value.length > VALUE_CHARS) throw new ComputeError('fatal', `tag ${Key} has ${Value.length} characters, AWS takes ${VALUE_CHARS}`);
+    return [{ Key, Value }];
+  });
+}
+
+export const tagOf = (list: Tag[] | undefined, key: string): string | undefined => list?.find(({ Key }) => Key === key)?.Value;
+
+/** Whose it is; null when the tags are not whole, were changed by hand, or are another deployment's. */
+export function readTags(list: Tag[] | undefined, deployment: string): ResourceTags | null {
+  const value = (key: string) => tagOf(list, key) ?? null;
+  const generation = value(TAGS.generation);
+  const parsed = tagsSchema.safeParse({
+    owner: value(TAGS.owner),
+    workspace: value(TAGS.workspace),
+    workspaceId: value(TAGS.workspaceId),
+    sessionId: value(TAGS.session),
+    generation: generation === null ? null : Number(generation),
+    operationId: value(TAGS.operation),
+  });
+  const isOurs = value(TAGS.deployment) === deployment;
+  if (!parsed.success || !isOurs || value(TAGS.ownerHash) !== hashOf(deployment, parsed.data.owner)) return null;
+  return parsed.data;
+}
+
+export const refText = ({ workspaceId, id }: SnapshotRef): string => `${workspaceId}/${id}`;
+
+export function readRef(list: Tag[] | undefined): SnapshotRef | null {
+  const [workspaceId, id] = (tagOf(list, TAGS.snapshot) ?? '').split('/');
+  return snapshotRefSchema.safeParse({ workspaceId, id }).data ?? null;
+}
