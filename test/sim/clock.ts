@@ -23,9 +23,9 @@ export class VirtualClock implements Clock {
 
   now = (): number => this.nowMs;
 
-  /** Calls `run` when `ms` have passed. @returns what cancels it */
+  /** Calls `run` when `ms` have passed, in whole ones: records take no others. @returns what cancels it */
   after(ms: number, run: () => void): () => void {
-    const timer = { atMs: this.nowMs + Math.max(0, ms), run };
+    const timer = { atMs: this.nowMs + Math.ceil(Math.max(0, ms)), run };
     // Behind those of the same instant: first come, first served.
     let index = this.#timers.length;
     while (index > 0 && (this.#timers[index - 1] as Timer).atMs > timer.atMs) index -= 1;
