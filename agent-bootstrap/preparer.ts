@@ -104,7 +104,10 @@ export class Preparer {
     if (code !== 0) {
       rmSync(staging, { recursive: true, force: true });
       const full = /No space left on device/.test(tail);
-      return { code: full ? 'disk_full' : 'source_unavailable', detail: `git clone ${source.url} failed (${code}): ${tail.trim()}` };
+      return {
+        code: full ? 'disk_full' : 'source_unavailable',
+        detail: `git clone ${source.url} failed (${code}): ${without(tail, staging)}`,
+      };
     }
     // Onto the empty folder: the kernel refuses when something has come into it meanwhile.
     renameSync(staging, this.#src);
@@ -177,3 +180,10 @@ export class Preparer {
     });
   }
 }
+
+/** Lines of a program without those that name a folder of the agent's own, which nobody else has a use for. */
+const without = (text: string, path: string): string =>
+  text
+    .split(/[\r\n]+/)
+    .filter((line) => line.trim() !== '' && !line.includes(path))
+    .join('\n');

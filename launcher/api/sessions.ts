@@ -6,7 +6,7 @@ import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { addHold, askToStop, interrupt, removeHold } from '../core/admission.ts';
 import { newSession } from '../core/session.ts';
 import { holdView, type Listening, sessionView, whyView } from '../core/views.ts';
-import { newWorkspace } from '../core/workspace.ts';
+import { newWorkspace, withSource } from '../core/workspace.ts';
 import { changeSession } from '../ledger/sessions.ts';
 import { changeWorkspaceOf, claimWorkspace, releaseWorkspace } from '../ledger/workspaces.ts';
 import type { SessionKey } from '../ports/store.ts';
@@ -103,7 +103,8 @@ async function claimOrUndo(call: Call<'createSession'>, session: SessionRecord):
     if (isDevctlError(error)) await undo(deps, session);
     throw isDevctlError(error, 'workspace_in_use') ? await withPhase(deps, session, error) : error;
   }
-  const allowed = body.allowSetup;
+  const { source, allowSetup: allowed } = body;
+  if (source !== undefined) await changeWorkspaceOf(deps, session, (current) => withSource(current, source));
   if (allowed !== undefined) {
     await changeWorkspaceOf(deps, session, (current) => (current.setupAllowed === allowed ? null : { ...current, setupAllowed: allowed }));
   }

@@ -118,7 +118,9 @@ async function planAddress(cli: Cli, client: Client, url: string): Promise<Plan>
   const source = { kind: 'git' as const, url, ...(ref !== undefined && { ref }) };
   if (wish !== undefined) {
     const workspace = await findWorkspace(client, wish);
-    if (workspace && !mine(workspace)) throw new UsageError(`workspace ${wish} is not a clone of ${from}`, 'give another --name');
+    // One that nothing has come into takes another address: the first one may have been wrong.
+    if (workspace?.content === 'present' && !mine(workspace))
+      throw new UsageError(`workspace ${wish} is not a clone of ${from}`, 'give another --name');
     return { name: wish, source, folder: null, workspace };
   }
   const wanted = nameOfAddress(url);

@@ -45,6 +45,12 @@ export function claimFor(workspace: WorkspaceRecord, sessionId: string, generati
   return { ...workspace, claim: { sessionId, generation }, volume: volume && { ...volume, epoch: volume.epoch + 1, keepUntil: null } };
 }
 
+/** The workspace with another source, while nothing has come into it: a wrong address is corrected. Null when nothing changes. */
+export function withSource(workspace: WorkspaceRecord, source: Source): WorkspaceRecord | null {
+  if (workspace.content === 'present' || workspace.head !== null) return null;
+  return JSON.stringify(workspace.source) === JSON.stringify(source) ? null : { ...workspace, source };
+}
+
 /** The workspace without the claim of this session; null when it has none. Its volume is kept warm until `keepUntilMs`. */
 export function releaseFor(workspace: WorkspaceRecord, sessionId: string, keepUntilMs: number): WorkspaceRecord | null {
   if (workspace.claim?.sessionId !== sessionId) return null;

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SnapshotRecord } from '../../../launcher/contract/records.ts';
-import { afterHeadMove, claimFor, expiredSnapshots, isUnsaved, newWorkspace, releaseFor } from '../../../launcher/core/workspace.ts';
+import {
+  afterHeadMove,
+  claimFor,
+  expiredSnapshots,
+  isUnsaved,
+  newWorkspace,
+  releaseFor,
+  withSource,
+} from '../../../launcher/core/workspace.ts';
 import { HOUR_MS, NOW, OTHER, SES, snapshot, WS, workspace } from './samples.ts';
 
 const volume = (patch = {}) => ({ id: 'vol_1', epoch: 3, savedEpoch: 3, keepUntil: NOW, ...patch });
@@ -122,5 +130,17 @@ describe('retention', () => {
     const all = [at(1, 1), at(2, 2), at(3, 25), at(4, 26), at(5, 50)];
     expect(expiredSnapshots(all, null, { keepLast: 1, keepDaily: 2 }).map(({ id }) => id)).toEqual(['snap_3', 'snap_2', 'snap_1']);
     expect(expiredSnapshots(all, null, { keepLast: 1, keepDaily: 9 }).map(({ id }) => id)).toEqual(['snap_3', 'snap_1']);
+  });
+});
+
+describe('another source', () => {
+  const git = (url: string) => ({ kind: 'git' as const, url });
+
+  it('is taken while nothing has come in, and only when it is another one', () => {
+    const empty = workspace({ content: 'empty', head: null, source: git('https://a.example/x') });
+    expect(withSource(empty, git('https://b.example/x'))).toMatchObject({ source: git('https://b.example/x') });
+    expect(withSource(empty, git('https://a.example/x'))).toBeNull();
+    expect(withSource({ ...empty, content: 'present' }, git('https://b.example/x'))).toBeNull();
+    expect(withSource({ ...empty, head: { workspaceId: WS, id: 'snap_1' } }, git('https://b.example/x'))).toBeNull();
   });
 });
