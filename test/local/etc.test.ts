@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -35,6 +35,28 @@ describe.each(['bubblewrap', 'unshare'] as const)('/etc in a box built by %s', (
     );
     for (const path of ['/etc/passwd', '/etc/new', '/.etc/hosts', '/etc/ssl/new'])
       await expect(sh(`echo x >> ${path}`), path).rejects.toThrow(/Read-only|Permission denied/);
+  });
+
+  it('serves a launcher that runs in the box, and the boxes of that one', async () => {
+    bench = await openBench({ isolation });
+    const { box, volumeId } = await launchReady(bench);
+    const src = join(bench.stateDir, 'volumes', volumeId, 'tree/src');
+    copyFileSync(await buildVictim(folder), join(src, 'victim.mjs'));
+    copyFileSync(AGENT_BUNDLE, join(src, 'agent.cjs'));
+    const task: VictimTask = {
+      stateDir: '/tmp/state',
+      agentBundlePath: '/workspace/src/agent.cjs',
+      limits: TEST_LIMITS,
+      freezeMs: 1,
+      isolation: 'bubblewrap',
+      launch: launchRequest(),
+    };
+    writeFileSync(join(src, 'task.json'), JSON.stringify(task));
+    const log = '/tmp/state/boxes/*/agent.log';
+    const wait = `until grep -q . ${log} 2>/dev/null; do kill -0 $! || exit 1; sleep 0.05; done`;
+    const line = `mkdir /tmp/state; node victim.mjs "$(cat task.json)" >&2 & ${wait}; cat ${log}; kill -9 $!`;
+    // Its launcher has no answer for it, and it has come far enough to say so.
+    expect(await shell(bench.provider, box, line)).toContain('no answer from the launcher');
   });
 
   it.runIf(isRoot)('keeps them when the host puts new files in the place of its own', async () => {

@@ -14,9 +14,11 @@ import { join } from 'node:path';
 import { BOX_PATHS } from '../../contract/box.ts';
 import type { SandboxIdentity } from './sandbox-spec.ts';
 
-const REAL = '/etc';
 /** Where a box has the host's own /etc: as deep as that one, so that links in it which lead up by `..` lead to the same places. */
 export const HOST_ETC = '/.etc';
+
+/** The host's own /etc, as a launcher sees it: one that runs in a box finds links to it where a host has the files. */
+export const realEtc = (): string => (existsSync(HOST_ETC) ? HOST_ETC : '/etc');
 
 /**
  * Makes the /etc of a box: files of its own, and beside them a link to everything that the host has there now. A file of its
@@ -32,10 +34,11 @@ export function writeEtc(folder: string, identity: SandboxIdentity, hostname: st
     writeFileSync(join(folder, name), text);
     chmodSync(join(folder, name), 0o644);
   }
-  if (!existsSync(REAL)) return;
-  for (const entry of readdirSync(REAL, { withFileTypes: true })) {
+  const real = realEtc();
+  if (!existsSync(real)) return;
+  for (const entry of readdirSync(real, { withFileTypes: true })) {
     if (entry.name in own) continue;
-    const path = join(REAL, entry.name);
+    const path = join(real, entry.name);
     symlinkSync(entry.isSymbolicLink() ? readlinkSync(path) : join(HOST_ETC, entry.name), join(folder, entry.name));
   }
 }
@@ -53,8 +56,8 @@ function ownFiles({ uid, gid }: SandboxIdentity, hostname: string): Record<strin
 /** Name resolution is often a link into /run, which boxes do not see: a copy then. Null when /etc has the file itself. */
 function resolvConf(): string | null {
   try {
-    const real = realpathSync(join(REAL, 'resolv.conf'));
-    return /^\/(etc|usr)\//.test(real) ? null : readFileSync(real, 'utf8');
+    const real = realpathSync('/etc/resolv.conf');
+    return real.startsWith(`${realEtc()}/`) || real.startsWith('/usr/') ? null : readFileSync(real, 'utf8');
   } catch {
     // A machine without one resolves names by other means, or not at all.
     return null;

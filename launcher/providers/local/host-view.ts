@@ -1,19 +1,19 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { HOST_ETC } from './etc.ts';
+import { HOST_ETC, realEtc } from './etc.ts';
 import type { Mount } from './sandbox-spec.ts';
 
 /** What of the host is shown in a box, read-only. Everything else of it does not exist there: it is an allow-list. */
-const SHOWN = ['/usr', '/etc', '/nix/store', '/gnu/store', '/snap', '/var/lib/ca-certificates', '/var/lib/alternatives'];
+const SHOWN = ['/usr', '/nix/store', '/gnu/store', '/snap', '/var/lib/ca-certificates', '/var/lib/alternatives'];
 const MERGED = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 const OPT_ENTRIES_MAX = 200;
 
 /** Mounts for the host's programs, with node's own folder where it lies elsewhere and what the owner of the machine adds. */
 export function hostMounts(nodePath: string, extra: readonly string[]): Mount[] {
   const mounts: Mount[] = [];
-  for (const path of SHOWN)
-    if (existsSync(path)) mounts.push({ kind: 'ro', from: realpathSync(path), to: path === '/etc' ? HOST_ETC : path });
+  if (existsSync(realEtc())) mounts.push({ kind: 'ro', from: realpathSync(realEtc()), to: HOST_ETC });
+  for (const path of SHOWN) if (existsSync(path)) mounts.push({ kind: 'ro', from: realpathSync(path), to: path });
   for (const path of MERGED) {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat?.isSymbolicLink()) mounts.push({ kind: 'link', target: readlinkSync(path), to: path });
