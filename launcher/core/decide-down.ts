@@ -3,6 +3,7 @@ import { failed, finish, letGo } from './ends.ts';
 import type { Limits } from './limits.ts';
 import { anotherSnapshot } from './outcome.ts';
 import { endOrWait, isLost, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+import { hasAllOf } from './workspace.ts';
 
 /** Makes the box quiet, then has the point in time fixed: only after both may the box go. */
 export function decideQuiescing(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number): Step {
@@ -40,16 +41,20 @@ function allocateForDown(session: SessionRecord): Step {
   };
 }
 
-/** Lets the box go, then sees to what is owed. */
-export function decideEnding(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
+/**
+ * Lets the box go, then sees to what is owed. A snapshot that the box before this one left does not have what this one wrote:
+ * another one is made.
+ */
+export function decideEnding(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.box !== null && observed.box !== 'gone') return endOrWait(session, observed, nowMs, limits);
   if (session.op?.kind === 'launch')
     return nowMs < session.op.notBeforeMs ? { do: 'wait', untilMs: session.op.notBeforeMs } : { do: 'disown' };
   if (session.save === 'none') return finish(session, null);
+  const isPartial = observed.snapshot !== null && !hasAllOf(observed.snapshot, workspace);
   return {
     do: 'change',
     change: {
-      patch: { phase: 'saving', op: null, dueAt: nowMs },
+      patch: { phase: 'saving', op: null, snapshot: isPartial ? null : session.snapshot, dueAt: nowMs },
       events: [{ type: 'session.saving', message: 'box gone; the snapshot completes' }],
     },
   };

@@ -53,7 +53,7 @@ export function decideRescuing(
   return { do: 'change', change: toLaunching({ ...session, rescues }, nowMs, 'the box was lost') };
 }
 
-/** Quiet, then a snapshot whose point in time is fixed; null when both are done. */
+/** Quiet, then a snapshot whose point in time is fixed; null when both are done, and when there is nothing to be saved. */
 function beforeItGoes(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number): Step | null {
   const op = session.op;
   if (session.report === null) {
@@ -61,7 +61,7 @@ function beforeItGoes(session: SessionRecord, workspace: WorkspaceRecord, observ
     const id = `${session.id}.g${session.generation}.rescue`;
     return { do: 'change', change: { patch: { op: { kind: 'quiesce', id, attempt: 1, startedAt: nowMs, notBeforeMs: nowMs } } } };
   }
-  if (session.snapshot?.started === true || workspace.volume === null) return null;
+  if (session.snapshot?.started === true || workspace.volume === null || workspace.quarantined !== null) return null;
   if (session.snapshot === null)
     return {
       do: 'allocate',

@@ -2,7 +2,7 @@ import type { Interruption, SessionRecord, WorkspaceRecord } from '../contract/r
 import { formatDuration } from '../contract/units.ts';
 import { decideEnding, decideQuiescing, decideSaving } from './decide-down.ts';
 import { decideRescuing, launchOperation, toLaunching } from './decide-rescue.ts';
-import { fail, failed, finish, letGo } from './ends.ts';
+import { fail, failed, finish, letGo, stopLaunch } from './ends.ts';
 import { leaseEndedBy, leaseEndMs, leaseReason, warnAtMs } from './lease.ts';
 import type { Limits } from './limits.ts';
 import type { Change } from './session.ts';
@@ -27,7 +27,7 @@ export function decide(session: SessionRecord, workspace: WorkspaceRecord | null
     case 'rescuing':
       return decideRescuing(session, workspace, observed, nowMs, limits);
     case 'ending':
-      return decideEnding(session, observed, nowMs, limits);
+      return decideEnding(session, workspace, observed, nowMs, limits);
     case 'saving':
       return decideSaving(session, workspace, observed, nowMs, limits);
     case 'stopped':
@@ -67,6 +67,7 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, obs
 
 /** There is no machine beside the volume: what is on it, with no box to write to it, goes into a snapshot, which can be anywhere. */
 function decideStranded(session: SessionRecord, launchId: string, observed: Observed, nowMs: number, limits: Limits): Step {
+  if (session.desired === 'stopped') return { do: 'change', change: stopLaunch(session, nowMs) };
   if (session.snapshot === null) return { do: 'allocate', operationId: `${launchId}.rescue`, reason: 'rescue', note: null, clean: false };
   const record = observed.snapshot;
   if (record === null || isLost(record, nowMs, limits))
@@ -128,9 +129,12 @@ function relaunch(session: SessionRecord, nowMs: number, limits: Limits): Step {
 
 function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.interruption && observed.box !== 'gone') return { do: 'change', change: toRescuing(session.interruption, nowMs) };
-  if (session.snapshot !== null) return decideCheckpoint(session, observed, nowMs, limits);
   const endMs = leaseEndMs(session.lease);
-  if (session.desired === 'stopped' || nowMs >= endMs) {
+  const isOver = session.desired === 'stopped' || nowMs >= endMs;
+  // A box that is gone is replaced at once: a snapshot whose point in time is fixed does not need it.
+  const isPassedOn = session.snapshot?.started === true && observed.box === 'gone' && !isOver;
+  if (session.snapshot !== null && !isPassedOn) return decideCheckpoint(session, observed, nowMs, limits);
+  if (isOver) {
     const heardMs = isUnheard(session, observed, nowMs, limits) ? heardAgainMs(session, nowMs, limits) : null;
     if (heardMs !== null) return { do: 'wait', untilMs: heardMs };
     return { do: 'change', change: toQuiescing(session, nowMs) };

@@ -39,6 +39,10 @@ export function letGo(session: SessionRecord, nowMs: number, save: SessionRecord
   };
 }
 
+/** The end of a launch that its owner wants no more. */
+export const stopLaunch = (session: SessionRecord, nowMs: number): Change =>
+  letGo(session, nowMs, session.readyAt === null ? 'none' : 'crash', 'asked to stop before a box was there');
+
 /** The last step: `failed` when there is a failure to tell of, else `stopped` with the receipt. */
 export function finish(session: SessionRecord, snapshot: SnapshotRecord | null): { do: 'finish'; change: Change } {
   const failure = session.failure;

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../contract/errors.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
 import type { SessionRecord, SnapshotRecord } from '../contract/records.ts';
-import { fail, failed, letGo } from './ends.ts';
+import { fail, failed, letGo, stopLaunch } from './ends.ts';
 import { backoffMs, type Limits } from './limits.ts';
 import type { Change } from './session.ts';
 
@@ -61,6 +61,10 @@ export function launchUnderway(
   step: { providerState: unknown; retryAfterMs: number; notes: string[] },
   nowMs: number,
 ): Change {
+  if (session.desired === 'stopped') {
+    const { patch, events } = stopLaunch(session, nowMs);
+    return { patch: { ...patch, providerState: step.providerState }, events };
+  }
   const notBeforeMs = nowMs + step.retryAfterMs;
   return {
     patch: { providerState: step.providerState, op: session.op && { ...session.op, notBeforeMs }, dueAt: notBeforeMs },
@@ -71,8 +75,7 @@ export function launchUnderway(
 export function launchRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
   const op = session.op;
   const attempt = op?.attempt ?? 1;
-  if (session.desired === 'stopped')
-    return letGo(session, nowMs, session.readyAt === null ? 'none' : 'crash', 'asked to stop before a box was there');
+  if (session.desired === 'stopped') return stopLaunch(session, nowMs);
   if (op !== null && failure.kind === 'busy' && nowMs < op.startedAt + limits.snapshotMs) {
     return { patch: { op: { ...op, notBeforeMs: nowMs + limits.busyPollMs }, dueAt: nowMs + limits.busyPollMs } };
   }

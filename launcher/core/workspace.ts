@@ -68,20 +68,25 @@ export const isUnsaved = (workspace: WorkspaceRecord): boolean =>
 export const savedCopyOf = ({ volume, head }: WorkspaceRecord): SnapshotRef | null =>
   volume !== null && volume.savedEpoch > 0 && volume.savedEpoch >= volume.epoch - 1 ? head : null;
 
-/**
- * The workspace with a completed snapshot as its head; null when a newer one is the head already.
- * Only a snapshot of a volume that nobody writes to covers it: after a checkpoint writing goes on.
- */
+/** True of a snapshot of this very volume, made while nobody wrote to it: after a checkpoint writing goes on. */
+const covers = ({ reason, volumeId }: SnapshotRecord, volume: WorkspaceRecord['volume']): boolean =>
+  (reason === 'down' || reason === 'rescue') && volume?.id === volumeId;
+
+/** True when a snapshot has what the live volume had when it was last claimed, and all that was written since. */
+export const hasAllOf = (snapshot: SnapshotRecord, { volume }: WorkspaceRecord): boolean =>
+  volume === null || (covers(snapshot, volume) && snapshot.volumeEpoch >= volume.epoch);
+
+/** The workspace with a completed snapshot as its head; null when a newer one is the head already. */
 export function afterHeadMove(workspace: WorkspaceRecord, snapshot: SnapshotRecord): WorkspaceRecord | null {
   if (snapshot.state !== 'completed') throw new Error(`${snapshot.id} is ${snapshot.state}, not completed`);
-  const covers = (snapshot.reason === 'down' || snapshot.reason === 'rescue') && workspace.volume?.id === snapshot.volumeId;
+  const isWhole = covers(snapshot, workspace.volume);
   const isNewer = snapshot.seq > workspace.headSeq;
-  if (!isNewer && !covers) return null;
+  if (!isNewer && !isWhole) return null;
   return {
     ...workspace,
     ...(isNewer && { head: { workspaceId: snapshot.workspaceId, id: snapshot.id }, headSeq: snapshot.seq }),
     volume:
-      workspace.volume && covers
+      workspace.volume && isWhole
         ? { ...workspace.volume, savedEpoch: Math.max(workspace.volume.savedEpoch, snapshot.volumeEpoch) }
         : workspace.volume,
   };

@@ -173,7 +173,7 @@ describe('a box whose agent is frozen', () => {
   it('is not waited for without end', async () => {
     const { box } = await launchReady(bench);
     const provider = await bench.again({ answerTimeoutMs: 300 });
-    await startExec(provider, box, { argv: ['sh', '-c', 'kill -STOP $PPID'] });
+    await startExec(bench.provider, box, { argv: ['sh', '-c', 'kill -STOP $PPID'] });
     const refusal = () =>
       provider.exec(box).then(
         (stream) => void stream.destroy(),

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { findTool } from '../../launcher/providers/local/isolation.ts';
 import { jailArgv } from '../../launcher/providers/local/jail.ts';
 import { ASSERT_PARENT, tiedTo } from '../../launcher/providers/local/tie.ts';
@@ -62,6 +62,7 @@ describe('what is half done', () => {
       env,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
+    onTestFinished(() => void writer.kill('SIGKILL'));
     await once(writer.stdout, 'data');
     const left = await trees().clear(folder);
     expect(left.length).toBeLessThanOrEqual(1);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SessionRecord, WorkspaceRecord } from '../../../launcher/contract/records.ts';
+import type { SessionRecord, SnapshotRecord, WorkspaceRecord } from '../../../launcher/contract/records.ts';
 import { interrupt } from '../../../launcher/core/admission.ts';
 import { decide, sourceOf } from '../../../launcher/core/decide.ts';
 import { applyHeartbeat } from '../../../launcher/core/heartbeat.ts';
@@ -56,6 +56,7 @@ describe('a box that is taken away', () => {
     expect(look(rescuing({ report }), running, NOW, workspace({ volume: null }))).toEqual({ do: 'end' });
     for (const lost of [null, snapshot({ state: 'error' })])
       expect(look(allocated, { box: 'running', snapshot: lost })).toEqual({ do: 'end' });
+    expect(look(rescuing({ report }), running, NOW, workspace({ quarantined: 'damaged' }))).toEqual({ do: 'end' });
   });
 
   it('is let go as it is when it cannot be saved, or its owner has given it up', () => {
@@ -79,6 +80,33 @@ describe('a box that is taken away', () => {
     const next = (started: boolean) => patchOf(look(rescuing({ report, snapshot: making(started) }), { box: 'gone', snapshot: pending }));
     expect(next(true)).toMatchObject({ phase: 'launching', generation: 2, interruption: null, report: null, snapshot: making(true) });
     expect(next(false).snapshot).toBeNull();
+  });
+});
+
+describe('a box that is gone while a snapshot is on its way', () => {
+  const lost: Observed = { box: 'gone', snapshot: pending };
+
+  it('is replaced at once, and the snapshot goes on, if its point in time is fixed and the session does', () => {
+    expect(patchOf(look(ready({ snapshot: making(true) }), lost)).phase).toBe('rescuing');
+    expect(look(ready({ snapshot: making(true) }), { box: 'running', snapshot: pending })).toMatchObject({ do: 'watch' });
+    expect(look(ready({ snapshot: making(false) }), lost)).toMatchObject({ do: 'snapshot' });
+    expect(look(ready({ snapshot: making(true), desired: 'stopped' }), lost)).toMatchObject({ do: 'watch' });
+  });
+});
+
+describe('a snapshot that an earlier box left', () => {
+  const ending = session({ phase: 'ending', save: 'crash', snapshot: making(true), readyAt: NOW });
+  const kept = (found: SnapshotRecord | null, place: WorkspaceRecord) =>
+    patchOf(look(ending, { box: null, snapshot: found }, NOW, place)).snapshot;
+  const volume = (id: string, epoch: number) => workspace({ volume: { id, epoch, savedEpoch: 0, keepUntil: null } });
+
+  it('is the last one only when it has all of the volume', () => {
+    expect(kept(pending, volume('vol_1', 1))).toEqual(making(true));
+    expect(kept(null, volume('vol_1', 1))).toEqual(making(true));
+    expect(kept(pending, workspace({ volume: null }))).toEqual(making(true));
+    expect(kept(pending, volume('vol_1', 2))).toBeNull();
+    expect(kept(pending, volume('vol_2', 1))).toBeNull();
+    expect(kept(snapshot({ reason: 'checkpoint' }), volume('vol_1', 1))).toBeNull();
   });
 });
 
@@ -109,6 +137,12 @@ describe('a launch in steps', () => {
       events: [{ type: 'launch.step', message: 'no capacity in a' }],
     });
     expect(outcome.launchUnderway(launching({ op: null }), step, NOW).patch.op).toBeNull();
+    expect(outcome.launchUnderway(launching({ desired: 'stopped' }), step, NOW).patch).toMatchObject({
+      phase: 'ending',
+      save: 'none',
+      op: op('launch'),
+      providerState: { az: 'b' },
+    });
   });
 
   it('ends after a bounded time', () => {
@@ -123,6 +157,7 @@ describe('a launch in steps', () => {
     const stranded = launching({ op: op('launch', { stranded: true }) });
     const nothing: Observed = { box: null, snapshot: null };
     expect(look(stranded, nothing)).toMatchObject({ do: 'allocate', operationId: 'op.launch.rescue', reason: 'rescue', clean: false });
+    expect(patchOf(look({ ...stranded, desired: 'stopped', readyAt: NOW }, nothing))).toMatchObject({ phase: 'ending', save: 'crash' });
     const saving = launching({ op: op('launch', { stranded: true }), snapshot: making(false) });
     expect(look(saving, { box: null, snapshot: pending })).toEqual({ do: 'snapshot', snapshot: pending, live: false });
     expect(look(saving, { box: null, snapshot: snapshot({ reason: 'rescue' }) })).toMatchObject({
