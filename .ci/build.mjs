@@ -65,11 +65,13 @@ async function writeFast(name, entry, words) {
   try {
     const made = join(scratch, 'code');
     execFileSync(process.execPath, [join(root, '.ci/code-cache.mjs'), made, program, ...words], {
-      env: { ...process.env, DEVCTL_HOME: join(scratch, 'home') },
+      // Settings of who builds, such as the address of a launcher, are not for this run.
+      env: { PATH: process.env.PATH, HOME: scratch, DEVCTL_HOME: join(scratch, 'home') },
       stdio: 'ignore',
     });
     const code = readFileSync(made);
-    replace(join(dist, `${name}.cache`), Buffer.concat([Buffer.from(`${mark} ${process.version} ${process.arch}\n`), code, code]));
+    const node = `${process.platform} ${process.arch} ${Object.values(process.versions).join()}`;
+    replace(join(dist, `${name}.cache`), Buffer.concat([Buffer.from(`${mark} ${node}\n`), code, code]));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

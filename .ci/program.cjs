@@ -8,7 +8,9 @@ const { Script } = require('node:vm');
 function keptCode() {
   try {
     const kept = readFileSync(__filename.replace(/\.cjs$/, '.cache'));
-    const head = Buffer.from(`${PROGRAM_MARK} ${process.version} ${process.arch}\n`);
+    // One version of Node is built in many ways (another C library, no ICU), of which V8 knows nothing: the parts tell.
+    const node = `${process.platform} ${process.arch} ${Object.values(process.versions).join()}`;
+    const head = Buffer.from(`${PROGRAM_MARK} ${node}\n`);
     const middle = (head.length + kept.length) / 2;
     const code = kept.subarray(head.length, middle);
     // V8 looks at its version and at lengths, and a damaged byte may crash it. So the code is there twice: to compare takes no

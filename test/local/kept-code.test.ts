@@ -43,10 +43,12 @@ const flipped = (kept: Buffer, at: number): Buffer => {
   kept.writeUInt8(kept.readUInt8(at) ^ 0x55, at);
   return kept;
 };
-const withHead = (kept: Buffer, head: (mark: string, version: string, arch: string) => string): Buffer => {
+/** With another word in its first line: mark, system, processor, versions of Node and its parts. */
+const withWord = (kept: Buffer, at: number, change: (word: string) => string): Buffer => {
   const end = kept.indexOf('\n');
-  const [mark = '', node = '', arch = ''] = kept.toString('latin1', 0, end).split(' ');
-  return Buffer.concat([Buffer.from(head(mark, node, arch)), kept.subarray(end)]);
+  const words = kept.toString('latin1', 0, end).split(' ');
+  words[at] = change(words[at] ?? '');
+  return Buffer.concat([Buffer.from(words.join(' ')), kept.subarray(end)]);
 };
 
 describe('the kept code of a program', () => {
@@ -65,9 +67,14 @@ describe('the kept code of a program', () => {
     ['damaged at its begin', (kept) => flipped(kept, 200)],
     ['damaged in its middle', (kept) => flipped(kept, Math.floor(kept.length / 4))],
     ['damaged at its end', (kept) => flipped(kept, kept.length - 100)],
-    ['that of another build', (kept) => withHead(kept, (mark, node, arch) => `${mark.split('').reverse().join('')} ${node} ${arch}`)],
-    ['that of another Node', (kept) => withHead(kept, (mark, _, arch) => `${mark} v20.0.0 ${arch}`)],
-    ['that of another processor', (kept) => withHead(kept, (mark, node) => `${mark} ${node} mips`)],
+    ['that of another build', (kept) => withWord(kept, 0, (mark) => mark.split('').reverse().join(''))],
+    ['that of another system', (kept) => withWord(kept, 1, () => 'darwin')],
+    ['that of another processor', (kept) => withWord(kept, 2, () => 'mips')],
+    ['that of another Node', (kept) => withWord(kept, 3, (versions) => versions.replace(process.versions.node, '20.0.0'))],
+    [
+      'that of the same Node with another part',
+      (kept) => withWord(kept, 3, (versions) => versions.replace(process.versions.zlib ?? '', '0')),
+    ],
   ])('is ignored when it is %s', async (_, change) => {
     expect(await version(copyWith(change))).toEqual({ stdout: `${VERSION}\n`, stderr: 'none' });
   });
