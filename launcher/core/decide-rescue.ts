@@ -43,14 +43,24 @@ export function decideRescuing(
   limits: Limits,
 ): Step {
   if (session.box !== null && observed.box !== 'gone') {
-    const isSaving = session.desired === 'ready' && session.interruption?.save === true;
-    const saving = isSaving ? beforeItGoes(session, workspace, observed, nowMs) : null;
+    const saving = session.interruption?.save === true ? beforeItGoes(session, workspace, observed, nowMs) : null;
     return saving ?? endOrWait(session, observed, nowMs, limits);
   }
-  if (session.desired === 'stopped') return { do: 'change', change: letGo(session, nowMs, 'crash', 'asked to stop') };
-  const rescues = session.rescues + 1;
+  if (session.desired === 'stopped')
+    return { do: 'change', change: letGo(session, nowMs, session.report === null ? 'crash' : 'clean', 'asked to stop') };
+  const rescues = rescuesOf(session, nowMs, limits);
   if (rescues > limits.rescues) return fail(session, nowMs, 'bootstrap_failed', `the box was lost ${rescues} times`);
   return { do: 'change', change: toLaunching({ ...session, rescues }, nowMs, 'the box was lost') };
+}
+
+/**
+ * How many boxes were lost one soon after the other, with this one. One that was in use for a good while begins the count
+ * anew: in a long session every one of them is taken away in the end. What its user asked for counts for nothing.
+ */
+function rescuesOf({ rescues, interruption, box }: SessionRecord, nowMs: number, limits: Limits): number {
+  if (interruption?.source === 'user') return rescues;
+  const hasLasted = box !== null && nowMs - box.launchedAt >= limits.rescueForgetMs;
+  return hasLasted ? 1 : rescues + 1;
 }
 
 /** Quiet, then a snapshot whose point in time is fixed; null when both are done, and when there is nothing to be saved. */

@@ -16,7 +16,10 @@ export const LIMITS = {
   // sessions
   launchAttempts: 3,
   snapshotAttempts: 5,
+  /** Boxes that may be lost one soon after the other. */
   rescues: 3,
+  /** A box that was there for this long is not lost soon after the one before it. */
+  rescueForgetMs: 10 * 60_000,
   quiesceAttempts: 2,
   launchMs: 120_000,
   /** All steps of one launch together, with a snapshot that has to be made first. */

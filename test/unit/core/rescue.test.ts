@@ -59,9 +59,8 @@ describe('a box that is taken away', () => {
     expect(look(rescuing({ report }), running, NOW, workspace({ quarantined: 'damaged' }))).toEqual({ do: 'end' });
   });
 
-  it('is let go as it is when it cannot be saved, or its owner has given it up', () => {
+  it('is let go as it is when it cannot be saved', () => {
     expect(look(rescuing({ interruption: { ...notice, save: false } }), running)).toEqual({ do: 'end' });
-    expect(look(rescuing({ desired: 'stopped' }), running)).toEqual({ do: 'end' });
     const last = rescuing({ op: op('quiesce', { attempt: LIMITS.quiesceAttempts }) });
     expect(outcome.quiesceRefused(last, failure('unreachable'), NOW, LIMITS).patch).toMatchObject({
       op: null,
@@ -74,6 +73,26 @@ describe('a box that is taken away', () => {
     });
     const unasked = rescuing({ interruption: null, op: op('quiesce', { attempt: LIMITS.quiesceAttempts }) });
     expect(outcome.quiesceRefused(unasked, failure('unreachable'), NOW, LIMITS).patch.interruption).toBeNull();
+  });
+
+  it('is made quiet and saved for its owner, too, who has asked meanwhile that it stops', () => {
+    const stopping = (patch: Partial<SessionRecord> = {}) => rescuing({ desired: 'stopped', ...patch });
+    expect(look(stopping({ op: op('quiesce') }), running)).toEqual({ do: 'quiesce' });
+    expect(look(stopping({ report }), running)).toMatchObject({ do: 'allocate', reason: 'rescue', clean: true });
+    expect(look(stopping({ report, snapshot: making(true) }), { box: 'running', snapshot: pending })).toEqual({ do: 'end' });
+    const gone: Observed = { box: 'gone', snapshot: pending };
+    expect(patchOf(look(stopping({ report, snapshot: making(true) }), gone))).toMatchObject({ phase: 'ending', save: 'clean' });
+    expect(patchOf(look(stopping(), gone))).toMatchObject({ phase: 'ending', save: 'crash' });
+  });
+
+  it('counts as lost only soon after the one before it, and not when its user wanted it so', () => {
+    const gone: Observed = { box: 'gone', snapshot: null };
+    const lostWith = (patch: Partial<SessionRecord>, livedMs = 0) =>
+      patchOf(look(rescuing({ rescues: LIMITS.rescues, box: box({ launchedAt: NOW - livedMs }), ...patch }), gone));
+    expect(lostWith({})).toMatchObject({ phase: 'ending', failure: { code: 'bootstrap_failed' } });
+    expect(lostWith({}, LIMITS.rescueForgetMs - 1).phase).toBe('ending');
+    expect(lostWith({}, LIMITS.rescueForgetMs)).toMatchObject({ phase: 'launching', rescues: 1 });
+    expect(lostWith({ interruption: { ...notice, source: 'user' } })).toMatchObject({ phase: 'launching', rescues: LIMITS.rescues });
   });
 
   it('leaves to the next generation its snapshot, if its point in time is fixed', () => {
