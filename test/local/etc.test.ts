@@ -48,7 +48,7 @@ describe.each(['bubblewrap', 'unshare'] as const)('/etc in a box built by %s', (
       agentBundlePath: '/workspace/src/agent.cjs',
       limits: TEST_LIMITS,
       freezeMs: 1,
-      isolation: 'bubblewrap',
+      isolation,
       launch: launchRequest(),
     };
     writeFileSync(join(src, 'task.json'), JSON.stringify(task));

@@ -88,6 +88,8 @@ function writeFiles(paths: BoxPaths, isolation: Isolation, config: BoxConfig, ho
 
 function boxMounts(options: BoxSpecOptions, paths: BoxPaths, tree: string): Mount[] {
   return [
+    // Empty: a launcher that runs in the box lays the root of its own boxes over it.
+    { kind: 'tmpfs', to: '/sys', mode: 0o555 },
     { kind: 'tmpfs', to: '/tmp', mode: 0o1777 },
     { kind: 'tmpfs', to: '/var/tmp', mode: 0o1777 },
     { kind: 'tmpfs', to: '/run', mode: 0o755 },

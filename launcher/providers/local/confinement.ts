@@ -39,7 +39,7 @@ export function findConfinement(root = '/sys/fs/cgroup'): Confinement {
   if (v1.length === 3) return cgroups('cgroup v1: memory, cpu and number of processes', v1);
   return {
     description: 'number of processes only (prlimit): no cgroup is writable here, so memory is not bounded',
-    processLimit: 2 * PROCESSES_PER_CPU,
+    processLimit: PROCESSES_PER_CPU,
     foldersFor: () => [],
     open: () => [],
     members: () => [],
