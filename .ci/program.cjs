@@ -8,7 +8,7 @@ const { Script } = require('node:vm');
 function keptCode() {
   try {
     const kept = readFileSync(__filename.replace(/\.cjs$/, '.cache'));
-    // One version of Node is built in many ways (another C library, no ICU), of which V8 knows nothing: the parts tell.
+    // One version of Node is built in many ways (other libraries, no ICU), of which V8 knows nothing: its parts tell.
     const node = `${process.platform} ${process.arch} ${Object.values(process.versions).join()}`;
     const head = Buffer.from(`${PROGRAM_MARK} ${node}\n`);
     const middle = (head.length + kept.length) / 2;
