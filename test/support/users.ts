@@ -1,22 +1,34 @@
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { makeId } from '../../launcher/contract/fields.ts';
-import type { SessionRecord, WorkspaceRecord } from '../../launcher/contract/records.ts';
+import type { SessionRecord, SnapshotRef, WorkspaceRecord } from '../../launcher/contract/records.ts';
 import { askCheckpoint, askToStop, interrupt, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
 import { newSession } from '../../launcher/core/session.ts';
 import { newWorkspace } from '../../launcher/core/workspace.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
 import { changeWorkspace, claimWorkspace, releaseWorkspace } from '../../launcher/ledger/workspaces.ts';
+import type { Clock } from '../../launcher/ports/clock.ts';
+import type { Files } from './fake-disks.ts';
 import { type Launcher, OWNER, type World } from './world.ts';
 
 type Deps = Launcher['deps'];
+
+/** What users need of the world that they are in. */
+export interface Stage extends Pick<World, 'random' | 'limits' | 'store' | 'session' | 'workspace'> {
+  readonly clock: Clock;
+  act<T>(run: (deps: Deps) => Promise<T>): Promise<T>;
+  readonly oracle: { write(session: SessionRecord, path: string, text: string): void; set(workspaceId: string, files: Files): void };
+  contentOfHead(head: SnapshotRef): Files;
+  /** The owner wants it gone: its bytes are nobody's any more. */
+  forget(workspaceId: string): void;
+}
 
 const HOUR_MS = 3_600_000;
 const QUOTAS = { liveSessions: 50, workspaces: 50, snapshotBytes: 1e12 };
 
 /** What users do, in the order of records in which the API does it. A repeat after a crash uses the same ids. */
 export class Users {
-  readonly #world: World;
-  constructor(world: World) {
+  readonly #world: Stage;
+  constructor(world: Stage) {
     this.#world = world;
   }
 
@@ -152,6 +164,6 @@ export class Users {
     await this.#world.act((deps) =>
       changeWorkspace(deps, OWNER, name, (current) => (current.deleting ? null : markDeleted(current, null, true))),
     );
-    this.#world.compute.disks.forgotten.add(id);
+    this.#world.forget(id);
   }
 }

@@ -188,6 +188,10 @@ export class World {
     return this.act((deps) => reap(deps, { dryRun }));
   }
 
+  forget(workspaceId: string): void {
+    this.compute.disks.forgotten.add(workspaceId);
+  }
+
   contentOfHead(head: SnapshotRef): Files {
     return this.compute.disks.restore(head);
   }
