@@ -5,7 +5,7 @@ import { wholeLife } from './ec2-life.ts';
 import { Ec2World } from './ec2-world.ts';
 
 /** Every n-th point is the quick run; SWEEP=all tries them all. */
-const EVERY = process.env['SWEEP'] === 'all' ? 1 : 41;
+const EVERY = process.env['SWEEP'] === 'all' ? 1 : 61;
 const FROM = Number(process.env['SWEEP_FROM'] ?? 1);
 
 let database: Database;
