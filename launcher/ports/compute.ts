@@ -56,7 +56,10 @@ export interface LaunchRequest {
   source: VolumeSource;
   size: Size;
   network: boolean;
-  /** Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else. */
+  /**
+   * Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else; where a box proves
+   * by its machine's own identity who it is, it goes nowhere.
+   */
   boxToken: string;
   /** What the last step of this session's launches asked to be kept; null at first. */
   providerState: unknown;

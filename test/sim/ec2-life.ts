@@ -42,12 +42,11 @@ export async function wholeLife(world: Ec2World): Promise<void> {
   });
   await world.expectContent(second);
   await users.write(second, 'e', '5');
-  // No machine is left beside the volume.
-  const volume = cloud.volumes.get((await world.workspace('shop')).volume?.id ?? '');
-  const zone = volume?.az ?? '';
-  cloud.pools.setAll({ az: zone }, 0, [zone]);
   await users.down(second);
   await over(second);
+  // No machine is left beside the volume.
+  const zone = cloud.volumes.get((await world.workspace('shop')).volume?.id ?? '')?.az ?? '';
+  cloud.pools.setAll({ az: zone }, 0, [zone]);
   const third = await up('shop');
   await users.write(third, 'f', '6');
   await users.down(third);

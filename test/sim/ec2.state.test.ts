@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Ec2Bench } from './ec2-bench.ts';
+import { Ec2Bench, type Up } from './ec2-bench.ts';
 
 describe('snapshots, lists and looks on EC2', () => {
   let bench: Ec2Bench;
@@ -60,7 +60,7 @@ describe('snapshots, lists and looks on EC2', () => {
   });
 
   it('36: many who look go together, and a storm of refusals does not make more of them', async () => {
-    const ups = [];
+    const ups: Up[] = [];
     for (let n = 0; n < 20; n += 1) ups.push(await bench.bring(bench.request()));
     await bench.clock.pass(10_000);
     const before = bench.aws.cloud.ledger.calls.length;
@@ -81,12 +81,13 @@ describe('snapshots, lists and looks on EC2', () => {
     await bench.clock.pass(10_000);
     const instance = bench.aws.cloud.instances.get(up.boxId);
     if (instance === undefined) throw new Error('no instance');
-    for (const forged of [
+    const forgeries: Array<Record<string, string>> = [
       { 'devctl:owner': 'somebody-else' },
       { 'devctl:generation': 'x' },
       { 'devctl:workspace-id': 'ws' },
       { 'devctl:owner-hash': '' },
-    ]) {
+    ];
+    for (const forged of forgeries) {
       const { tags } = instance;
       instance.tags = { ...tags, ...forged };
       bench.aws.cloud.instances.changed(instance);
