@@ -63,16 +63,20 @@ export async function stayOpen(life: Life, work: () => Promise<Response>): Promi
 function untilOver(body: ReadableStream<Uint8Array>, { cut, over, failed, hangUp }: Life): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   cut.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true });
+  let hasLeft = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await reader.read();
+        // Its client has gone: that is no failure, and there is nobody to tell.
+        if (hasLeft) return;
         if (cut.aborted) throw new Error('its token is not valid any more');
         if (!done) return controller.enqueue(value);
         over();
         controller.close();
       } catch (error) {
         over();
+        if (hasLeft) return;
         failed(error);
         // The server would write the text of the error after what was sent, and end the answer as if it were whole.
         if (hangUp === undefined) return controller.error(error);
@@ -81,6 +85,7 @@ function untilOver(body: ReadableStream<Uint8Array>, { cut, over, failed, hangUp
       }
     },
     async cancel(reason) {
+      hasLeft = true;
       over();
       await reader.cancel(reason);
     },

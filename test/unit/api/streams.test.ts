@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { stayOpen } from '../../../launcher/api/streams.ts';
+
+/** A stream that gives its first chunk, and then waits until it is let go or breaks. */
+function waiting() {
+  const told: string[] = [];
+  let source: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      source = controller;
+      controller.enqueue(new Uint8Array([1]));
+    },
+  });
+  const life = {
+    cut: new AbortController().signal,
+    over: () => void told.push('over'),
+    failed: (error: unknown) => void told.push(String(error)),
+    upgrade: null,
+    hangUp: () => void told.push('hung up'),
+  };
+  return { told, life, body, end: () => source?.close(), breakOff: () => source?.error(new Error('broken')) };
+}
+
+describe('a stream', () => {
+  it('whose client has gone is over, and has not failed', async () => {
+    const { told, life, body, end } = waiting();
+    const reader = (await stayOpen(life, async () => new Response(body))).body?.getReader();
+    await reader?.read();
+    await new Promise(setImmediate);
+    // The end of the work and the leave of the client come from the same event, in this order.
+    end();
+    await reader?.cancel();
+    await new Promise(setImmediate);
+    expect(told).toContain('over');
+    expect(told.filter((what) => what !== 'over')).toEqual([]);
+  });
+
+  it('that breaks off is told of, and hung up', async () => {
+    const { told, life, body, breakOff } = waiting();
+    const reader = (await stayOpen(life, async () => new Response(body))).body?.getReader();
+    await reader?.read();
+    breakOff();
+    await reader?.read();
+    expect(told).toEqual(['over', 'Error: broken', 'hung up']);
+  });
+});
