@@ -4,8 +4,8 @@ import { type Database, openDatabase } from '../support/table.ts';
 import { wholeLife } from './ec2-life.ts';
 import { Ec2World } from './ec2-world.ts';
 
-/** Every n-th point is the quick run; SWEEP=all tries them all. */
-const EVERY = process.env['SWEEP'] === 'all' ? 1 : 61;
+/** Every n-th point is the quick run; SWEEP=all tries them all, SWEEP=9 every ninth. SWEEP_FROM=n begins at the n-th call. */
+const EVERY = process.env['SWEEP'] === 'all' ? 1 : Number(process.env['SWEEP'] ?? 61);
 const FROM = Number(process.env['SWEEP_FROM'] ?? 1);
 
 let database: Database;
