@@ -115,17 +115,21 @@ export class Cli {
       this.#client = createClient({ baseUrl: url, userAgent, ...(token !== undefined && { token }) });
       return this.#client;
     }
-    const { launcher, started } = await ensureLauncher(this.home, {
-      env: this.env,
-      isolation: this.flags.isolation,
-      readOnlyPaths: this.flags.readOnlyPath ?? [],
-      say: (line) => this.warn(line),
-    });
+    const ensure = () =>
+      ensureLauncher(this.home, {
+        env: this.env,
+        isolation: this.flags.isolation,
+        readOnlyPaths: this.flags.readOnlyPath ?? [],
+        say: (line) => this.warn(line),
+      });
+    const { launcher, started } = await ensure();
     this.startedLauncher = started;
     this.#client = createClient({
       baseUrl: () => findLauncher(this.home)?.url ?? launcher.url,
       token: () => localToken(this.home),
       userAgent,
+      // One that was killed meanwhile: boxes went on, and so does what this command waits for.
+      onUnavailable: async () => void (await ensure()),
     });
     if (started) await this.#sayStarted(this.#client);
     return this.#client;

@@ -21,6 +21,8 @@ export interface ClientOptions {
   transport?: HttpTransport;
   /** Carries commands and terminals; default: a WebSocket to the launcher. */
   exec?: ExecTransport;
+  /** Called before a request is repeated that got no answer, which may bring the launcher back. */
+  onUnavailable?: () => Promise<void>;
 }
 
 type Given<T> = { [K in keyof T as T[K] extends undefined ? never : K]: T[K] };
@@ -131,7 +133,7 @@ class Sender {
           : CLIENT_LIMITS.answerMs
         : input.waitMs + CLIENT_LIMITS.waitMarginMs;
     const body = extra.upload ?? json;
-    return withRetries(isRepeatable(id) && !extra.upload, input.signal, async () =>
+    const send = async () =>
       assertGood(
         await this.#http.request({
           method: WIRE[id].method,
@@ -141,8 +143,8 @@ class Sender {
           signal: input.signal,
           ...(body !== undefined && { body }),
         }),
-      ),
-    );
+      );
+    return withRetries(isRepeatable(id) && !extra.upload, input.signal, send, this.#options.onUnavailable);
   }
 
   async json(id: OperationId, input: LooseInput, extra?: { upload?: Readable }): Promise<unknown> {

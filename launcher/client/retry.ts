@@ -18,8 +18,16 @@ export function backoffMs(attempt: number): number {
 
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(ms, undefined, signal ? { signal } : {});
 
-/** Repeats `call` while it fails with something that passes, at most `CLIENT_LIMITS.attempts` times in all. */
-export async function withRetries<T>(repeatable: boolean, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+/**
+ * Repeats `call` while it fails with something that passes, at most `CLIENT_LIMITS.attempts` times in all.
+ * @param onUnavailable called before a call is repeated that the launcher did not answer
+ */
+export async function withRetries<T>(
+  repeatable: boolean,
+  signal: AbortSignal | undefined,
+  call: () => Promise<T>,
+  onUnavailable: () => Promise<void> = async () => undefined,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await call();
@@ -28,6 +36,7 @@ export async function withRetries<T>(repeatable: boolean, signal: AbortSignal | 
       const askedMs = 1000 * ((error as DevctlError).extra.retryAfterS ?? 0);
       if (askedMs > CLIENT_LIMITS.retryAfterMaxMs) throw error;
       await pause(Math.max(askedMs, backoffMs(attempt)), signal);
+      if ((error as DevctlError).code === 'unavailable') await onUnavailable();
     }
   }
 }
