@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -50,6 +51,26 @@ describe('the embedded launcher', () => {
     const [after] = await person.json<Session[]>(['ls']);
     expect(after).toMatchObject({ id: before.id, phase: 'ready', generation: 1 });
     expect(running().pid).not.toBe(pid);
+  });
+
+  it('is started again by a command that waits, when it is killed under it', async () => {
+    const folder = person.folder('waits');
+    mkdirSync(join(folder, '.devctl'));
+    writeFileSync(join(folder, '.devctl/setup.sh'), 'until [ -e go ]; do sleep 0.05; done\n');
+    await person.must(['up', '--allow-setup', '--no-wait'], { cwd: folder });
+    const { pid } = running();
+    const waiting = person.start(['events', 'waits', '-f']);
+    const ended = once(waiting, 'close');
+    await once(waiting.stdout as NodeJS.ReadableStream, 'data');
+    const up = person.run(['up'], { cwd: folder });
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    await expect.poll(() => existsSync(join(person.state, 'launcher.json')) && running().pid !== pid, { timeout: 20_000 }).toBe(true);
+    const volumes = join(person.state, 'local/volumes');
+    for (const name of readdirSync(volumes)) writeFileSync(join(volumes, name, 'tree/src/go'), '');
+    expect(await up).toMatchObject({ code: 0 });
+    await person.must(['down', 'waits']);
+    expect(await ended).toEqual([0, null]);
   });
 
   it('is replaced when it is of another version, and says so', async () => {
