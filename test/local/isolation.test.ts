@@ -4,8 +4,9 @@ import { connect, createServer as createSocketServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
+import { chooseIsolation } from '../../launcher/providers/local/isolation.ts';
 import { type Bench, launchReady, makeStateDir, openBench, runIn, shell } from './local-harness.ts';
 
 const CANARY = `canary-${process.pid}-${Date.now()}`;
@@ -252,6 +253,17 @@ describe('a state folder with a very long path', () => {
     expect(await shell(bench.provider, box, 'pwd')).toBe('/workspace/src');
     await bench.close();
     rmSync(top, { recursive: true, force: true });
+  });
+});
+
+describe('a PATH without the programs of the administrator', () => {
+  it('keeps no engine from being found', async () => {
+    vi.stubEnv('PATH', '/usr/bin:/bin');
+    try {
+      for (const name of ['bubblewrap', 'unshare'] as const) expect(await chooseIsolation(name, isRoot)).toMatchObject({ name });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });
 

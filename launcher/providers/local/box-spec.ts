@@ -5,7 +5,7 @@ import type { BoxConfig, BoxLimits } from '../../contract/agent-config.ts';
 import { BOX_PATHS } from '../../contract/box.ts';
 import type { LaunchRequest } from '../../ports/compute.ts';
 import { writeEtc } from './etc.ts';
-import { hostMounts } from './host-view.ts';
+import { hostMounts, systemPath } from './host-view.ts';
 import type { Isolation } from './isolation.ts';
 import type { BoxPaths } from './layout.ts';
 import type { Mount, SandboxSpec } from './sandbox-spec.ts';
@@ -54,9 +54,6 @@ export function prepareBox(options: BoxSpecOptions, request: LaunchRequest, boxI
     processLimit: options.processLimit,
   };
 }
-
-const systemPath = (): string =>
-  [...new Set([dirname(process.execPath), '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])].join(':');
 
 function boxEnv(workspace: string, boxId: string, request: LaunchRequest): Record<string, string> {
   const home = join(workspace, 'home');

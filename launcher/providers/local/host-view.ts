@@ -30,6 +30,10 @@ export function hostMounts(nodePath: string, extra: readonly string[]): Mount[] 
   return mounts;
 }
 
+/** Where the programs of a machine are, whatever the PATH of the launcher says: that of an ordinary user may lack /usr/sbin. */
+export const systemPath = (): string =>
+  [...new Set([dirname(process.execPath), '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])].join(':');
+
 const isShown = (path: string, mounts: Mount[]): boolean =>
   path.startsWith('/etc/') || mounts.some((mount) => mount.kind === 'ro' && (path === mount.to || path.startsWith(`${mount.to}/`)));
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ComputeError } from '../../ports/compute.ts';
 import { bubblewrapArgv } from './bubblewrap.ts';
-import { hostMounts } from './host-view.ts';
+import { hostMounts, systemPath } from './host-view.ts';
 import { DROPPED_UID, MAPPED_UID, type SandboxIdentity, type SandboxSpec } from './sandbox-spec.ts';
 import { unshareArgv } from './unshare.ts';
 
@@ -71,7 +71,7 @@ async function probe(isolation: Isolation): Promise<string | null> {
   };
   const [program, ...args] = isolation.argv(spec);
   try {
-    await run(program as string, args, { timeout: PROBE_TIMEOUT_MS });
+    await run(program as string, args, { timeout: PROBE_TIMEOUT_MS, env: { PATH: systemPath() } });
     return null;
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
