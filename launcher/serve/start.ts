@@ -32,8 +32,11 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
   const reaper = createReapLoop(parts.controller, REAP_EVERY_MS);
   try {
     await parts.provider.start();
-    await ensureLocalToken(parts.api, home, config.owner);
-    const server = await listen(createApp(parts.api), parts.api, { host: config.host, port: config.port });
+    const token = await ensureLocalToken(parts.api, home, config.owner);
+    const app = createApp(parts.api);
+    const server = await listen(app, parts.api, { host: config.host, port: config.port });
+    // Known from the start: whoever fails to show a token from this address, a box for instance, does not hold this one up.
+    await app.fetch(new Request(`${server.url}/whoami`, { headers: { authorization: `Bearer ${token}` } }));
     await worker.start();
     reaper.start();
     const expiry = setInterval(() => void expire(parts), EXPIRE_EVERY_MS);

@@ -132,6 +132,27 @@ describe('serve', () => {
   });
 });
 
+describe('who fails to show a token', () => {
+  it('does not hold up the person who started the launcher', async () => {
+    const child = person.start(['serve']);
+    const over = once(child, 'exit');
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    const { url } = running();
+    let status = 0;
+    for (let tries = 0; status !== 429 && tries < 1000; tries += 1)
+      ({ status } = await fetch(`${url}/sessions`, { headers: { authorization: 'Bearer x' } }));
+    expect(status).toBe(429);
+    // A command that was refused would wait and repeat: it says so in the launcher's log.
+    expect(await person.must(['token', 'ls', '-o', 'plain'])).toContain('local');
+    const refused = readFileSync(join(person.state, 'log/launcher.jsonl'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('listTokens'));
+    expect(refused.map((line) => (JSON.parse(line) as { status: number }).status)).toEqual([200]);
+    child.kill('SIGINT');
+    await over;
+  });
+});
+
 describe('the program', () => {
   it('runs through a link, as npx does', async () => {
     const link = join(person.folder('bin'), 'devctl');
