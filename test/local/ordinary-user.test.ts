@@ -15,12 +15,16 @@ const UID = 54_321;
 const isRoot = process.getuid?.() === 0;
 
 let folder: string;
+let node: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'devctl-user-'));
   chmodSync(folder, 0o755);
   if (isRoot) chownSync(folder, UID, UID);
   // The package may lie where only its owner may look: what a box is made of goes where this user can read it.
   for (const part of ['dist/agent.cjs', 'node_modules/@lydell']) cpSync(join(PACKAGE_ROOT, part), join(folder, part), { recursive: true });
+  // So may the Node that runs this.
+  node = process.execPath.startsWith(PACKAGE_ROOT) ? join(folder, 'node') : process.execPath;
+  if (node !== process.execPath) cpSync(process.execPath, node);
   await build({
     entryPoints: [join(PACKAGE_ROOT, 'test/local/ordinary-user.ts')],
     outfile: join(folder, 'main.mjs'),
@@ -34,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it.each(['bubblewrap', 'unshare'])('an ordinary user gets boxes, snapshots and restores with %s', async (isolation) => {
-  const { stdout } = await run(process.execPath, [join(folder, 'main.mjs'), join(folder, `state-${isolation}`), isolation], {
+  const { stdout } = await run(node, [join(folder, 'main.mjs'), join(folder, `state-${isolation}`), isolation], {
     ...(isRoot && { uid: UID, gid: UID }),
     env: { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder },
     cwd: folder,
