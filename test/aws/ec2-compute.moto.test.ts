@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
-import { ComputeError, type ComputePort, type LaunchRequest } from '../../launcher/ports/compute.ts';
+import { ComputeError, type ComputePort } from '../../launcher/ports/compute.ts';
 import { createEc2Provider, ensureLaunchTemplate } from '../../launcher/providers/ec2/index.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
-import { type ComputeSubject, computeSuite, type LaunchPatch } from '../contract/compute.suite.ts';
+import { type ComputeSubject, computeSuite } from '../contract/compute.suite.ts';
+import { launchRequestWith } from '../support/launch-request.ts';
 
 const REGION = 'us-east-1';
 const random = { bytes: (length: number) => new Uint8Array(randomBytes(length)) };
@@ -43,23 +44,7 @@ async function open(): Promise<ComputeSubject> {
   const id = (prefix: 'ws' | 'ses') => makeId(prefix, Date.now(), random.bytes(16));
   return {
     ports: provider as ComputePort & AccessPort,
-    request: ({ tags, ...rest }: LaunchPatch = {}): LaunchRequest => ({
-      source: { kind: 'blank' },
-      size: 'medium',
-      network: true,
-      boxToken: 'token',
-      providerState: null,
-      ...rest,
-      tags: {
-        owner: 'dev',
-        workspace: 'shop',
-        workspaceId: id('ws'),
-        sessionId: id('ses'),
-        generation: 1,
-        operationId: `op-${randomBytes(8).toString('hex')}`,
-        ...tags,
-      },
-    }),
+    request: (patch) => launchRequestWith(id, { size: 'medium', ...patch }),
     ready: async () => {},
     order: () => {},
     write: unreachable,

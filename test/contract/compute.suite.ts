@@ -3,8 +3,7 @@ import type { Orders } from '../../launcher/contract/box.ts';
 import type { SnapshotRef } from '../../launcher/contract/records.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { BoxRef, ComputePort, LaunchRequest, LaunchResult } from '../../launcher/ports/compute.ts';
-
-export type LaunchPatch = Partial<Omit<LaunchRequest, 'tags'>> & { tags?: Partial<LaunchRequest['tags']> };
+import type { LaunchPatch } from '../support/launch-request.ts';
 
 /** An implementation of the ports with what the suite needs around it. */
 export interface ComputeSubject {

@@ -23,6 +23,7 @@ import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { BoxRef, LaunchRequest } from '../../launcher/ports/compute.ts';
 import type { LogFields, Telemetry } from '../../launcher/ports/telemetry.ts';
 import { createLocalProvider, type LocalProvider, type LocalProviderOptions } from '../../launcher/providers/local/index.ts';
+import { type LaunchPatch, launchRequestWith } from '../support/launch-request.ts';
 
 export const PACKAGE_ROOT = new URL('../..', import.meta.url).pathname;
 export const AGENT_BUNDLE = join(PACKAGE_ROOT, 'dist/agent.cjs');
@@ -164,26 +165,7 @@ export async function openBench(options: Partial<LocalProviderOptions> = {}): Pr
 }
 
 /** A launch of a new workspace, unless something else is said. */
-export function launchRequest(patch: Partial<Omit<LaunchRequest, 'tags'>> & { tags?: Partial<LaunchRequest['tags']> } = {}): LaunchRequest {
-  const { tags, ...rest } = patch;
-  return {
-    source: { kind: 'blank' },
-    size: 'small',
-    network: true,
-    boxToken: `dvb_${randomBytes(32).toString('base64url')}`,
-    providerState: null,
-    ...rest,
-    tags: {
-      owner: 'dev',
-      workspace: 'shop',
-      workspaceId: newId('ws'),
-      sessionId: newId('ses'),
-      generation: 1,
-      operationId: `op-${randomBytes(8).toString('hex')}`,
-      ...tags,
-    },
-  };
-}
+export const launchRequest = (patch: LaunchPatch = {}): LaunchRequest => launchRequestWith(newId, patch);
 
 /** Launches and waits until the box has said that it is ready. */
 export async function launchReady(bench: Bench, patch: Parameters<typeof launchRequest>[0] = {}) {

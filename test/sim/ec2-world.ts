@@ -1,7 +1,6 @@
 import { isDevctlError } from '../../launcher/contract/errors.ts';
 import { idTimeMs } from '../../launcher/contract/fields.ts';
-import { isFinal } from '../../launcher/contract/phases.ts';
-import type { SessionRecord, SnapshotRef, WorkspaceRecord } from '../../launcher/contract/records.ts';
+import type { SessionRecord, SnapshotRef } from '../../launcher/contract/records.ts';
 import { reap } from '../../launcher/controllers/reaper.ts';
 import { reconcile } from '../../launcher/controllers/reconcile.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
@@ -15,6 +14,7 @@ import { readTags } from '../../launcher/providers/ec2/tags.ts';
 import type { LaunchTemplate } from '../../launcher/providers/ec2/template.ts';
 import type { Files } from '../support/fake-disks.ts';
 import { Life, RecordingTelemetry, SeededRandom } from '../support/faults.ts';
+import { Records } from '../support/records.ts';
 import type { Database } from '../support/table.ts';
 import type { Stage } from '../support/users.ts';
 import { type Launcher, OWNER } from '../support/world.ts';
@@ -32,14 +32,13 @@ const nobody = async (): Promise<never> => {
 };
 
 /** The real controllers, the real store code and the real provider in a simulated account, with boxes that report. */
-export class Ec2World implements Stage {
+export class Ec2World extends Records implements Stage {
   readonly aws: SimulatedAws;
   readonly limits = LIMITS;
   readonly random = new SeededRandom(11);
   readonly channel: SimulatedChannel;
   readonly telemetry = new RecordingTelemetry();
   readonly invariants: Invariants;
-  readonly store: StorePort;
   readonly #template: LaunchTemplate;
   readonly #provider: Partial<Ec2ProviderOptions>;
   /** What each workspace's owner wrote. */
@@ -50,10 +49,10 @@ export class Ec2World implements Stage {
   crashes = 0;
 
   private constructor(aws: SimulatedAws, store: StorePort, template: LaunchTemplate, provider: Partial<Ec2ProviderOptions>) {
+    // Virtual time stands still while the database works.
+    super(outside(store, aws));
     this.aws = aws;
     this.channel = new SimulatedChannel(aws);
-    // Virtual time stands still while the database works.
-    this.store = outside(store, aws);
     this.#template = template;
     this.#provider = provider;
     this.invariants = new Invariants(aws.cloud, (tags) => {
@@ -132,23 +131,6 @@ export class Ec2World implements Stage {
     if (!this.launcher.life.dead) return;
     this.crashes += 1;
     this.launcher = this.newLauncher();
-  }
-
-  async session(id: string): Promise<SessionRecord> {
-    const session = await this.store.getSession({ owner: OWNER, id });
-    if (session === null) throw new Error(`no session ${id}`);
-    return session;
-  }
-
-  async workspace(name: string): Promise<WorkspaceRecord> {
-    const workspace = await this.store.getWorkspace(OWNER, name);
-    if (workspace === null) throw new Error(`no workspace ${name}`);
-    return workspace;
-  }
-
-  async live(): Promise<SessionRecord[]> {
-    const page = await this.store.listSessions(OWNER, { limit: 200, after: null });
-    return page.items.filter((session) => !isFinal(session.phase));
   }
 
   /** Every box says what an agent would say now. */

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
-import type { BoxRef, LaunchRequest } from '../../launcher/ports/compute.ts';
-import { type ComputeSubject, computeSuite, type LaunchPatch } from '../contract/compute.suite.ts';
+import type { BoxRef } from '../../launcher/ports/compute.ts';
+import { type ComputeSubject, computeSuite } from '../contract/compute.suite.ts';
 import { SeededRandom } from '../support/faults.ts';
+import { launchRequestWith } from '../support/launch-request.ts';
 import { driven } from './driver.ts';
 import { machineOf, providerOn, templateOn } from './ec2-subject.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
@@ -25,23 +25,7 @@ async function open(): Promise<ComputeSubject> {
   };
   return {
     ports: provider as typeof provider & AccessPort,
-    request: ({ tags, ...rest }: LaunchPatch = {}): LaunchRequest => ({
-      source: { kind: 'blank' },
-      size: 'medium',
-      network: true,
-      boxToken: 'token',
-      providerState: null,
-      ...rest,
-      tags: {
-        owner: 'dev',
-        workspace: 'shop',
-        workspaceId: id('ws'),
-        sessionId: id('ses'),
-        generation: 1,
-        operationId: `op-${randomBytes(8).toString('hex')}`,
-        ...tags,
-      },
-    }),
+    request: (patch) => launchRequestWith(id, { size: 'medium', ...patch }),
     ready,
     order: () => {},
     async write(box, path, line) {

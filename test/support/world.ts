@@ -1,6 +1,5 @@
 import { isDevctlError } from '../../launcher/contract/errors.ts';
-import { isFinal } from '../../launcher/contract/phases.ts';
-import type { SessionRecord, SnapshotRef, WorkspaceRecord } from '../../launcher/contract/records.ts';
+import type { SessionRecord, SnapshotRef } from '../../launcher/contract/records.ts';
 import type { ControllerDeps } from '../../launcher/controllers/deps.ts';
 import { reap } from '../../launcher/controllers/reaper.ts';
 import { reconcile } from '../../launcher/controllers/reconcile.ts';
@@ -14,9 +13,10 @@ import { FakeCompute } from './fake-compute.ts';
 import type { Files } from './fake-disks.ts';
 import { CrashError, Life, ManualClock, RecordingTelemetry, SeededRandom } from './faults.ts';
 import { Oracle } from './oracle.ts';
+import { OWNER, Records } from './records.ts';
 import type { Database } from './table.ts';
 
-export const OWNER = 'dev';
+export { OWNER };
 
 /** One launcher process: the ports as it sees them. */
 export interface Launcher {
@@ -32,7 +32,7 @@ export interface WorldOptions {
 }
 
 /** A provider and a table that outlive every launcher, a clock, and what users know of their files. */
-export class World {
+export class World extends Records {
   readonly clock = new ManualClock();
   readonly random: SeededRandom;
   readonly compute: FakeCompute;
@@ -47,11 +47,12 @@ export class World {
   readonly mute = new Set<string>();
 
   private constructor(
-    readonly store: StorePort,
+    store: StorePort,
     readonly tableName: string,
     clock: ManualClock,
     options: WorldOptions,
   ) {
+    super(store);
     this.clock = clock;
     this.random = new SeededRandom((options.seed ?? 1) ^ 0x5eed);
     this.limits = { ...LIMITS, ...options.limits };
@@ -101,23 +102,6 @@ export class World {
     if (!this.launcher.life.dead) return;
     this.crashes += 1;
     this.launcher = this.newLauncher();
-  }
-
-  async session(id: string): Promise<SessionRecord> {
-    const session = await this.store.getSession({ owner: OWNER, id });
-    if (session === null) throw new Error(`no session ${id}`);
-    return session;
-  }
-
-  async workspace(name: string): Promise<WorkspaceRecord> {
-    const workspace = await this.store.getWorkspace(OWNER, name);
-    if (workspace === null) throw new Error(`no workspace ${name}`);
-    return workspace;
-  }
-
-  async live(): Promise<SessionRecord[]> {
-    const page = await this.store.listSessions(OWNER, { limit: 200, after: null });
-    return page.items.filter((session) => !isFinal(session.phase));
   }
 
   /** Every box says what an agent would say now. */
