@@ -37,6 +37,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'root',
+          include: ['test/root/**/*.test.ts'],
+          globalSetup: ['test/local/build.setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'aws',
           include: ['test/aws/**/*.test.ts'],
           globalSetup: ['test/aws/dynamodb-local.setup.ts', 'test/aws/moto.setup.ts'],

@@ -28,8 +28,9 @@ export class Person {
   readonly #children = new Set<ChildProcess>();
   readonly #terminals = new Set<Terminal>();
 
-  constructor() {
-    this.dir = realpathSync(mkdtempSync(join(tmpdir(), 'devctl-cli-')));
+  /** @param within folder for all of it */
+  constructor(within = tmpdir()) {
+    this.dir = realpathSync(mkdtempSync(join(within, 'devctl-cli-')));
     this.home = join(this.dir, 'home');
     this.state = join(this.dir, 'state');
     mkdirSync(this.home);

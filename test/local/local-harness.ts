@@ -23,6 +23,7 @@ import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { BoxRef, LaunchRequest } from '../../launcher/ports/compute.ts';
 import type { LogFields, Telemetry } from '../../launcher/ports/telemetry.ts';
 import { createLocalProvider, type LocalProvider, type LocalProviderOptions } from '../../launcher/providers/local/index.ts';
+import type { ComputeSubject } from '../contract/compute.suite.ts';
 import { type LaunchPatch, launchRequestWith } from '../support/launch-request.ts';
 
 export const PACKAGE_ROOT = new URL('../..', import.meta.url).pathname;
@@ -266,6 +267,29 @@ export async function shell(access: AccessPort, box: BoxRef, line: string): Prom
   const outcome = await runIn(access, box, ['/bin/bash', '-c', line]);
   if (outcome.exit?.code !== 0) throw new Error(`${line}: ${JSON.stringify(outcome)}`);
   return outcome.stdout.trimEnd();
+}
+
+/** The provider as the compute suite asks for it. */
+export async function openSubject(options: Partial<LocalProviderOptions>): Promise<ComputeSubject> {
+  const bench = await openBench(options);
+  const { launcher, provider } = bench;
+  return {
+    ports: provider,
+    request(patch) {
+      const request = launchRequest(patch);
+      launcher.tokens.set(request.tags.sessionId, request.boxToken);
+      return request;
+    },
+    ready: (box) => launcher.ready(box),
+    order: (box, orders) => launcher.orders.set(box.sessionId, orders),
+    write: async (box, path, line) => {
+      await shell(provider, box, `echo '${line}' > /workspace/${path}`);
+    },
+    read: (box, path) => shell(provider, box, `cat /workspace/${path}`),
+    shell: (box, line) => shell(provider, box, line),
+    pause: sleep,
+    close: bench.close,
+  };
 }
 
 /** Asks again until the answer is yes. For states that nobody announces; bounded by the time-out of the test. */
