@@ -58,12 +58,13 @@ async function readVersion(dir: string): Promise<string | null> {
 export async function prepareStateFolder(dir: string): Promise<void> {
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    // In this order: whoever prepares the folder at the same time writes its version before anything else.
+    const others = (await readdir(dir)).filter((name) => name !== VERSION_FILE && !name.startsWith(`${VERSION_FILE}.`));
     const version = await readVersion(dir);
     if (version === null) {
-      const others = (await readdir(dir)).filter((name) => !name.startsWith(`${VERSION_FILE}.`));
       if (others.length > 0) throw new StateFolderVersionError(dir, `unknown (it has ${others[0]} and no ${VERSION_FILE} file)`);
       await chmod(dir, 0o700);
-      const draft = join(dir, `${VERSION_FILE}.${process.pid}`);
+      const draft = join(dir, `${VERSION_FILE}.${crypto.randomUUID()}`);
       await writeFile(draft, `${FORMAT}\n`, { mode: 0o600 });
       await rename(draft, join(dir, VERSION_FILE));
     } else if (version !== String(FORMAT)) {
