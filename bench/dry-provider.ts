@@ -9,6 +9,7 @@ const ABSENT: SnapshotStatus = { state: 'absent', bytes: null, newBytes: null, f
 /** Makes nothing and says at once that it did: what is left is the work of the control plane itself. */
 export class DryProvider implements ComputePort {
   readonly name = 'dry';
+  readonly storagePrices = null;
   /** Boxes that were asked for. */
   launches = 0;
 

@@ -65,6 +65,8 @@ export const workspaceRecordSchema = z.looseObject({
       /** Epoch whose content is completely in the head; equal to `epoch` when nothing would be lost with the volume. */
       savedEpoch: count,
       keepUntil: timeMs.nullable(),
+      /** What is paid for it, GiB; left out where disks cost nothing. */
+      gib: count.optional(),
     })
     .nullable(),
   /** The one session that may write, and in which generation. */
@@ -161,6 +163,37 @@ export const operationSchema = z.looseObject({
   stranded: z.boolean().optional(),
 });
 
+/** What an hour of a box costs, in micro-dollars; rounded to whole ones. */
+export const boxPriceSchema = z.looseObject({
+  /** The machine with its address and the disk that it starts from. */
+  boxMicroUsdPerHour: count,
+  /** The disk of its workspace. */
+  diskMicroUsdPerHour: count,
+  /** It is an estimate: the price of the moment was not known. */
+  about: z.boolean(),
+});
+export type BoxPrice = Known<z.infer<typeof boxPriceSchema>>;
+
+/** A month of the calendar, UTC. */
+export const monthSchema = z
+  .string()
+  .regex(/^20\d\d-(?:0[1-9]|1[0-2])$/, 'use a month such as 2026-11')
+  .meta({ example: '2026-11' });
+
+/** What boxes cost, micro-dollars: the machines, and the disk of the workspace while they ran. */
+export const spentSchema = z.looseObject({ boxMicroUsd: count, diskMicroUsd: count, boxMs: count });
+export type Spent = Known<z.infer<typeof spentSchema>>;
+
+export const spendSchema = z.looseObject({
+  /** Of boxes that are gone, by month. */
+  months: z.record(monthSchema, spentSchema),
+  /** Since when the box that is there is paid for; null when there is none. */
+  sinceMs: timeMs.nullable(),
+  /** Some price in it was an estimate. */
+  about: z.boolean(),
+});
+export type Spend = Known<z.infer<typeof spendSchema>>;
+
 export const interruptionSchema = z.object({
   /** When the box is taken away. */
   endsAtMs: timeMs,
@@ -181,6 +214,8 @@ export const boxSchema = z.looseObject({
   heartbeatAt: timeMs.nullable(),
   /** SHA-256, hex, of the token that this generation's agent shows. */
   tokenHash: z.string(),
+  /** Left out where boxes cost nothing. */
+  price: boxPriceSchema.optional(),
 });
 export type BoxRecord = Known<z.infer<typeof boxSchema>>;
 
@@ -233,8 +268,49 @@ export const sessionRecordSchema = z.looseObject({
   providerState: z.unknown(),
   /** The latest events, until they are in items of their own. */
   outbox: z.array(eventSchema),
+  /** What its boxes cost so far; left out where they cost nothing. */
+  spend: spendSchema.optional(),
 });
 export type SessionRecord = Known<z.infer<typeof sessionRecordSchema>>;
+
+/** What a month's entry says of a session that is over: what its boxes cost in that month. */
+const sessionChargeSchema = z.looseObject({
+  kind: z.literal('session'),
+  sessionId: sessionIdSchema,
+  spent: spentSchema,
+  about: z.boolean(),
+});
+
+/** What a workspace keeps, and what that cost in a month until `untilMs`. From then on it costs as `level` says. */
+const storageChargeSchema = z.looseObject({
+  kind: z.literal('storage'),
+  diskMicroUsd: count,
+  snapshotMicroUsd: count,
+  level: z.object({ diskGiB: count, snapshotBytes: count, about: z.boolean() }),
+});
+
+/** An entry of an owner's month: written as a whole, so that writing it twice is writing it once. */
+export const chargeRecordSchema = z.intersection(
+  z.looseObject({
+    owner: ownerSchema,
+    month: monthSchema,
+    workspace: workspaceNameSchema,
+    workspaceId: workspaceIdSchema,
+    /** Until when it counts, ms: an entry is never replaced by one that knows less. */
+    untilMs: timeMs,
+  }),
+  z.discriminatedUnion('kind', [sessionChargeSchema, storageChargeSchema]),
+);
+interface ChargeOf {
+  owner: string;
+  month: string;
+  workspace: string;
+  workspaceId: string;
+  untilMs: number;
+}
+export type SessionCharge = ChargeOf & Known<z.infer<typeof sessionChargeSchema>>;
+export type StorageCharge = ChargeOf & Known<z.infer<typeof storageChargeSchema>>;
+export type ChargeRecord = SessionCharge | StorageCharge;
 
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];

@@ -116,7 +116,7 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
   const box: LaunchResult = result;
   const launched = (current: SessionRecord) => outcome.launched(current, box, boxTokenHash(deps, session), deps.clock.now(), deps.limits);
   const other = `the box came with ${result.volumeId}, which is not the volume of workspace ${session.workspace}`;
-  const isOurs = await adoptVolume(deps, session, result.volumeId);
+  const isOurs = await adoptVolume(deps, session, result);
   const saved = await save(
     deps,
     session,

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../contract/errors.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
-import type { SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import type { BoxPrice, SessionRecord, SnapshotRecord } from '../contract/records.ts';
 import { fail, failed, letGo, stopLaunch } from './ends.ts';
 import { backoffMs, type Limits } from './limits.ts';
 import type { Change } from './session.ts';
@@ -24,7 +24,7 @@ const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
 
 export function launched(
   session: SessionRecord,
-  result: { boxId: string; volumeId: string; description: string; providerState?: unknown },
+  result: { boxId: string; volumeId: string; description: string; price?: BoxPrice; providerState?: unknown },
   tokenHash: string,
   nowMs: number,
   limits: Limits,
@@ -41,6 +41,7 @@ export function launched(
         registeredAt: null,
         heartbeatAt: null,
         tokenHash,
+        ...(result.price && { price: result.price }),
       },
       providerState: result.providerState ?? session.providerState,
       dueAt: nowMs + limits.readyLookMs,

@@ -1,6 +1,7 @@
 import type { Size } from '../contract/fields.ts';
 import { isFinal, isLegal, type Phase } from '../contract/phases.ts';
 import type { SessionEvent, SessionRecord } from '../contract/records.ts';
+import { metered } from './cost.ts';
 import { newLease } from './lease.ts';
 import { LIMITS } from './limits.ts';
 
@@ -13,7 +14,7 @@ export interface NewEvent {
 
 /** What one step does to the record. The phase may only move along an edge of the table. */
 export interface Change {
-  patch: Partial<Omit<SessionRecord, 'owner' | 'id' | 'version' | 'outbox' | 'phaseSince' | 'timings'>>;
+  patch: Partial<Omit<SessionRecord, 'owner' | 'id' | 'version' | 'outbox' | 'phaseSince' | 'timings' | 'spend'>>;
   events?: NewEvent[];
 }
 
@@ -100,5 +101,6 @@ export function applyChange(session: SessionRecord, change: Change, nowMs: numbe
     next.dueAt = null;
     if (moved) next.endedAt = nowMs;
   }
-  return next;
+  const spend = metered(session, next, nowMs);
+  return spend === undefined ? next : { ...next, spend };
 }

@@ -2,6 +2,7 @@ import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { LIMITS } from '../core/limits.ts';
 import { afterHeadMove, claimFor, releaseFor, savedCopyOf } from '../core/workspace.ts';
+import type { LaunchResult } from '../ports/compute.ts';
 import type { LedgerDeps } from './sessions.ts';
 
 const RECENT_SNAPSHOTS = 50;
@@ -115,13 +116,18 @@ export async function findByOperation(
  * Records the volume that a launch of this session made. False when the session has no longer the workspace in this
  * generation, or another volume is there: that one is never forgotten, unless a snapshot has all of it.
  */
-export async function adoptVolume(deps: LedgerDeps, session: SessionRecord, volumeId: string): Promise<boolean> {
+export async function adoptVolume(
+  deps: LedgerDeps,
+  session: SessionRecord,
+  { volumeId, volumeGiB }: Pick<LaunchResult, 'volumeId' | 'volumeGiB'>,
+): Promise<boolean> {
   const { id: sessionId, generation } = session;
   const saved = await changeWorkspaceOf(deps, session, (workspace) => {
     const isOurs = workspace.claim?.sessionId === sessionId && workspace.claim.generation === generation;
     if (!isOurs || workspace.volume?.id === volumeId) return null;
     if (workspace.volume !== null && savedCopyOf(workspace) === null) return null;
-    return { ...workspace, volume: { id: volumeId, epoch: 1, savedEpoch: 0, keepUntil: null } };
+    const gib = volumeGiB === undefined ? {} : { gib: volumeGiB };
+    return { ...workspace, volume: { id: volumeId, epoch: 1, savedEpoch: 0, keepUntil: null, ...gib } };
   });
   return saved.volume?.id === volumeId && saved.claim?.sessionId === sessionId && saved.claim.generation === generation;
 }

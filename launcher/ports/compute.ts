@@ -1,6 +1,6 @@
 import type { Size } from '../contract/fields.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
-import type { SnapshotRef } from '../contract/records.ts';
+import type { BoxPrice, SnapshotRef } from '../contract/records.ts';
 
 /** What a failed provider call means for the caller. Vendor error names are read in one file per provider and end here. */
 export type ComputeErrorKind =
@@ -81,7 +81,17 @@ export interface LaunchResult {
   volumeId: string;
   /** One line for people: `2 cpu · 4 GiB · bubblewrap`. */
   description: string;
+  /** What an hour of it costs; left out where boxes cost nothing. */
+  price?: BoxPrice;
+  /** What is paid for the volume, GiB; left out where disks cost nothing. */
+  volumeGiB?: number;
   providerState?: unknown;
+}
+
+/** What it costs to keep things, micro-dollars. */
+export interface StoragePrices {
+  diskMicroUsdPerGiBMonth: number;
+  snapshotMicroUsdPerGiBMonth: number;
 }
 
 /** `unknown`: the provider could not tell. Never a reason to destroy anything. */
@@ -137,6 +147,8 @@ export interface ResourceList {
  */
 export interface ComputePort {
   readonly name: string;
+  /** Null: neither boxes nor what they keep cost anything here. */
+  readonly storagePrices: StoragePrices | null;
 
   /**
    * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself. A provider

@@ -1,4 +1,5 @@
 import type {
+  ChargeRecord,
   IdempotencyRecord,
   SessionEvent,
   SessionRecord,
@@ -136,6 +137,12 @@ export interface StorePort {
   addSnapshotBytes(owner: string, ref: SnapshotRef, bytes: number): Promise<void>;
   removeSnapshotBytes(owner: string, ref: SnapshotRef, bytes: number): Promise<void>;
   getUsage(owner: string): Promise<UsageRecord>;
+
+  // -- what a month costs an owner
+  /** Writes an entry as a whole, unless the one that is there counts until a later time. Repeating is fine. */
+  putCharge(charge: ChargeRecord): Promise<void>;
+  /** The entries of a month, or those of one kind, in the order of their ids. Kept for 400 days. */
+  listCharges(owner: string, of: { month: string; kind?: ChargeRecord['kind'] }, page: PageRequest): Promise<Page<ChargeRecord>>;
 
   // -- tokens
   getToken(owner: string, id: string): Promise<TokenRecord | null>;

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { openBench, type StoreBench, type StoreServer } from './store/bench.ts';
+import { chargeCases } from './store/charges.ts';
 import { lostAnswerCases } from './store/lost-answers.ts';
 import { recordCases } from './store/records.ts';
 import { sessionCases } from './store/sessions.ts';
@@ -27,6 +28,7 @@ export function storeContract(name: string, open: () => Promise<StoreServer>): v
     recordCases(current);
     snapshotCases(current);
     usageCases(current);
+    chargeCases(current);
     lostAnswerCases(current);
   });
 }

@@ -35,6 +35,20 @@ describe('launches on EC2', () => {
     await expect(bench.bring(bench.request())).rejects.toMatchObject({ kind: 'capacity' });
   });
 
+  it('has the spot price of the moment, and where that cannot be asked the usual one, which is "about"', async () => {
+    await bench.bring(bench.request());
+    const known = await bench.bring(bench.request());
+    expect(known).toMatchObject({ volumeGiB: 10, price: { about: false, diskMicroUsdPerHour: 1096 } });
+    const [, shown] = /\$(\d\.\d{3})\/h$/.exec(known.description) ?? [];
+    // The address is half a cent, the machine's own disk 12 GiB.
+    expect((known.price?.boxMicroUsdPerHour ?? 0) / 1e6 - Number(shown)).toBeCloseTo(0.005 + (12 * 0.08) / 730, 3);
+    bench.aws.cloud.faults.denied.add('describeSpotPriceHistory');
+    bench.provider = bench.another();
+    const unknown = await bench.bring(bench.request());
+    expect(unknown.price?.about).toBe(true);
+    expect(unknown.description).toMatch(/ · about \$\d\.\d{3}\/h$/);
+  });
+
   it('5: a quota of the spot market leads to one on demand at once', async () => {
     bench.aws.cloud.pools.quotas.spotVcpus = 0;
     expect((await bench.bring(bench.request())).description).toContain('on-demand');

@@ -1,5 +1,5 @@
 import type { QuiesceReport } from '../../launcher/contract/receipt.ts';
-import type { SnapshotRef } from '../../launcher/contract/records.ts';
+import type { BoxPrice, SnapshotRef } from '../../launcher/contract/records.ts';
 import type { Clock } from '../../launcher/ports/clock.ts';
 import {
   type BoxRef,
@@ -13,6 +13,7 @@ import {
   type ResourceTags,
   type SnapshotRequest,
   type SnapshotStatus,
+  type StoragePrices,
 } from '../../launcher/ports/compute.ts';
 import { FakeDisks, type Files, keyOfRef } from './fake-disks.ts';
 import { FaultQueue } from './faults.ts';
@@ -32,6 +33,11 @@ export interface FakeBox {
  */
 export class FakeCompute implements ComputePort {
   readonly name = 'fake';
+  storagePrices: StoragePrices | null = null;
+  /** Of boxes that are launched from now on. */
+  price: BoxPrice | undefined;
+  /** Size that disks are paid for, GiB. */
+  volumeGiB: number | undefined;
   readonly disks = new FakeDisks();
   readonly faults = new FaultQueue();
   readonly boxes = new Map<string, FakeBox>();
@@ -104,7 +110,8 @@ export class FakeCompute implements ComputePort {
         return { underway: true, providerState, retryAfterMs: 500, notes: ['looking for a machine'] };
       const volumeId = this.#volumeFor(request);
       this.boxes.set(id, { id, tags: request.tags, volumeId, state: 'running', quiet: null, createdAtMs: this.#clock.now() });
-      return { boxId: id, volumeId, description: 'fake box', providerState };
+      const money = { ...(this.price && { price: this.price }), ...(this.volumeGiB !== undefined && { volumeGiB: this.volumeGiB }) };
+      return { boxId: id, volumeId, description: 'fake box', providerState, ...money };
     });
   }
 

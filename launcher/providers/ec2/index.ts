@@ -1,3 +1,4 @@
+import { PRICES } from '../../contract/prices.ts';
 import type { Random } from '../../ports/clock.ts';
 import type { ComputePort } from '../../ports/compute.ts';
 import type { Ec2Api } from './api.ts';
@@ -61,6 +62,10 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const turns = new Turns();
   return {
     name: 'ec2',
+    storagePrices: {
+      diskMicroUsdPerGiBMonth: PRICES.volumeMicroUsdPerGiBMonth,
+      snapshotMicroUsdPerGiBMonth: PRICES.snapshotMicroUsdPerGiBMonth,
+    },
     launch: (request) => port('launch', () => turns.take(request.tags.operationId, () => launches.step(request))),
     observe: (box) => port('observe', () => boxes.observe(box)),
     quiesce: (box, operationId) =>

@@ -1,4 +1,5 @@
 import type { Instance } from '@aws-sdk/client-ec2';
+import { MACHINE_EXTRAS_MICRO_USD_PER_HOUR, volumeMicroUsdPerHour } from '../../contract/prices.ts';
 import { ComputeError, type LaunchRequest, type LaunchResult, type LaunchUnderway } from '../../ports/compute.ts';
 import { type Boxes, isOver } from './boxes.ts';
 import type { Calls } from './calls.ts';
@@ -206,8 +207,9 @@ export class Launches {
     if (instance === null) return wait(state, limits.lookEveryMs, []);
     const volumeId = workspaceOf(instance);
     if (isOver(instance)) return this.#afterEnd(request, state, instance, volumeId);
-    if (state.disk.kind !== 'attach') return volumeId === null ? wait(state, limits.lookEveryMs, []) : this.#result(instance, volumeId);
-    if (volumeId !== null && volumeId !== state.disk.volumeId) return this.#result(instance, volumeId);
+    if (state.disk.kind !== 'attach')
+      return volumeId === null ? wait(state, limits.lookEveryMs, []) : this.#result(instance, volumeId, state.disk);
+    if (volumeId !== null && volumeId !== state.disk.volumeId) return this.#result(instance, volumeId, state.disk);
     const attaching: AttachState = { ...state, step: 'attach', attachingSinceMs: time.now() };
     if (volumeId !== null) return wait(attaching, 0, []);
     const isFree = await volumes.isFree(state.disk.volumeId);
@@ -224,10 +226,10 @@ export class Launches {
     const volume = await volumes.see(volumeId);
     const holder = volume && holderOf(volume);
     const isMine = holder?.InstanceId === state.boxId;
-    if (instance !== null && isMine && holder.State === 'attached') return this.#result(instance, volumeId);
+    if (instance !== null && isMine && holder.State === 'attached') return this.#result(instance, volumeId, state.disk);
     if (instance !== null && Math.abs(time.now() - state.attachingSinceMs) >= limits.attachMs) {
       await boxes.terminate(state.boxId);
-      return this.#result(instance, volumeId);
+      return this.#result(instance, volumeId, state.disk);
     }
     if (holder !== null && !isMine && holder.State !== 'detaching' && !(await boxes.isOver(holder.InstanceId ?? '')))
       throw new ComputeError('fatal', `${volumeId} was attached to ${holder.InstanceId} by somebody else`);
@@ -247,7 +249,7 @@ export class Launches {
   async #afterEnd(request: LaunchRequest, state: JoinState | AttachState, instance: Instance, left: string | null): Promise<Answer> {
     const { limits, looks } = this.#parts;
     const volumeId = left ?? (state.disk.kind === 'attach' ? state.disk.volumeId : await this.#volumeLeft(state.operationId, looks));
-    if (volumeId !== null) return this.#result(instance, volumeId);
+    if (volumeId !== null) return this.#result(instance, volumeId, state.disk);
     const name = `volume of ${state.boxId}`;
     if (this.#unseen.still(name) < limits.readLagMs) return wait(state, limits.lookEveryMs, []);
     const { Code: code = 'no reason given', Message: message = '' } = instance.StateReason ?? {};
@@ -265,13 +267,19 @@ export class Launches {
     return kept?.VolumeId ?? null;
   }
 
-  #result(instance: Instance, volumeId: string): LaunchResult {
+  #result(instance: Instance, volumeId: string, disk: Disk): LaunchResult {
     const { InstanceId: boxId = '', InstanceType: type = '', InstanceLifecycle: lifecycle, Placement } = instance;
     const az = Placement?.AvailabilityZone ?? '';
     const market = lifecycle === 'spot' ? 'spot' : 'on-demand';
-    const usd = this.#parts.prices.usdPerHour(type, az, market);
-    const price = usd === null ? '' : ` · $${usd.toFixed(3)}/h`;
-    return { boxId, volumeId, description: `${type} ${market} · ${az}${price}` };
+    const { microUsd, about } = this.#parts.prices.perHour(type, az, market);
+    const volumeGiB = (disk.kind === 'attach' ? this.#parts.volumes.gibOf(volumeId) : disk.gib) || this.#parts.volumeGiB;
+    const price = {
+      boxMicroUsdPerHour: microUsd + MACHINE_EXTRAS_MICRO_USD_PER_HOUR,
+      diskMicroUsdPerHour: volumeMicroUsdPerHour(volumeGiB),
+      about,
+    };
+    const shown = `${about ? 'about ' : ''}$${(microUsd / 1e6).toFixed(3)}/h`;
+    return { boxId, volumeId, volumeGiB, price, description: `${type} ${market} · ${az} · ${shown}` };
   }
 
   #notesOf(errors: PoolError[], { market }: CreateState): string[] {

@@ -1,21 +1,10 @@
+import { onDemandPrice, type Price, usualSpotPrice } from '../../contract/prices.ts';
 import { everyPage } from './batcher.ts';
 import type { Calls } from './calls.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Market } from './pools.ts';
-import { type Architecture, allTypes, type InstanceType } from './sizes.ts';
+import { type Architecture, allTypes } from './sizes.ts';
 import type { Time } from './timers.ts';
-
-/** On demand, us-east-1, dollars an hour; from a price file of 2026-07. What is not in it has no price here. */
-const ON_DEMAND_USD: Readonly<Partial<Record<InstanceType, number>>> = {
-  't3a.small': 0.0188,
-  't3a.medium': 0.0376,
-  't3a.large': 0.0752,
-  'm7a.large': 0.1159,
-  'm7i-flex.large': 0.0958,
-  'c7a.large': 0.1026,
-  'm8g.large': 0.0898,
-};
-const PRICED_REGION = 'us-east-1';
 
 interface PricesOptions {
   calls: Calls;
@@ -58,8 +47,10 @@ export class Prices {
     }
   }
 
-  usdPerHour(type: string, az: string, market: Market): number | null {
-    if (market === 'spot') return this.#spot?.usdPerHour.get(`${type} ${az}`) ?? null;
-    return this.#options.region === PRICED_REGION ? (ON_DEMAND_USD[type as InstanceType] ?? null) : null;
+  /** A spot machine has the price of the moment where that is known; else prices are those of the table. */
+  perHour(type: string, az: string, market: Market): Price {
+    if (market === 'on-demand') return onDemandPrice(type, this.#options.region);
+    const usd = this.#spot?.usdPerHour.get(`${type} ${az}`);
+    return usd === undefined ? usualSpotPrice(type) : { microUsd: Math.round(usd * 1e6), about: false };
   }
 }

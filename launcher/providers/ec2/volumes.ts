@@ -6,7 +6,7 @@ import { classOf } from './errors.ts';
 import { WORKSPACE_DEVICE } from './fleet.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Looks } from './looks.ts';
-import { Since } from './memory.ts';
+import { Memory, Since } from './memory.ts';
 import type { Time } from './timers.ts';
 
 interface VolumesOptions {
@@ -29,6 +29,7 @@ export class Volumes {
   readonly #unseen: Since;
   readonly #detaching: Since;
   readonly #asked: Since;
+  readonly #gib: Memory<number>;
 
   constructor(options: VolumesOptions) {
     this.#options = options;
@@ -36,6 +37,12 @@ export class Volumes {
     this.#unseen = new Since(options.time, remembered);
     this.#detaching = new Since(options.time, remembered);
     this.#asked = new Since(options.time, remembered);
+    this.#gib = new Memory(remembered);
+  }
+
+  /** Size of a volume that was seen; 0 of one that was not. */
+  gibOf(id: string): number {
+    return this.#gib.get(id) ?? 0;
   }
 
   /** The volume; null while it may only not be to be seen yet. @throws missing */
@@ -44,6 +51,7 @@ export class Volumes {
     const isGone = !isVolumeId(id) || volume?.State === 'deleting' || volume?.State === 'deleted';
     if (volume !== undefined && !isGone) {
       this.#unseen.over(id);
+      this.#gib.set(id, volume.Size ?? 0);
       return volume;
     }
     if (!isGone && this.#unseen.still(id) < this.#options.limits.readLagMs) return null;

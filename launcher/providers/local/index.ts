@@ -91,6 +91,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
   const once = onePerKey();
   return {
     name: 'local',
+    storagePrices: null,
     isolation: isolation.name,
     doctorChecks: () => doctorChecks({ isolation, confinement, trees, nodePtyDir: spec.nodePtyDir, stateDir }),
     async start() {

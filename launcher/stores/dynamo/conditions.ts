@@ -56,3 +56,6 @@ export const NEW_OR_EXPIRED = 'attribute_not_exists(pk) OR expiresAtMs <= :nowMs
 
 /** The row still is the one that was found unreadable. */
 export const WRITE_UNCHANGED = 'writeId = :writeId';
+
+/** No entry is there, or one that counts until an earlier time. */
+export const KNOWS_LESS = 'attribute_not_exists(pk) OR chargedUntilMs <= :until';

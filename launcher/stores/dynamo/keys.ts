@@ -1,5 +1,5 @@
 import { DevctlError } from '../../contract/errors.ts';
-import type { SnapshotRef } from '../../contract/records.ts';
+import type { ChargeRecord, SnapshotRef } from '../../contract/records.ts';
 import type { SessionKey } from '../../ports/store.ts';
 
 /**
@@ -14,6 +14,7 @@ import type { SessionKey } from '../../ports/store.ts';
  * | token | `O#owner` | `T#id` |
  * | idempotency | `O#owner` | `I#key` |
  * | usage | `O#owner` | `USAGE` |
+ * | entry of a month's cost | `O#owner` | `C#month#session#id`, `C#month#storage#workspaceId` |
  * | event | `O#owner#E#sessionId` | event id |
  * | owner | `OWNERS` | owner |
  */
@@ -45,6 +46,11 @@ export const snapshotKey = (owner: string, ref: SnapshotRef): Key => ({
 export const tokenKey = (owner: string, id: string): Key => ({ pk: ownerPk(owner), sk: TOKEN_PREFIX + id });
 export const idempotencyKey = (owner: string, key: string): Key => ({ pk: ownerPk(owner), sk: `I#${key}` });
 export const usageKey = (owner: string): Key => ({ pk: ownerPk(owner), sk: 'USAGE' });
+export const chargePrefix = (month: string, kind?: ChargeRecord['kind']): string => `C#${month}#${kind === undefined ? '' : `${kind}#`}`;
+export const chargeKey = (charge: ChargeRecord): Key => ({
+  pk: ownerPk(charge.owner),
+  sk: chargePrefix(charge.month, charge.kind) + (charge.kind === 'session' ? charge.sessionId : charge.workspaceId),
+});
 export const ownerKey = (owner: string): Key => ({ pk: OWNERS_PK, sk: owner });
 
 /** For people and logs. */

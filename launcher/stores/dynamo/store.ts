@@ -1,4 +1,5 @@
 import type { StorePort } from '../../ports/store.ts';
+import { chargeMethods } from './charges.ts';
 import { Connection, type DynamoStoreOptions } from './connection.ts';
 import { eventMethods } from './events.ts';
 import { idempotencyMethods } from './idempotency.ts';
@@ -22,6 +23,7 @@ export function createDynamoStore(options: DynamoStoreOptions): StorePort {
     ...workspaceMethods(connection, owners),
     ...snapshotMethods(connection),
     ...usageMethods(connection, owners),
+    ...chargeMethods(connection, owners),
     ...tokenMethods(connection, owners),
     ...idempotencyMethods(connection),
     listOwners: () => owners.list(),
