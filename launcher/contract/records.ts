@@ -262,6 +262,8 @@ export const sessionRecordSchema = z.looseObject({
   /** Failures in a row of the launch, and boxes lost so far: each has its bound in limits. */
   launchAttempts: count,
   rescues: count,
+  /** The last launch was refused for good and made no box: what it claimed to write to is as it was. */
+  refused: z.boolean().optional(),
   /** When each phase was entered last, for the step times that `up` and `down` show. */
   timings: z.record(z.string(), timeMs),
   /** Kept for the provider, opaque to everyone else. */

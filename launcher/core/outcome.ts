@@ -22,6 +22,13 @@ const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
   missing: 'workspace_quarantined',
 };
 
+/**
+ * What says that a launch has made no box that had the volume, and will make none. Only of a launch that had no other answer
+ * before: after one that was lost nobody knows.
+ */
+const madeNoBox = (session: SessionRecord, { kind }: CallFailure): boolean =>
+  session.op?.attempt === 1 && (kind === 'capacity' || kind === 'disk_full');
+
 export function launched(
   session: SessionRecord,
   result: { boxId: string; volumeId: string; description: string; price?: BoxPrice; providerState?: unknown },
@@ -76,7 +83,8 @@ export function launchUnderway(
 export function launchRefused(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
   const op = session.op;
   const attempt = op?.attempt ?? 1;
-  if (session.desired === 'stopped') return stopLaunch(session, nowMs);
+  const refused = madeNoBox(session, failure);
+  if (session.desired === 'stopped') return withPatch(stopLaunch(session, nowMs), { refused });
   if (op !== null && failure.kind === 'busy' && nowMs < op.startedAt + limits.snapshotMs) {
     return { patch: { op: { ...op, notBeforeMs: nowMs + limits.busyPollMs }, dueAt: nowMs + limits.busyPollMs } };
   }
@@ -94,8 +102,10 @@ export function launchRefused(session: SessionRecord, failure: CallFailure, nowM
       events: [{ type: 'launch.retry', message: `launch failed (${failure.message}); trying again`, data: { attempt } }],
     };
   }
-  return fail(session, nowMs, REFUSAL_CODES[failure.kind], failure.message).change;
+  return withPatch(fail(session, nowMs, REFUSAL_CODES[failure.kind], failure.message).change, { refused });
 }
+
+const withPatch = (change: Change, patch: Change['patch']): Change => ({ ...change, patch: { ...change.patch, ...patch } });
 
 export function quiesced(report: QuiesceReport, nowMs: number): Change {
   const stopped = report.stoppedProcesses.length + report.killedProcesses.length;
@@ -205,7 +215,8 @@ export function disowned(session: SessionRecord, isClear: boolean, nowMs: number
   if (isClear || session.op === null) return { patch: { op: null, dueAt: nowMs } };
   const attempt = session.op.attempt + 1;
   const notBeforeMs = nowMs + backoffMs(attempt, limits);
-  return { patch: { op: { ...session.op, attempt, notBeforeMs }, dueAt: notBeforeMs } };
+  // There was a box, or there may be one.
+  return { patch: { op: { ...session.op, attempt, notBeforeMs }, refused: false, dueAt: notBeforeMs } };
 }
 
 export function endTried(session: SessionRecord, nowMs: number, limits: Limits): Change {

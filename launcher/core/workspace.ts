@@ -51,10 +51,15 @@ export function withSource(workspace: WorkspaceRecord, source: Source): Workspac
   return JSON.stringify(workspace.source) === JSON.stringify(source) ? null : { ...workspace, source };
 }
 
-/** The workspace without the claim of this session; null when it has none. Its volume is kept warm until `keepUntilMs`. */
-export function releaseFor(workspace: WorkspaceRecord, sessionId: string, keepUntilMs: number): WorkspaceRecord | null {
-  if (workspace.claim?.sessionId !== sessionId) return null;
-  return { ...workspace, claim: null, volume: workspace.volume && { ...workspace.volume, keepUntil: keepUntilMs } };
+/**
+ * The workspace without the claim of this session; null when it has none. Its volume is kept warm until `keepUntilMs`.
+ * @param refused the claim made no box: a volume that was saved before it is saved still
+ */
+export function releaseFor(workspace: WorkspaceRecord, sessionId: string, keepUntilMs: number, refused = false): WorkspaceRecord | null {
+  const { claim, volume } = workspace;
+  if (claim?.sessionId !== sessionId) return null;
+  const savedEpoch = refused && savedCopyOf(workspace) !== null ? volume?.epoch : volume?.savedEpoch;
+  return { ...workspace, claim: null, volume: volume && { ...volume, savedEpoch: savedEpoch as number, keepUntil: keepUntilMs } };
 }
 
 /** True when its live volume may hold something that no snapshot has. */

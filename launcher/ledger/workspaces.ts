@@ -51,7 +51,7 @@ export const claimWorkspace = (deps: LedgerDeps, session: SessionRecord): Promis
 export async function releaseWorkspace(deps: LedgerDeps, session: SessionRecord): Promise<void> {
   try {
     const keepUntilMs = deps.clock.now() + LIMITS.keepVolumeMs;
-    await changeWorkspaceOf(deps, session, (workspace) => releaseFor(workspace, session.id, keepUntilMs));
+    await changeWorkspaceOf(deps, session, (workspace) => releaseFor(workspace, session.id, keepUntilMs, session.refused));
   } catch (error) {
     if (!(error instanceof DevctlError) || error.code !== 'not_found') throw error;
   }

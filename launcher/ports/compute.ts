@@ -152,7 +152,8 @@ export interface ComputePort {
 
   /**
    * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself. A provider
-   * that needs several steps does one of them, and is called again.
+   * that needs several steps does one of them, and is called again. `capacity` and `disk_full` say for certain that no box of this
+   * operation has ever had the volume that the source names.
    * @throws capacity, stranded, busy (volume still in use), missing (source gone), disk_full, transient, fatal
    */
   launch(request: LaunchRequest): Promise<LaunchResult | LaunchUnderway>;

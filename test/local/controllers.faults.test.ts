@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isUnsaved } from '../../launcher/core/workspace.ts';
 import { StoreUnavailableError } from '../../launcher/ports/store.ts';
 import { expectNothingLeft, expectSaved } from '../support/checks.ts';
 import { downAndSettle, eachInAFreshWorld, openFreshWorld, upWith, users, world } from '../support/fresh-world.ts';
@@ -33,6 +34,23 @@ describe('a launch that does not work', () => {
     const again = await upWith('shop', { b: '2' });
     await downAndSettle(again);
     await expectNothingLeft(world);
+    await expectSaved(world, 'shop');
+  });
+
+  it.each([
+    ['capacity', [], false],
+    ['disk_full', [], false],
+    ['fatal', [], true],
+    ['capacity', ['transient'], true],
+  ] as const)('for lack of %s after %j leaves a saved volume unsaved: %s', async (kind, before, unsaved) => {
+    await downAndSettle(await upWith('shop', { a: '1' }));
+    for (const earlier of before) world.compute.faults.add({ op: 'launch', kind: earlier });
+    world.compute.faults.add({ op: 'launch', kind });
+    const id = await users.up('shop');
+    await world.settle();
+    expect((await world.session(id)).phase).toBe('failed');
+    expect(isUnsaved(await world.workspace('shop'))).toBe(unsaved);
+    await downAndSettle(await upWith('shop', { b: '2' }));
     await expectSaved(world, 'shop');
   });
 

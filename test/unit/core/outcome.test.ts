@@ -46,6 +46,17 @@ describe('a launch', () => {
     expect(outcome.launchRefused(again, failure('transient'), NOW, LIMITS).patch.save).toBe('crash');
   });
 
+  it('that was refused for good at once has made no box; after a lost answer, or for another reason, nobody knows', () => {
+    const refused = (kind: outcome.CallFailure['kind'], patch = {}) =>
+      outcome.launchRefused(launching(patch), failure(kind), NOW, LIMITS).patch.refused;
+    expect([refused('capacity'), refused('disk_full'), refused('capacity', { desired: 'stopped' })]).toEqual([true, true, true]);
+    expect([refused('fatal'), refused('missing'), refused('capacity', { op: null })]).toEqual([false, false, false]);
+    expect(refused('capacity', { op: op('launch', { attempt: 2 }) })).toBe(false);
+    const found = session({ phase: 'ending', op: op('launch'), refused: true });
+    expect(outcome.disowned(found, false, NOW, LIMITS).patch.refused).toBe(false);
+    expect(outcome.disowned(found, true, NOW, LIMITS).patch).not.toHaveProperty('refused');
+  });
+
   it('may have left boxes, which are looked for until there are none', () => {
     const ending = session({ phase: 'ending', op: op('launch') });
     expect(outcome.disowned(ending, true, NOW, LIMITS).patch.op).toBeNull();

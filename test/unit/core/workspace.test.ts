@@ -54,6 +54,25 @@ describe('a claim', () => {
   });
 });
 
+describe('a claim whose launch made no box', () => {
+  const refused = (patch: object) => releaseFor(workspace({ volume: volume(patch) }), SES, NOW, true);
+
+  it('leaves a volume saved that was saved before it', () => {
+    const head = { workspaceId: WS, id: 'snap_1' };
+    const claimed = claimFor(workspace({ claim: null, head, volume: volume() }), SES, 1);
+    expect(claimed && isUnsaved(claimed)).toBe(true);
+    const after = claimed && releaseFor(claimed, SES, NOW, true);
+    expect(after).toMatchObject({ claim: null, volume: { epoch: 4, savedEpoch: 4 } });
+    expect(after && isUnsaved(after)).toBe(false);
+  });
+
+  it('makes nothing saved that was not: never covered, written to by a generation before, or gone', () => {
+    expect(refused({ epoch: 1, savedEpoch: 0 })?.volume).toMatchObject({ savedEpoch: 0 });
+    expect(refused({ epoch: 5, savedEpoch: 3 })?.volume).toMatchObject({ savedEpoch: 3 });
+    expect(releaseFor(workspace({ volume: null }), SES, NOW, true)?.volume).toBeNull();
+  });
+});
+
 describe('the head', () => {
   it('moves only forward, and what is saved never becomes unsaved', () => {
     const moves = fc.array(fc.record({ seq: fc.integer({ min: 1, max: 9 }), epoch: fc.integer({ min: 1, max: 9 }), down: fc.boolean() }), {
