@@ -100,16 +100,57 @@ export interface InstanceTypeFigures {
   onDemandUsdPerHour: number;
 }
 
-/** "Prices, us-east-1 (on-demand per hour)" */
-export const INSTANCE_TYPES: Readonly<Record<string, InstanceTypeFigures>> = {
-  't3a.small': { vcpus: 2, memoryMiB: 2048, architecture: 'x86_64', onDemandUsdPerHour: 0.0188 },
-  't3a.medium': { vcpus: 2, memoryMiB: 4096, architecture: 'x86_64', onDemandUsdPerHour: 0.0376 },
-  't3a.large': { vcpus: 2, memoryMiB: 8192, architecture: 'x86_64', onDemandUsdPerHour: 0.0752 },
-  'm7a.large': { vcpus: 2, memoryMiB: 8192, architecture: 'x86_64', onDemandUsdPerHour: 0.1159 },
-  'm7i-flex.large': { vcpus: 2, memoryMiB: 8192, architecture: 'x86_64', onDemandUsdPerHour: 0.0958 },
-  'c7a.large': { vcpus: 2, memoryMiB: 4096, architecture: 'x86_64', onDemandUsdPerHour: 0.1026 },
-  'm8g.large': { vcpus: 2, memoryMiB: 8192, architecture: 'arm64', onDemandUsdPerHour: 0.0898 },
+interface Family {
+  architecture: 'x86_64' | 'arm64';
+  /** Of its `.large`, which has two processors; the others are multiples of it. */
+  largeUsdPerHour: number;
+  largeGiB: number;
+  sizes: readonly (keyof typeof PARTS_OF_LARGE)[];
+}
+
+const PARTS_OF_LARGE = { small: 0.25, medium: 0.5, large: 1, xlarge: 2, '2xlarge': 4 };
+const BURSTABLE = ['small', 'medium', 'large', 'xlarge', '2xlarge'] as const;
+const FROM_MEDIUM = ['medium', 'large', 'xlarge', '2xlarge'] as const;
+const FROM_LARGE = ['large', 'xlarge', '2xlarge'] as const;
+
+/** "Prices, us-east-1 (on-demand per hour)" of t3a, m7a, m7i-flex, c7a and m8g; (E) of the others */
+const FAMILIES: Readonly<Record<string, Family>> = {
+  t3a: { architecture: 'x86_64', largeUsdPerHour: 0.0752, largeGiB: 8, sizes: BURSTABLE },
+  t3: { architecture: 'x86_64', largeUsdPerHour: 0.0832, largeGiB: 8, sizes: BURSTABLE },
+  m7a: { architecture: 'x86_64', largeUsdPerHour: 0.1159, largeGiB: 8, sizes: FROM_MEDIUM },
+  m7i: { architecture: 'x86_64', largeUsdPerHour: 0.1008, largeGiB: 8, sizes: FROM_LARGE },
+  'm7i-flex': { architecture: 'x86_64', largeUsdPerHour: 0.0958, largeGiB: 8, sizes: FROM_LARGE },
+  m6a: { architecture: 'x86_64', largeUsdPerHour: 0.0864, largeGiB: 8, sizes: FROM_LARGE },
+  m6i: { architecture: 'x86_64', largeUsdPerHour: 0.096, largeGiB: 8, sizes: FROM_LARGE },
+  c7a: { architecture: 'x86_64', largeUsdPerHour: 0.1026, largeGiB: 4, sizes: FROM_MEDIUM },
+  c7i: { architecture: 'x86_64', largeUsdPerHour: 0.0893, largeGiB: 4, sizes: FROM_LARGE },
+  'c7i-flex': { architecture: 'x86_64', largeUsdPerHour: 0.0848, largeGiB: 4, sizes: FROM_LARGE },
+  c6a: { architecture: 'x86_64', largeUsdPerHour: 0.0765, largeGiB: 4, sizes: FROM_LARGE },
+  c6i: { architecture: 'x86_64', largeUsdPerHour: 0.085, largeGiB: 4, sizes: FROM_LARGE },
+  t4g: { architecture: 'arm64', largeUsdPerHour: 0.0672, largeGiB: 8, sizes: BURSTABLE },
+  m8g: { architecture: 'arm64', largeUsdPerHour: 0.0898, largeGiB: 8, sizes: FROM_MEDIUM },
+  m7g: { architecture: 'arm64', largeUsdPerHour: 0.0816, largeGiB: 8, sizes: FROM_MEDIUM },
+  m6g: { architecture: 'arm64', largeUsdPerHour: 0.077, largeGiB: 8, sizes: FROM_MEDIUM },
+  c8g: { architecture: 'arm64', largeUsdPerHour: 0.0798, largeGiB: 4, sizes: FROM_MEDIUM },
+  c7g: { architecture: 'arm64', largeUsdPerHour: 0.0725, largeGiB: 4, sizes: FROM_MEDIUM },
+  c6g: { architecture: 'arm64', largeUsdPerHour: 0.068, largeGiB: 4, sizes: FROM_MEDIUM },
 };
+
+export const INSTANCE_TYPES: Readonly<Record<string, InstanceTypeFigures>> = Object.fromEntries(
+  Object.entries(FAMILIES).flatMap(([family, { architecture, largeUsdPerHour, largeGiB, sizes }]) =>
+    sizes.map((size) => {
+      const part = PARTS_OF_LARGE[size];
+      const figures: InstanceTypeFigures = {
+        // The small ones of the burstable families have two processors as well.
+        vcpus: Math.max(sizes === BURSTABLE ? 2 : 1, 2 * part),
+        memoryMiB: largeGiB * 1024 * part,
+        architecture,
+        onDemandUsdPerHour: Math.round(largeUsdPerHour * part * 10_000) / 10_000,
+      };
+      return [`${family}.${size}`, figures];
+    }),
+  ),
+);
 /** "spot m6i.large .029–.041": about a third of on-demand; (E) for the other types */
 export const SPOT_SHARE = { low: 0.3, high: 0.43 };
 /** "gp3 $.08/GB-month · snapshot $.05/GB-month · public IPv4 $.005/h", "VolumeInitializationRate … $0.0024–0.0036/GB" */

@@ -169,9 +169,9 @@ export class Launches {
     const kinds = new Set(errors.map(({ code }) => classOfCode(code)));
     const [first] = errors;
     if (kinds.has('storage_quota')) throw new ComputeError('disk_full', `${first?.code}: ${first?.message}`);
+    if (kinds.has('quota')) return this.#plan(request, { ...state, tried, rung: nextMarket(state.rung) }, notes);
     if (['passing', 'throttled', 'timed', 'not_found', 'state'].some((kind) => kinds.has(kind as never)))
       return this.#plan(request, { ...state, tried }, notes, this.#parts.limits.lookEveryMs);
-    if (kinds.has('quota')) return this.#plan(request, { ...state, tried, rung: nextMarket(state.rung) }, notes);
     if (kinds.has('no_capacity')) return this.#plan(request, { ...state, tried, rung: state.rung + 1 }, notes);
     throw new ComputeError('fatal', first ? `${first.code}: ${first.message}` : 'AWS made no machine and said nothing of it');
   }
