@@ -1,15 +1,17 @@
 import type { AccessPort } from '../launcher/ports/access.ts';
-import { ComputeError, type ComputePort, type SnapshotStatus } from '../launcher/ports/compute.ts';
+import { type BoxOffers, ComputeError, type ComputePort, type SnapshotStatus } from '../launcher/ports/compute.ts';
 
 const nothing = async (): Promise<never> => {
   throw new ComputeError('unreachable', 'a dry box has no inside');
 };
+export const DRY_OFFERS: BoxOffers = { architectures: ['x86_64'], instanceTypes: false };
 const ABSENT: SnapshotStatus = { state: 'absent', bytes: null, newBytes: null, files: null };
 
 /** Makes nothing and says at once that it did: what is left is the work of the control plane itself. */
 export class DryProvider implements ComputePort {
   readonly name = 'dry';
   readonly storagePrices = null;
+  readonly offers = DRY_OFFERS;
   /** Boxes that were asked for. */
   launches = 0;
 

@@ -15,7 +15,7 @@ import { createDynamoStore } from '../launcher/stores/dynamo/store.ts';
 import { ensureTable } from '../launcher/stores/dynamo/table.ts';
 import { createTelemetry } from '../launcher/telemetry/index.ts';
 import { type DryKind, type DryRequests, inParallel } from './dry-protocol.ts';
-import { DryProvider, dryAccess } from './dry-provider.ts';
+import { DRY_OFFERS, DryProvider, dryAccess } from './dry-provider.ts';
 
 // A program of its own, so that whoever sends the requests does not share its event loop: API, controllers and the real
 // embedded store, over a provider that makes nothing. `dry-server.ts DIR`, spoken to over the channel of its parent.
@@ -52,7 +52,7 @@ async function start(dir: string): Promise<void> {
     random,
     limits: DRY_LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
-    config: { version: '0', providerName: 'dry', isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
+    config: { version: '0', providerName: 'dry', offers: DRY_OFFERS, isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true }),
     checks: async () => [],

@@ -4,12 +4,14 @@ import type { Limits } from '../core/limits.ts';
 import type { LedgerDeps } from '../ledger/sessions.ts';
 import type { AccessPort } from '../ports/access.ts';
 import type { Random } from '../ports/clock.ts';
+import type { BoxOffers } from '../ports/compute.ts';
 import type { Quotas } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 
 export interface ApiConfig {
   version: string;
   providerName: string;
+  offers: BoxOffers;
   /** What keeps a box in, for `info`: `bubblewrap`. */
   isolation: string;
   /** Exact values of the Host header, lower case. `listen` adds the address that it listens on. */

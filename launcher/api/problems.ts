@@ -14,6 +14,7 @@ const COMPUTE_CODES: Readonly<Record<ComputeErrorKind, ErrorCode>> = {
   unreachable: 'box_unreachable',
   disk_full: 'disk_full',
   missing: 'box_unreachable',
+  unsupported: 'unsupported',
   fatal: 'internal',
 };
 

@@ -13,6 +13,7 @@ import type { SessionKey } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
 import { claimOnce } from './idempotency.ts';
 import { listReply } from './lists.ts';
+import { assertOffered } from './offers.ts';
 import type { Call, JsonReply, Reply, UserCall } from './operation.ts';
 import { mapBounded } from './parallel.ts';
 import { reserveSession, reserveWorkspace } from './quotas.ts';
@@ -29,6 +30,7 @@ async function view(deps: ApiDeps, session: SessionRecord): Promise<Session> {
 
 export async function createSession(call: Call<'createSession'>): Promise<Reply<'createSession'>> {
   const { deps, query } = call;
+  assertOffered(call);
   const freshId = makeId('ses', deps.clock.now(), deps.random.bytes(ID_BYTES));
   const { resourceId } = await claimOnce(call, freshId);
   const key = keyOf(call, resourceId);
@@ -60,6 +62,9 @@ async function recordSession(call: Call<'createSession'>, id: string): Promise<S
       workspace: workspace.name,
       workspaceId: workspace.id,
       size: body.size,
+      policy: body.policy ?? 'spot-preferred',
+      instanceTypes: body.instanceTypes ?? [],
+      arch: body.arch ?? null,
       network: body.network,
       idleTtlMs: body.idleTtl ?? IDLE_TTL_RANGE_MS.default,
       maxTtlMs: body.maxTtl ?? MAX_TTL_RANGE_MS.default,

@@ -2,12 +2,11 @@ import { type CreateSessionInput, createSessionSchema, waitQuerySchema } from '.
 import { workspaceNameSchema } from '../contract/fields.ts';
 import type { FlagValues } from './flags.ts';
 import { check } from './validate.ts';
+import { WISH_FIELDS } from './wish.ts';
 
 const FIELD_FLAGS = {
   workspace: '--name',
-  idleTtl: '--idle',
-  maxTtl: '--max',
-  size: '--size',
+  ...WISH_FIELDS,
   timeout: '--timeout',
   'source.url': 'the address',
   'source.ref': '--ref',

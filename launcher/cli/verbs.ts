@@ -1,4 +1,5 @@
 import type { ArgSpec, Verb, VerbGroups } from './verb.ts';
+import { WISH_FLAGS } from './wish.ts';
 
 const session: ArgSpec = { name: 'session', optional: true, complete: 'session' };
 const workspace: ArgSpec = { name: 'workspace', optional: true, complete: 'workspace' };
@@ -14,25 +15,12 @@ const WORKING: readonly Verb[] = [
     more: `SOURCE is a folder, a git address or the name of a workspace; without it, this folder. A new workspace gets the folder's
 tracked and untracked files (not the ignored ones) and its git history. Later runs never overwrite what is in it.`,
     args: [{ name: 'source', optional: true, complete: 'workspace' }],
-    flags: [
-      'size',
-      'idle',
-      'max',
-      'network',
-      'name',
-      'ref',
-      'allowSetup',
-      'import',
-      'wait',
-      'detach',
-      'timeout',
-      'isolation',
-      'readOnlyPath',
-    ],
+    flags: [...WISH_FLAGS, 'name', 'ref', 'allowSetup', 'import', 'wait', 'detach', 'timeout', 'isolation', 'readOnlyPath'],
     examples: [
       ['devctl up', 'a box for this folder'],
       ['devctl up https://github.com/honojs/hono', 'a box with a clone'],
       ['devctl up shop --size large --idle 2h', 'a workspace again, on a bigger box'],
+      ['devctl up --policy on-demand --arch arm64', 'a machine that nobody takes away, where machines are bought'],
       ['devctl up --no-network --allow-setup', 'no network, but its setup script may run'],
     ],
     load: async () => (await import('./verbs/up.ts')).run,
@@ -215,7 +203,7 @@ The snapshot of a session whose workspace is called ls or rm is made by devctl s
     name: 'fork',
     about: 'new workspaces that begin with the state of this one',
     args: [workspace],
-    flags: ['count', 'names', 'snapshot', 'forkUp', 'size', 'idle', 'max', 'network'],
+    flags: ['count', 'names', 'snapshot', 'forkUp', ...WISH_FLAGS],
     examples: [
       ['devctl fork shop --count 3 --up', 'three, each with a box'],
       ['devctl fork shop --names try-a --names try-b', 'with names of your own'],

@@ -3,12 +3,16 @@ import { ERROR_CODES } from './errors.ts';
 import { EVIDENCE_KINDS } from './evidence.ts';
 import { execExitSchema, execStartSchema } from './exec-messages.ts';
 import {
+  architectureSchema,
   durationSchema,
   gitRefSchema,
   gitUrlSchema,
   holdNameSchema,
+  INSTANCE_TYPES_MAX,
+  instanceTypeSchema,
   isoTimeSchema,
   ownerSchema,
+  policySchema,
   sessionIdSchema,
   sizeSchema,
   snapshotIdSchema,
@@ -69,6 +73,14 @@ export const createSessionSchema = z
       .optional()
       .meta({ description: 'What a new workspace begins with. Ignored when the workspace exists: it is never overwritten' }),
     size: sizeSchema.default('medium'),
+    policy: policySchema.optional().meta({ description: 'How its machine is bought. Default: spot-preferred' }),
+    instanceTypes: z
+      .array(instanceTypeSchema)
+      .min(1)
+      .max(INSTANCE_TYPES_MAX)
+      .optional()
+      .meta({ description: 'The box is one of these, whatever the size. Only where boxes are machines with types' }),
+    arch: architectureSchema.optional().meta({ description: "Default: that of the instance types, else the launcher's own" }),
     ...leaseInput,
     network: z.boolean().default(true),
     allowSetup: z
@@ -99,6 +111,9 @@ export const sessionSchema = z
     desired: z.enum(['ready', 'stopped']),
     generation: count,
     size: sizeSchema,
+    policy: policySchema,
+    instanceTypes: z.array(instanceTypeSchema).meta({ description: 'What was asked for instead of a size' }),
+    arch: architectureSchema.nullable().meta({ description: 'null: nothing was asked for' }),
     network: z.boolean(),
     provider: z.string(),
     box: z

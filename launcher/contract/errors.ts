@@ -168,7 +168,7 @@ export const ERRORS = {
     retryable: true,
     exit: 6,
     title: 'No capacity for a box',
-    hint: 'try another --size, or later; the workspace is untouched',
+    hint: 'try another --size or --type, --policy spot-preferred or on-demand, or later; the workspace is untouched',
   },
   source_unavailable: {
     status: 422,
@@ -245,7 +245,7 @@ export const ERRORS = {
     retryable: false,
     exit: 1,
     title: 'This provider cannot do that',
-    hint: 'see devctl doctor for what it can do',
+    hint: 'ask for something else; devctl doctor says what there is',
   },
   internal: {
     status: 500,

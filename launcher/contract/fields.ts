@@ -92,6 +92,25 @@ export const SIZES = {
 export type Size = keyof typeof SIZES;
 export const sizeSchema = z.enum(Object.keys(SIZES) as [Size, ...Size[]]).meta({ description: 'Class of machine', example: 'medium' });
 
+/** How a machine is bought where there is a market: what may be taken away is cheaper. */
+export const POLICIES = ['spot', 'spot-preferred', 'on-demand'] as const;
+export type Policy = (typeof POLICIES)[number];
+export const policySchema = z.enum(POLICIES).meta({
+  description:
+    'spot: only machines that may be taken away; spot-preferred: on demand where there is no such one. Means nothing where machines are not bought',
+  example: 'spot-preferred',
+});
+
+export const ARCHITECTURES = ['x86_64', 'arm64'] as const;
+export type Architecture = (typeof ARCHITECTURES)[number];
+export const architectureSchema = z.enum(ARCHITECTURES).meta({ description: 'Processor of the machine', example: 'arm64' });
+
+export const INSTANCE_TYPES_MAX = 20;
+export const instanceTypeSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}\.[a-z0-9-]{1,20}$/, 'use the name of an instance type such as m7a.large')
+  .meta({ example: 'm7a.large' });
+
 /**
  * A git address that a box may clone. Only https, http, ssh and the scp form: no local paths, no remote helpers (`ext::`),
  * no credentials (they would end up on disk), nothing that git could take for an option.

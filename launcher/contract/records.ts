@@ -2,10 +2,13 @@ import * as z from 'zod';
 import { ERROR_CODES } from './errors.ts';
 import { evidenceKindSchema } from './evidence.ts';
 import {
+  architectureSchema,
   gitRefSchema,
   gitUrlSchema,
   holdNameSchema,
+  instanceTypeSchema,
   ownerSchema,
+  policySchema,
   sessionIdSchema,
   sizeSchema,
   snapshotIdSchema,
@@ -234,6 +237,10 @@ export const sessionRecordSchema = z.looseObject({
   /** When the controller must look again; null when nothing is due (final phases). */
   dueAt: timeMs.nullable(),
   size: sizeSchema,
+  policy: policySchema.default('spot-preferred'),
+  /** The box is one of these, whatever the size; none: one of the size. */
+  instanceTypes: z.array(instanceTypeSchema).default([]),
+  arch: architectureSchema.nullable().default(null),
   network: z.boolean(),
   createdAt: timeMs,
   readyAt: timeMs.nullable(),

@@ -7,7 +7,7 @@ import type { Change } from './session.ts';
 
 /** Why a provider call failed; the same words as the compute port has. */
 export interface CallFailure {
-  kind: 'transient' | 'busy' | 'capacity' | 'stranded' | 'unreachable' | 'disk_full' | 'missing' | 'fatal';
+  kind: 'transient' | 'busy' | 'capacity' | 'stranded' | 'unreachable' | 'disk_full' | 'missing' | 'unsupported' | 'fatal';
   message: string;
 }
 
@@ -20,6 +20,7 @@ const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
   stranded: 'no_capacity',
   disk_full: 'disk_full',
   missing: 'workspace_quarantined',
+  unsupported: 'unsupported',
 };
 
 /**
@@ -27,7 +28,7 @@ const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
  * before: after one that was lost nobody knows.
  */
 const madeNoBox = (session: SessionRecord, { kind }: CallFailure): boolean =>
-  session.op?.attempt === 1 && (kind === 'capacity' || kind === 'disk_full');
+  session.op?.attempt === 1 && (kind === 'capacity' || kind === 'disk_full' || kind === 'unsupported');
 
 export function launched(
   session: SessionRecord,

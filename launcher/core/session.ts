@@ -1,4 +1,4 @@
-import type { Size } from '../contract/fields.ts';
+import type { Architecture, Policy, Size } from '../contract/fields.ts';
 import { isFinal, isLegal, type Phase } from '../contract/phases.ts';
 import type { SessionEvent, SessionRecord } from '../contract/records.ts';
 import { metered } from './cost.ts';
@@ -24,6 +24,9 @@ export interface NewSession {
   workspace: string;
   workspaceId: string;
   size: Size;
+  policy: Policy;
+  instanceTypes: string[];
+  arch: Architecture | null;
   network: boolean;
   idleTtlMs: number;
   maxTtlMs: number;

@@ -34,6 +34,9 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     desired: session.desired,
     generation: session.generation,
     size: session.size,
+    policy: session.policy,
+    instanceTypes: session.instanceTypes,
+    arch: session.arch,
     network: session.network,
     provider,
     box: box && {

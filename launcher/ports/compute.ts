@@ -1,4 +1,4 @@
-import type { Size } from '../contract/fields.ts';
+import type { Architecture, Policy, Size } from '../contract/fields.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
 import type { BoxPrice, SnapshotRef } from '../contract/records.ts';
 
@@ -18,6 +18,8 @@ export type ComputeErrorKind =
   | 'disk_full'
   /** Source, volume or snapshot is not there. */
   | 'missing'
+  /** What was asked for is not to be had from this provider. */
+  | 'unsupported'
   /** Repeating is of no use. */
   | 'fatal';
 
@@ -55,6 +57,12 @@ export interface LaunchRequest {
   tags: ResourceTags & { sessionId: string; generation: number };
   source: VolumeSource;
   size: Size;
+  /** How the machine is bought; a provider without a market does not look at it. */
+  policy: Policy;
+  /** The machine is one of these, whatever the size; none: one of the size. */
+  instanceTypes: readonly string[];
+  /** Null: as the provider has it. */
+  arch: Architecture | null;
   network: boolean;
   /**
    * Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else; where a box proves
@@ -63,6 +71,14 @@ export interface LaunchRequest {
   boxToken: string;
   /** What the last step of this session's launches asked to be kept; null at first. */
   providerState: unknown;
+}
+
+/** What may be asked of a provider's boxes, so that the rest is refused before anything is recorded. */
+export interface BoxOffers {
+  /** Of the machines; the first where nothing is asked for. */
+  readonly architectures: readonly [Architecture, ...Architecture[]];
+  /** Machines come by the name of their type, too. */
+  readonly instanceTypes: boolean;
 }
 
 /** A launch that takes several steps: its state is saved, then it is called again with it. */
@@ -147,14 +163,15 @@ export interface ResourceList {
  */
 export interface ComputePort {
   readonly name: string;
+  readonly offers: BoxOffers;
   /** Null: neither boxes nor what they keep cost anything here. */
   readonly storagePrices: StoragePrices | null;
 
   /**
    * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself. A provider
-   * that needs several steps does one of them, and is called again. `capacity` and `disk_full` say for certain that no box of this
+   * that needs several steps does one of them, and is called again. `capacity`, `disk_full` and `unsupported` say for certain that no box of this
    * operation has ever had the volume that the source names.
-   * @throws capacity, stranded, busy (volume still in use), missing (source gone), disk_full, transient, fatal
+   * @throws capacity, stranded, busy (volume still in use), missing (source gone), disk_full, unsupported, transient, fatal
    */
   launch(request: LaunchRequest): Promise<LaunchResult | LaunchUnderway>;
 

@@ -77,6 +77,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     config: {
       version: VERSION,
       providerName: provider.name,
+      offers: provider.offers,
       isolation: provider.isolation,
       allowedHosts: config.allowedHosts,
       cursorSecret: derive('cursors').toString('hex'),

@@ -36,8 +36,7 @@ async function open(): Promise<ComputeSubject> {
     random,
     region: REGION,
     deployment: 'moto',
-    architecture: 'x86_64',
-    template: await ensureLaunchTemplate({ ec2, time, random }, settings),
+    templates: { x86_64: await ensureLaunchTemplate({ ec2, time, random }, settings) },
     subnets: Subnets.map(({ SubnetId: id = '', AvailabilityZone: az = '' }) => ({ id, az })),
     limits: { readLagMs: 500, lookEveryMs: 100, freshMs: 50 },
   });

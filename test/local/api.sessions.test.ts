@@ -17,6 +17,22 @@ afterAll(async () => {
 });
 
 describe('a session', () => {
+  it('has the machine that was asked for; what this provider has not is refused by its field, with nothing made', async () => {
+    const ask = (body: object) => bench.ask<Session>('POST', '/sessions', { token, body: { workspace: 'wish', ...body } });
+    expect(await ask({ arch: 'arm64' })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request', issues: [{ field: 'arch', got: 'arm64', message: 'is not that of a fake box: x86_64' }] },
+    });
+    expect(await ask({ instanceTypes: ['m7a.large'] })).toMatchObject({ status: 400, body: { issues: [{ field: 'instanceTypes' }] } });
+    for (const body of [{ policy: 'cheap' }, { arch: 'mips' }, { instanceTypes: [] }, { instanceTypes: ['m7a large'] }])
+      expect(codeOf(await ask(body))).toBe('invalid_request');
+    expect(codeOf(await bench.ask('GET', '/workspaces/wish', { token }))).toBe('not_found');
+    const { body } = await ask({ policy: 'spot', arch: 'x86_64' });
+    expect(body).toMatchObject({ policy: 'spot', arch: 'x86_64', instanceTypes: [] });
+    await bench.ask('DELETE', `/sessions/${body.id}?wait=stopped`, { token });
+    await bench.ask('DELETE', '/workspaces/wish?force=true', { token });
+  });
+
   it('is made, is ready, is seen, and goes down with a receipt', async () => {
     const answer = await bench.ask<Session>('POST', '/sessions?wait=ready', { token, body: { workspace: 'shop', idleTtl: '30m' } });
     expect(answer.status, answer.text).toBe(201);

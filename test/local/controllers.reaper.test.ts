@@ -19,7 +19,17 @@ async function strays(): Promise<void> {
     generation: 1,
     operationId: 'stray',
   };
-  const request = { tags, source: { kind: 'blank' as const }, size: 'small' as const, network: true, boxToken: 't', providerState: null };
+  const request = {
+    tags,
+    source: { kind: 'blank' as const },
+    size: 'small' as const,
+    policy: 'spot' as const,
+    instanceTypes: [],
+    arch: null,
+    network: true,
+    boxToken: 't',
+    providerState: null,
+  };
   await world.compute.launch(request);
   const volumeId = [...world.compute.disks.volumes.keys()].at(-1) as string;
   const ref = { workspaceId: tags.workspaceId, id: 'snap_1' };

@@ -1,11 +1,11 @@
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { BoxRef, ComputePort, LaunchRequest, LaunchResult } from '../../launcher/ports/compute.ts';
+import type { Templates } from '../../launcher/providers/ec2/choice.ts';
 import type { Ec2ProviderOptions } from '../../launcher/providers/ec2/index.ts';
-import type { LaunchTemplate } from '../../launcher/providers/ec2/template.ts';
 import { SeededRandom } from '../support/faults.ts';
 import type { LaunchPatch } from '../support/launch-request.ts';
 import { driven } from './driver.ts';
-import { machineOf, providerOn, SimulatedChannel, templateOn } from './ec2-subject.ts';
+import { machineOf, providerOn, SimulatedChannel, templatesOn } from './ec2-subject.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 import { SimulatedAws } from './world.ts';
 
@@ -20,20 +20,20 @@ export class Ec2Bench {
   readonly aws: SimulatedAws;
   readonly channel: SimulatedChannel;
   readonly #random = new SeededRandom(5);
-  readonly #template: LaunchTemplate;
+  readonly #templates: Templates;
   provider: ComputePort;
 
-  private constructor(aws: SimulatedAws, template: LaunchTemplate) {
+  private constructor(aws: SimulatedAws, templates: Templates) {
     this.aws = aws;
     this.channel = new SimulatedChannel(aws);
-    this.#template = template;
+    this.#templates = templates;
     this.provider = this.another();
   }
 
   static async open(): Promise<Ec2Bench> {
     const aws = new SimulatedAws({ boot: SimulatedMachine.boot() });
     aws.cloud.pools.quotas.spotVcpus = 256;
-    return new Ec2Bench(aws, await templateOn(aws));
+    return new Ec2Bench(aws, await templatesOn(aws));
   }
 
   get clock() {
@@ -42,7 +42,7 @@ export class Ec2Bench {
 
   /** As after a crash: it remembers nothing. */
   another(patch: Partial<Ec2ProviderOptions> = {}): ComputePort {
-    return driven(providerOn(this.aws, this.#template, { channel: this.channel, ...patch }), this.clock);
+    return driven(providerOn(this.aws, this.#templates, { channel: this.channel, ...patch }), this.clock);
   }
 
   id(prefix: 'ws' | 'ses'): string {
@@ -55,6 +55,9 @@ export class Ec2Bench {
     return {
       source: { kind: 'blank' },
       size: 'medium',
+      policy: 'spot-preferred',
+      instanceTypes: [],
+      arch: null,
       network: true,
       boxToken: 'box-token-canary',
       providerState: null,

@@ -3,8 +3,8 @@ import type { QuiesceReport } from '../../launcher/contract/receipt.ts';
 import { type BoxRef, ComputeError, type ComputePort } from '../../launcher/ports/compute.ts';
 import type { Ec2Api } from '../../launcher/providers/ec2/api.ts';
 import type { BoxChannel } from '../../launcher/providers/ec2/channel.ts';
+import type { Templates } from '../../launcher/providers/ec2/choice.ts';
 import { createEc2Provider, type Ec2ProviderOptions, ensureLaunchTemplate } from '../../launcher/providers/ec2/index.ts';
-import type { LaunchTemplate } from '../../launcher/providers/ec2/template.ts';
 import { SeededRandom } from '../support/faults.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 import type { SimulatedAws } from './world.ts';
@@ -72,8 +72,8 @@ export class SimulatedChannel implements BoxChannel {
   }
 }
 
-/** The real provider in the simulated account. Its template is there already when one is given. */
-export function providerOn(aws: SimulatedAws, template: LaunchTemplate, patch: Partial<Ec2ProviderOptions> = {}): ComputePort {
+/** The real provider in the simulated account. */
+export function providerOn(aws: SimulatedAws, templates: Templates, patch: Partial<Ec2ProviderOptions> = {}): ComputePort {
   return createEc2Provider({
     ec2: aws.ec2,
     channel: new SimulatedChannel(aws),
@@ -81,16 +81,20 @@ export function providerOn(aws: SimulatedAws, template: LaunchTemplate, patch: P
     random: new SeededRandom(7),
     region: aws.region,
     deployment: DEPLOYMENT,
-    architecture: 'x86_64',
-    template,
+    templates,
     subnets: [...aws.cloud.catalog.subnets.values()],
     volumeGiB: 10,
     ...patch,
   });
 }
 
-export function templateOn(aws: SimulatedAws, ec2: Ec2Api = aws.ec2): Promise<LaunchTemplate> {
-  const image = [...aws.cloud.catalog.images.values()].find(({ architecture }) => architecture === 'x86_64');
-  const settings = { deployment: DEPLOYMENT, imageId: image?.id ?? '', launcherUrl: 'https://devctl.example.com' };
-  return aws.cloud.clock.run(ensureLaunchTemplate({ ec2, time: aws.cloud.clock, random: new SeededRandom(7) }, settings));
+/** A launch template for each architecture that has an image. */
+export async function templatesOn(aws: SimulatedAws, ec2: Ec2Api = aws.ec2): Promise<Templates> {
+  const parts = { ec2, time: aws.cloud.clock, random: new SeededRandom(7) };
+  const made: Record<string, Templates['x86_64']> = {};
+  for (const { architecture, id: imageId } of aws.cloud.catalog.images.values()) {
+    const settings = { deployment: DEPLOYMENT, imageId, launcherUrl: 'https://devctl.example.com' };
+    made[architecture] = await aws.cloud.clock.run(ensureLaunchTemplate(parts, settings));
+  }
+  return made as Templates;
 }

@@ -9,9 +9,9 @@ import { LIMITS } from '../../launcher/core/limits.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { SessionKey, StorePort } from '../../launcher/ports/store.ts';
+import type { Templates } from '../../launcher/providers/ec2/choice.ts';
 import type { Ec2ProviderOptions } from '../../launcher/providers/ec2/index.ts';
 import { readTags } from '../../launcher/providers/ec2/tags.ts';
-import type { LaunchTemplate } from '../../launcher/providers/ec2/template.ts';
 import type { Files } from '../support/fake-disks.ts';
 import { Life, RecordingTelemetry, SeededRandom } from '../support/faults.ts';
 import { Records } from '../support/records.ts';
@@ -19,7 +19,7 @@ import type { Database } from '../support/table.ts';
 import type { Stage } from '../support/users.ts';
 import { type Launcher, OWNER } from '../support/world.ts';
 import { textsOf } from './disks.ts';
-import { DEPLOYMENT, machineOf, providerOn, SimulatedChannel, templateOn } from './ec2-subject.ts';
+import { DEPLOYMENT, machineOf, providerOn, SimulatedChannel, templatesOn } from './ec2-subject.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 import { tagList } from './tags.ts';
@@ -39,7 +39,7 @@ export class Ec2World extends Records implements Stage {
   readonly channel: SimulatedChannel;
   readonly telemetry = new RecordingTelemetry();
   readonly invariants: Invariants;
-  readonly #template: LaunchTemplate;
+  readonly #templates: Templates;
   readonly #provider: Partial<Ec2ProviderOptions>;
   /** What each workspace's owner wrote. */
   readonly #truth = new Map<string, Files>();
@@ -48,12 +48,12 @@ export class Ec2World extends Records implements Stage {
   onNewLife: (life: Life) => void = () => {};
   crashes = 0;
 
-  private constructor(aws: SimulatedAws, store: StorePort, template: LaunchTemplate, provider: Partial<Ec2ProviderOptions>) {
+  private constructor(aws: SimulatedAws, store: StorePort, templates: Templates, provider: Partial<Ec2ProviderOptions>) {
     // Virtual time stands still while the database works.
     super(outside(store, aws));
     this.aws = aws;
     this.channel = new SimulatedChannel(aws);
-    this.#template = template;
+    this.#templates = templates;
     this.#provider = provider;
     this.invariants = new Invariants(aws.cloud, (tags) => {
       const read = readTags(tagList(tags), DEPLOYMENT);
@@ -69,7 +69,7 @@ export class Ec2World extends Records implements Stage {
     const aws = new SimulatedAws({ boot: SimulatedMachine.boot(), seed: options.seed ?? 1 });
     aws.cloud.pools.quotas.spotVcpus = 64;
     const { store } = await database.open(aws.cloud.clock, new SeededRandom(options.seed ?? 1));
-    return new Ec2World(aws, store, await templateOn(aws), options.provider ?? {});
+    return new Ec2World(aws, store, await templatesOn(aws), options.provider ?? {});
   }
 
   get clock() {
@@ -86,7 +86,7 @@ export class Ec2World extends Records implements Stage {
   newLauncher(): Launcher {
     const life = new Life();
     this.onNewLife(life);
-    const provider = providerOn(this.aws, this.#template, {
+    const provider = providerOn(this.aws, this.#templates, {
       ec2: life.wrap('ec2', this.aws.ec2),
       channel: this.channel,
       ...this.#provider,

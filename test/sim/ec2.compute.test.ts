@@ -5,7 +5,7 @@ import { type ComputeSubject, computeSuite } from '../contract/compute.suite.ts'
 import { SeededRandom } from '../support/faults.ts';
 import { launchRequestWith } from '../support/launch-request.ts';
 import { driven } from './driver.ts';
-import { machineOf, providerOn, templateOn } from './ec2-subject.ts';
+import { machineOf, providerOn, templatesOn } from './ec2-subject.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 import { SimulatedAws } from './world.ts';
 
@@ -17,7 +17,7 @@ async function open(): Promise<ComputeSubject> {
   faults.rates = { ...faults.rates, lagPerLook: 0 };
   const random = new SeededRandom(3);
   const id = (prefix: 'ws' | 'ses') => makeId(prefix, clock.now(), random.bytes(16));
-  const provider = driven(providerOn(aws, await templateOn(aws)), clock);
+  const provider = driven(providerOn(aws, await templatesOn(aws)), clock);
   const time = driven({ sleep: clock.sleep }, clock);
   const ready = async (box: BoxRef) => {
     await clock.until(() => machineOf(aws, box)?.state === 'ready');

@@ -31,8 +31,7 @@ describe('launches on EC2', () => {
     const up = await bench.bring(bench.request());
     expect(up.description).toMatch(/^\S+ on-demand · us-east-1[abc] · \$\d\.\d{3}\/h$/);
     expect(up.notes.join('\n')).toMatch(/us-east-1\w spot: (InsufficientInstanceCapacity|UnfulfillableCapacity)/);
-    bench.provider = bench.another({ policy: 'spot' });
-    await expect(bench.bring(bench.request())).rejects.toMatchObject({ kind: 'capacity' });
+    await expect(bench.bring(bench.request({ policy: 'spot' }))).rejects.toMatchObject({ kind: 'capacity' });
   });
 
   it('has the spot price of the moment, and where that cannot be asked the usual one, which is "about"', async () => {

@@ -30,6 +30,7 @@ describe('sessions on EC2 on bad days', () => {
     await users.write(id, 'a', '1');
     return id;
   };
+  const stepsOf = async (id: string) => (await world.session(id)).outbox.map(({ message }) => message);
   const boxOf = async (id: string) => (await world.session(id)).box?.id ?? '';
   const over = (id: string) => world.settle({ until: (sessions) => !sessions.some((session) => session.id === id) });
   const nextGeneration = async (id: string, from: number) => {
@@ -42,6 +43,32 @@ describe('sessions on EC2 on bad days', () => {
     for (const { id, phase } of await world.live()) if (phase === 'ready') await users.down(id);
     await expectNothingLeft(world);
   };
+
+  it('under spot a session without a spot machine fails with no capacity, says what to do, and leaves nothing', async () => {
+    world.aws.cloud.pools.setAll({ market: 'spot' }, 0, ZONES);
+    const id = await users.up('shop', { policy: 'spot' });
+    await over(id);
+    const { phase, failure } = await world.session(id);
+    expect(phase).toBe('failed');
+    expect(failure).toMatchObject({ code: 'no_capacity', hint: expect.stringContaining('--policy spot-preferred') });
+    expect(await stepsOf(id)).toContainEqual(expect.stringMatching(/us-east-1\w spot: (InsufficientInstance|Unfulfillable)Capacity/));
+    expect(world.aws.cloud.instances.all()).toEqual([]);
+    const other = await users.up('shop');
+    await world.settle();
+    expect((await world.session(other)).box?.description).toContain('on-demand');
+    await endAll();
+  });
+
+  it('a type that the region does not know ends the session with its name, and with nothing made', async () => {
+    const id = await users.up('shop', { instanceTypes: ['z9.huge'] });
+    await over(id);
+    expect(await world.session(id)).toMatchObject({
+      phase: 'failed',
+      failure: { code: 'unsupported', detail: expect.stringContaining('no instance type z9.huge in us-east-1') },
+    });
+    expect(world.aws.cloud.instances.all()).toEqual([]);
+    await endAll();
+  });
 
   it('22: a snapshot that ends in error is made again, and the volume stays until one is whole', async () => {
     const id = await written();

@@ -2,6 +2,7 @@ import type { QuiesceReport } from '../../launcher/contract/receipt.ts';
 import type { BoxPrice, SnapshotRef } from '../../launcher/contract/records.ts';
 import type { Clock } from '../../launcher/ports/clock.ts';
 import {
+  type BoxOffers,
   type BoxRef,
   type BoxState,
   ComputeError,
@@ -38,6 +39,7 @@ export class FakeCompute implements ComputePort {
   price: BoxPrice | undefined;
   /** Size that disks are paid for, GiB. */
   volumeGiB: number | undefined;
+  readonly offers: BoxOffers = { architectures: ['x86_64'], instanceTypes: false };
   readonly disks = new FakeDisks();
   readonly faults = new FaultQueue();
   readonly boxes = new Map<string, FakeBox>();

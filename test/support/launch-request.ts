@@ -8,6 +8,9 @@ export function launchRequestWith(newId: (prefix: 'ws' | 'ses') => string, { tag
   return {
     source: { kind: 'blank' },
     size: 'small',
+    policy: 'spot-preferred',
+    instanceTypes: [],
+    arch: null,
     network: true,
     boxToken: `dvb_${randomBytes(32).toString('base64url')}`,
     providerState: null,

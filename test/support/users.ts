@@ -2,7 +2,7 @@ import { DevctlError } from '../../launcher/contract/errors.ts';
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { SessionRecord, SnapshotRef, WorkspaceRecord } from '../../launcher/contract/records.ts';
 import { askCheckpoint, askToStop, interrupt, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
-import { newSession } from '../../launcher/core/session.ts';
+import { type NewSession, newSession } from '../../launcher/core/session.ts';
 import { newWorkspace } from '../../launcher/core/workspace.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
 import { changeWorkspace, claimWorkspace, releaseWorkspace } from '../../launcher/ledger/workspaces.ts';
@@ -22,6 +22,8 @@ export interface Stage extends Pick<World, 'random' | 'limits' | 'store' | 'sess
   forget(workspaceId: string): void;
 }
 
+type UpOptions = Partial<Omit<NewSession, 'owner' | 'id' | 'workspace' | 'workspaceId'>>;
+
 const HOUR_MS = 3_600_000;
 const QUOTAS = { liveSessions: 50, workspaces: 50, snapshotBytes: 1e12 };
 
@@ -37,7 +39,7 @@ export class Users {
   }
 
   /** Asks for a session; the workspace is made if there is none. @throws DevctlError workspace_in_use … */
-  async up(name: string, options: { idleTtlMs?: number; maxTtlMs?: number } = {}): Promise<string> {
+  async up(name: string, options: UpOptions = {}): Promise<string> {
     const id = this.id('ses');
     await this.#world.act((deps) => this.#create(deps, id, name, options));
     return id;
@@ -50,7 +52,7 @@ export class Users {
     return id;
   }
 
-  async #create(deps: Deps, id: string, name: string, options: { idleTtlMs?: number; maxTtlMs?: number }): Promise<void> {
+  async #create(deps: Deps, id: string, name: string, options: UpOptions): Promise<void> {
     const known = await deps.store.getSession({ owner: OWNER, id });
     const session = known ?? (await this.#record(deps, id, name, options));
     if (session.phase !== 'requested') return;
@@ -66,7 +68,7 @@ export class Users {
     }
   }
 
-  async #record(deps: Deps, id: string, name: string, options: { idleTtlMs?: number; maxTtlMs?: number }): Promise<SessionRecord> {
+  async #record(deps: Deps, id: string, name: string, options: UpOptions): Promise<SessionRecord> {
     await deps.store.reserveSession(OWNER, id, QUOTAS);
     const workspace = await this.#workspace(deps, name, id.replace(/^ses_/, 'ws_'));
     const record = newSession(
@@ -76,9 +78,13 @@ export class Users {
         workspace: name,
         workspaceId: workspace.id,
         size: 'small',
+        policy: 'spot-preferred',
+        instanceTypes: [],
+        arch: null,
         network: true,
-        idleTtlMs: options.idleTtlMs ?? HOUR_MS,
-        maxTtlMs: options.maxTtlMs ?? 12 * HOUR_MS,
+        idleTtlMs: HOUR_MS,
+        maxTtlMs: 12 * HOUR_MS,
+        ...options,
       },
       this.#world.clock.now(),
     );

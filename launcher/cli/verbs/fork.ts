@@ -9,19 +9,14 @@ import { Steps } from '../steps.ts';
 import { UsageError } from '../usage-error.ts';
 import { check } from '../validate.ts';
 import type { Run } from '../verb.ts';
+import { WISH_FIELDS, wishOf } from '../wish.ts';
 
 const READY_MS = 600_000;
-const FIELD_FLAGS = { names: '--names', count: '--count', snapshot: '--snapshot', idleTtl: '--idle', maxTtl: '--max', size: '--size' };
+const FIELD_FLAGS = { names: '--names', count: '--count', snapshot: '--snapshot' };
 
 function sessionSettings(cli: Cli): Omit<CreateSessionInput, 'workspace'> {
-  const { size, idle, max, network } = cli.flags;
-  const settings = {
-    ...(size !== undefined && { size: size as NonNullable<CreateSessionInput['size']> }),
-    ...(idle !== undefined && { idleTtl: idle }),
-    ...(max !== undefined && { maxTtl: max }),
-    ...(network !== undefined && { network }),
-  };
-  check(createSessionSchema, { workspace: 'x', ...settings }, FIELD_FLAGS);
+  const settings = wishOf(cli.flags);
+  check(createSessionSchema, { workspace: 'x', ...settings }, WISH_FIELDS);
   return settings;
 }
 

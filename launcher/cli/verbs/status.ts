@@ -36,6 +36,10 @@ export function workspacePairs(workspace: Workspace, now: Date): Array<[string, 
   ];
 }
 
+/** What was asked of its machine beside the size; what it is stands under `box`. */
+const askedWords = ({ policy, arch }: Session): string =>
+  [...(policy === 'spot-preferred' ? [] : [policy]), ...(arch === null ? [] : [arch])].join(' · ');
+
 function sessionPairs(session: Session, now: Date): Array<[string, string]> {
   const { lease, box } = session;
   const times = Object.entries(session.timings)
@@ -47,7 +51,11 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
     ['session', session.id],
     ['  phase', `${session.phase}: ${PHASES[session.phase].about}${session.desired === 'stopped' && live ? ' (stopping)' : ''}`],
     ['  failure', session.failure ? `${session.failure.detail} (${session.failure.code}); ${session.failure.hint}` : ''],
-    ['  size', `${session.size}${session.network ? '' : ', no network'}`],
+    [
+      '  size',
+      `${session.instanceTypes.length === 0 ? session.size : `one of ${session.instanceTypes.join(', ')}`}${session.network ? '' : ', no network'}`,
+    ],
+    ['  asked for', askedWords(session)],
     ['  box', box ? `${box.description} · ${box.id} · generation ${session.generation}` : ''],
     ['  provider', session.provider],
     [

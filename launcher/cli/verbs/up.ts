@@ -16,18 +16,16 @@ import { type Plan, plan, readSource, type SourceWord } from '../source.ts';
 import { Steps } from '../steps.ts';
 import { plural, span } from '../text.ts';
 import type { Run } from '../verb.ts';
+import { WISH_FLAGS, wishOf } from '../wish.ts';
 
 /** Flags whose words are the person's own: others have been looked at by the table of flags. */
-const FREE_FLAGS = ['name', 'idle', 'max', 'timeout', 'ref'] as const;
+const FREE_FLAGS = ['name', 'type', 'idle', 'max', 'timeout', 'ref'] as const;
 
 /** The request as the flags say it, looked at before anything is started. */
 async function request(cli: Cli, word: SourceWord): Promise<Omit<CreateSessionInput, 'workspace' | 'source'>> {
   const { flags } = cli;
   const body = {
-    ...(flags.size !== undefined && { size: flags.size as NonNullable<CreateSessionInput['size']> }),
-    ...(flags.idle !== undefined && { idleTtl: flags.idle }),
-    ...(flags.max !== undefined && { maxTtl: flags.max }),
-    ...(flags.network !== undefined && { network: flags.network }),
+    ...wishOf(flags),
     ...(flags.allowSetup !== undefined && { allowSetup: flags.allowSetup }),
   };
   if (word.kind === 'git' || FREE_FLAGS.some((flag) => flags[flag] !== undefined)) {
@@ -135,9 +133,8 @@ async function bringUp(
     const { session, isNew } = await lease(client, body, deadline, steps);
     const oldFailure = session.failure;
     if (isNew) steps.done('leased', performance.now() - start);
-    else if (cli.given.has('size') || cli.given.has('idle') || cli.given.has('max') || cli.given.has('network')) {
-      cli.warn(`${chosen.name} has a live session already: its size, times and network stay as they are until devctl down`);
-    }
+    else if (WISH_FLAGS.some((flag) => cli.given.has(flag)))
+      cli.warn(`${chosen.name} has a live session already: its machine, times and network stay as they are until devctl down`);
     if (cli.flags.wait === false || cli.flags.detach) return { session, oldFailure };
     if (files) meanwhile(() => import('../pack.ts'));
     const ready = await waitReady(client, session, deadline, steps, { talks: cli.talks });

@@ -5,15 +5,15 @@ import type { Ec2Api } from './api.ts';
 import { Boxes } from './boxes.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
+import { architecturesOf, Choices, type Templates } from './choice.ts';
 import { asComputeError } from './errors.ts';
 import { Launches } from './launch.ts';
 import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
 import { listAll } from './list.ts';
 import { createLooks } from './looks.ts';
 import { Turns } from './memory.ts';
-import { type MarketPolicy, Pools, type Subnet } from './pools.ts';
+import { Pools, type Subnet } from './pools.ts';
 import { Prices } from './prices.ts';
-import type { Architecture } from './sizes.ts';
 import { Snapshots } from './snapshots.ts';
 import { refText } from './tags.ts';
 import { ensureTemplate, type LaunchTemplate, type TemplateSettings } from './template.ts';
@@ -29,14 +29,12 @@ export interface Ec2ProviderOptions {
   region: string;
   /** Name of this installation: it owns what carries it as a tag, and nothing else. */
   deployment: string;
-  architecture: Architecture;
-  template: LaunchTemplate;
+  /** One for each architecture that there is an image for; the first is what is launched when nobody says. */
+  templates: Templates;
   /** Where boxes may be, each in its zone. */
   subnets: readonly Subnet[];
   /** Size of a new workspace; one from a larger snapshot is as large as that. @default 64 */
   volumeGiB?: number;
-  /** @default spot-preferred */
-  policy?: MarketPolicy;
   /** Tag on boxes for whoever sweeps the account. @default 24h */
   ttl?: string;
   limits?: Partial<Ec2Limits>;
@@ -47,18 +45,20 @@ export interface Ec2ProviderOptions {
  * is in any call. What this object remembers makes it quicker: a new one with the same options does the same.
  */
 export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
-  const { time, deployment, channel, architecture, subnets, region } = options;
+  const { time, deployment, channel, templates, subnets, region } = options;
   const limits = { ...EC2_LIMITS, ...options.limits };
   const calls = new Calls({ ...options, limits });
   const looks = createLooks({ calls, time, limits, deployment });
   const boxes = new Boxes({ calls, looks, time, limits, deployment });
   const volumes = new Volumes({ calls, looks, boxes, time, limits });
   const snapshots = new Snapshots({ calls, looks, channel, time, limits, deployment });
-  const pools = new Pools({ calls, time, limits, architecture, subnets });
-  const prices = new Prices({ calls, time, limits, architecture, region });
-  const { volumeGiB = 64, policy = 'spot-preferred', ttl = '24h', template } = options;
-  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, template };
-  const launches = new Launches({ ...parts, ttl, volumeGiB, policy });
+  const pools = new Pools({ calls, time, limits, subnets });
+  const architectures = architecturesOf(templates);
+  const choices = new Choices({ calls, time, limits, region, templates });
+  const prices = new Prices({ calls, time, limits, architectures, region });
+  const { volumeGiB = 64, ttl = '24h' } = options;
+  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices };
+  const launches = new Launches({ ...parts, ttl, volumeGiB });
   const turns = new Turns();
   return {
     name: 'ec2',
@@ -66,6 +66,7 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
       diskMicroUsdPerGiBMonth: PRICES.volumeMicroUsdPerGiBMonth,
       snapshotMicroUsdPerGiBMonth: PRICES.snapshotMicroUsdPerGiBMonth,
     },
+    offers: { architectures, instanceTypes: true },
     launch: (request) => port('launch', () => turns.take(request.tags.operationId, () => launches.step(request))),
     observe: (box) => port('observe', () => boxes.observe(box)),
     quiesce: (box, operationId) =>

@@ -3,6 +3,7 @@ import { MACHINE_EXTRAS_MICRO_USD_PER_HOUR, volumeMicroUsdPerHour } from '../../
 import { ComputeError, type LaunchRequest, type LaunchResult, type LaunchUnderway } from '../../ports/compute.ts';
 import { type Boxes, isOver } from './boxes.ts';
 import type { Calls } from './calls.ts';
+import type { Choices } from './choice.ts';
 import { classOf, classOfCode } from './errors.ts';
 import { fleetRequest, type PoolError, readFleet, WORKSPACE_DEVICE } from './fleet.ts';
 import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried } from './launch-state.ts';
@@ -10,10 +11,9 @@ import { readState } from './launch-state.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Looks } from './looks.ts';
 import { Memory, Since } from './memory.ts';
-import type { MarketPolicy, Pools } from './pools.ts';
+import type { Pools } from './pools.ts';
 import type { Prices } from './prices.ts';
 import type { Snapshots } from './snapshots.ts';
-import type { LaunchTemplate } from './template.ts';
 import type { Time } from './timers.ts';
 import { holderOf, type Volumes } from './volumes.ts';
 
@@ -30,8 +30,7 @@ export interface LaunchParts {
   deployment: string;
   ttl: string;
   volumeGiB: number;
-  template: LaunchTemplate;
-  policy: MarketPolicy;
+  choices: Choices;
 }
 
 type Answer = LaunchResult | LaunchUnderway;
@@ -67,12 +66,13 @@ export class Launches {
 
   /** Says where a machine is asked for next. Nothing is changed. */
   async #plan(request: LaunchRequest, past: Past, notes: string[] = [], restMs = 0): Promise<Answer> {
-    const { pools, prices, limits, policy, time, template } = this.#parts;
+    const { pools, prices, limits, time, choices } = this.#parts;
     void prices.refresh();
+    const choice = await choices.of(request);
     const source = await this.#sourceOf(request);
     if (source === null) return wait(request.providerState ?? null, limits.lookEveryMs, notes);
     const { disk, zones } = source;
-    const rung = past.fleet >= limits.fleets ? null : await pools.rung(request.size, policy, zones, past.rung);
+    const rung = past.fleet >= limits.fleets ? null : await pools.rung(choice, request.policy, zones, past.rung);
     if (rung === null) return this.#exhausted(request, disk, past, notes);
     const state: CreateState = {
       ...placeOf(request, disk, past),
@@ -81,7 +81,7 @@ export class Launches {
       rung: rung.index,
       market: rung.market,
       pools: rung.pools,
-      template,
+      template: choice.template,
       plannedAtMs: time.now(),
     };
     return wait(state, restMs, notes);

@@ -1,15 +1,14 @@
-import type { Size } from '../../contract/fields.ts';
+import type { Policy } from '../../contract/fields.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { everyPage } from './batcher.ts';
 import type { Calls } from './calls.ts';
+import type { Choice } from './choice.ts';
 import type { Ec2Limits } from './limits.ts';
 import { Memory } from './memory.ts';
-import { type Architecture, allTypes, classOfSize, type InstanceType } from './sizes.ts';
+import type { InstanceType } from './sizes.ts';
 import type { Time } from './timers.ts';
 
 export type Market = 'spot' | 'on-demand';
-/** `spot-preferred`: on demand where there is no spot machine. */
-export type MarketPolicy = 'spot' | 'spot-preferred' | 'on-demand';
 
 export interface Subnet {
   id: string;
@@ -30,11 +29,10 @@ interface PoolsOptions {
   calls: Calls;
   time: Time;
   limits: Ec2Limits;
-  architecture: Architecture;
   subnets: readonly Subnet[];
 }
 
-const MARKETS: Readonly<Record<MarketPolicy, readonly Market[]>> = {
+const MARKETS: Readonly<Record<Policy, readonly Market[]>> = {
   spot: ['spot'],
   'spot-preferred': ['spot', 'on-demand'],
   'on-demand': ['on-demand'],
@@ -44,11 +42,13 @@ const MARKETS: Readonly<Record<MarketPolicy, readonly Market[]>> = {
 export class Pools {
   readonly #options: PoolsOptions;
   readonly #emptyAtMs: Memory<number>;
-  #offers: { atMs: number; pairs: Set<string> } | null = null;
+  /** Zones in which a type is on offer. */
+  readonly #offers: Memory<{ atMs: number; zones: Set<string> }>;
 
   constructor(options: PoolsOptions) {
     this.#options = options;
     this.#emptyAtMs = new Memory(options.limits.remembered);
+    this.#offers = new Memory(options.limits.remembered);
   }
 
   get zones(): string[] {
@@ -67,12 +67,11 @@ export class Pools {
     this.#emptyAtMs.set(`${type} ${az} ${market}`, this.#options.time.now());
   }
 
-  /** The first rung from `from` on that has a pool left; null when there is none. The exact class goes before larger machines. */
-  async rung(size: Size, policy: MarketPolicy, zones: readonly string[], from: number): Promise<Rung | null> {
-    const { exact, larger } = classOfSize(this.#options.architecture, size);
-    const offers = await this.#offered();
-    if (![...exact, ...larger].some((type) => this.zones.some((az) => offers.has(`${type} ${az}`))))
-      throw new ComputeError('fatal', `no machine of the class ${size} is on offer in ${this.zones.join(', ')}`);
+  /** The first rung from `from` on that has a pool left; null when there is none. What was asked for goes before larger machines. */
+  async rung({ what, exact, larger }: Choice, policy: Policy, zones: readonly string[], from: number): Promise<Rung | null> {
+    const offers = await this.#offered([...exact, ...larger]);
+    if (![...exact, ...larger].some((type) => this.zones.some((az) => offers(type, az))))
+      throw new ComputeError('unsupported', `no machine of ${what} is on offer in ${this.zones.join(', ')}`);
     const rungs = MARKETS[policy].flatMap((market) => [
       { market, types: exact },
       { market, types: larger },
@@ -81,7 +80,7 @@ export class Pools {
       if (index < from) continue;
       const pools: PoolsByZone = {};
       for (const az of zones) {
-        const left = types.filter((type) => offers.has(`${type} ${az}`) && !this.#isEmpty(type, az, market));
+        const left = types.filter((type) => offers(type, az) && !this.#isEmpty(type, az, market));
         if (left.length > 0) pools[az] = left;
       }
       if (Object.keys(pools).length > 0) return { index, market, pools };
@@ -94,11 +93,18 @@ export class Pools {
     return atMs !== undefined && this.#options.time.now() - atMs < this.#options.limits.emptyPoolMs;
   }
 
-  async #offered(): Promise<Set<string>> {
-    const { calls, time, limits, architecture } = this.#options;
-    if (this.#offers !== null && time.now() - this.#offers.atMs < limits.offersKeepMs) return this.#offers.pairs;
+  async #offered(types: readonly InstanceType[]): Promise<(type: string, az: string) => boolean> {
+    const { time, limits } = this.#options;
+    const isFresh = (type: string) => time.now() - (this.#offers.get(type)?.atMs ?? Number.NEGATIVE_INFINITY) < limits.offersKeepMs;
+    const unknown = types.filter((type) => !isFresh(type));
+    if (unknown.length > 0) await this.#ask(unknown);
+    return (type, az) => this.#offers.get(type)?.zones.has(az) ?? false;
+  }
+
+  async #ask(types: readonly InstanceType[]): Promise<void> {
+    const { calls, time, limits } = this.#options;
     const Filters = [
-      { Name: 'instance-type', Values: allTypes(architecture) },
+      { Name: 'instance-type', Values: [...types] },
       { Name: 'location', Values: this.zones },
     ];
     const { views, complete } = await everyPage(async (next) => {
@@ -110,8 +116,9 @@ export class Pools {
       return { views: page.InstanceTypeOfferings ?? [], next: page.NextToken };
     }, limits.pages);
     if (!complete) throw new ComputeError('transient', 'the list of instance types on offer was not whole');
-    const pairs = new Set(views.map(({ InstanceType: type, Location: az }) => `${type} ${az}`));
-    this.#offers = { atMs: time.now(), pairs };
-    return pairs;
+    for (const type of types) {
+      const zones = views.filter(({ InstanceType }) => InstanceType === type).map(({ Location: az = '' }) => az);
+      this.#offers.set(type, { atMs: time.now(), zones: new Set(zones) });
+    }
   }
 }

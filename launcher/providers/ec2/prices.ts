@@ -1,16 +1,17 @@
+import type { Architecture } from '../../contract/fields.ts';
 import { onDemandPrice, type Price, usualSpotPrice } from '../../contract/prices.ts';
 import { everyPage } from './batcher.ts';
 import type { Calls } from './calls.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Market } from './pools.ts';
-import { type Architecture, allTypes } from './sizes.ts';
+import { allTypes } from './sizes.ts';
 import type { Time } from './timers.ts';
 
 interface PricesOptions {
   calls: Calls;
   time: Time;
   limits: Ec2Limits;
-  architecture: Architecture;
+  architectures: readonly Architecture[];
   region: string;
 }
 
@@ -25,13 +26,13 @@ export class Prices {
 
   /** Asks for the spot prices of now, unless they are known. It never fails: a price is for show. */
   async refresh(): Promise<void> {
-    const { calls, time, limits, architecture } = this.#options;
+    const { calls, time, limits, architectures } = this.#options;
     const nowMs = time.now();
     if (this.#spot !== null && nowMs - this.#spot.atMs < limits.pricesKeepMs) return;
     const known = this.#spot?.usdPerHour ?? new Map<string, number>();
     this.#spot = { atMs: nowMs, usdPerHour: known };
     const ask = {
-      InstanceTypes: allTypes(architecture),
+      InstanceTypes: architectures.flatMap(allTypes),
       ProductDescriptions: ['Linux/UNIX'],
       StartTime: new Date(nowMs),
       MaxResults: 1000,

@@ -1,8 +1,7 @@
 import type { _InstanceType } from '@aws-sdk/client-ec2';
-import type { Size } from '../../contract/fields.ts';
+import type { Architecture, Size } from '../../contract/fields.ts';
 
 export type InstanceType = _InstanceType;
-export type Architecture = 'x86_64' | 'arm64';
 
 interface SizeClass {
   /** What the class is: its processors and memory, and little more. */

@@ -5,6 +5,7 @@ import { checkEnvNames, findVerb, parseCall } from '../../../launcher/cli/parse.
 import { UsageError } from '../../../launcher/cli/usage-error.ts';
 import type { Verb } from '../../../launcher/cli/verb.ts';
 import { VERBS } from '../../../launcher/cli/verbs.ts';
+import { wishOf } from '../../../launcher/cli/wish.ts';
 import { SIZES } from '../../../launcher/contract/fields.ts';
 
 const call = (line: string, env: Record<string, string> = {}) => {
@@ -61,6 +62,7 @@ describe('words of a command line', () => {
     ['up --idle', '--idle needs a value | --idle TIME: stop after this long without work'],
     ['ls -o yaml', '-o "yaml" is not known | write table, json, plain'],
     ['up --size larg', '--size "larg" is not known | write large (allowed: small, medium, large, xlarge)'],
+    ['up --policy on_demand', '--policy "on_demand" is not known | write on-demand (allowed: spot, spot-preferred, on-demand)'],
     ['ls one', '"one" is one argument too many for devctl ls | see devctl ls --help'],
     ['context use', 'devctl context use needs NAME | see devctl context use --help'],
     ['up --no-wait=x', '--no-wait takes no value | '],
@@ -77,6 +79,10 @@ describe('settings from the environment', () => {
     expect(call('up --size large', env).flags.size).toBe('large');
     expect(call('up --size large', env).given).toEqual(new Set(['size']));
     expect(call('exec shop x', env).flags.env).toEqual(['A=1', 'B=2']);
+    const machine = { DEVCTL_POLICY: 'spot', DEVCTL_ARCH: 'arm64', DEVCTL_TYPE: 't4g.small,m8g.large' };
+    const wish = { policy: 'spot', arch: 'arm64', instanceTypes: ['t4g.small', 'm8g.large'] };
+    expect(wishOf(call('up', machine).flags)).toEqual(wish);
+    expect(wishOf(call('fork --policy spot --arch arm64 --type t4g.small --type m8g.large').flags)).toEqual(wish);
   });
 
   it('refuses values and names that mean nothing', () => {

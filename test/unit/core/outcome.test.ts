@@ -49,7 +49,12 @@ describe('a launch', () => {
   it('that was refused for good at once has made no box; after a lost answer, or for another reason, nobody knows', () => {
     const refused = (kind: outcome.CallFailure['kind'], patch = {}) =>
       outcome.launchRefused(launching(patch), failure(kind), NOW, LIMITS).patch.refused;
-    expect([refused('capacity'), refused('disk_full'), refused('capacity', { desired: 'stopped' })]).toEqual([true, true, true]);
+    expect([refused('capacity'), refused('disk_full'), refused('unsupported'), refused('capacity', { desired: 'stopped' })]).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
     expect([refused('fatal'), refused('missing'), refused('capacity', { op: null })]).toEqual([false, false, false]);
     expect(refused('capacity', { op: op('launch', { attempt: 2 }) })).toBe(false);
     const found = session({ phase: 'ending', op: op('launch'), refused: true });
@@ -177,7 +182,19 @@ describe('the end', () => {
 describe('a change of the record', () => {
   it('numbers its events so that they sort as text, after those of the save before', () => {
     const fresh = newSession(
-      { owner: 'dev', id: SES, workspace: 'shop', workspaceId: WS, size: 'small', network: true, idleTtlMs: 1, maxTtlMs: 2 },
+      {
+        owner: 'dev',
+        id: SES,
+        workspace: 'shop',
+        workspaceId: WS,
+        size: 'small',
+        policy: 'spot',
+        instanceTypes: [],
+        arch: null,
+        network: true,
+        idleTtlMs: 1,
+        maxTtlMs: 2,
+      },
       NOW,
     );
     expect(fresh.outbox.map(({ id }) => id)).toEqual(['0000000001.00']);

@@ -1,0 +1,22 @@
+import type { Issue } from '../contract/errors.ts';
+import type { Call } from './operation.ts';
+import { invalidRequest } from './problems.ts';
+
+/**
+ * Refuses what the provider's boxes cannot be. How a machine is bought is for each provider to make something of: where there is no
+ * market every policy is met.
+ * @throws DevctlError invalid_request
+ */
+export function assertOffered({ deps, body }: Call<'createSession'>): void {
+  const { offers, providerName: provider } = deps.config;
+  const issues: Issue[] = [];
+  if (body.arch !== undefined && !offers.architectures.includes(body.arch))
+    issues.push({ field: 'arch', message: `is not that of a ${provider} box: ${offers.architectures.join(' or ')}`, got: body.arch });
+  if (body.instanceTypes !== undefined && !offers.instanceTypes)
+    issues.push({
+      field: 'instanceTypes',
+      message: `means nothing to the ${provider} provider, whose boxes have no types: give a size`,
+      got: body.instanceTypes.join(', '),
+    });
+  if (issues.length > 0) throw invalidRequest(issues);
+}

@@ -1,0 +1,30 @@
+import type { CreateSessionInput } from '../contract/api.ts';
+import type { FlagKey, FlagValues } from './flags.ts';
+
+type Wish = Omit<CreateSessionInput, 'workspace' | 'source' | 'allowSetup'>;
+
+/** Flags that say what box a session gets, and for how long. */
+export const WISH_FLAGS = ['size', 'policy', 'type', 'arch', 'idle', 'max', 'network'] as const satisfies readonly FlagKey[];
+
+/** Under which flag a person knows a field of the request. */
+export const WISH_FIELDS = {
+  idleTtl: '--idle',
+  maxTtl: '--max',
+  size: '--size',
+  instanceTypes: '--type',
+  policy: '--policy',
+  arch: '--arch',
+};
+
+/** What the flags say of it; the table of flags has looked at those with a choice. */
+export function wishOf({ size, policy, type, arch, idle, max, network }: FlagValues): Wish {
+  return {
+    ...(size !== undefined && { size: size as NonNullable<Wish['size']> }),
+    ...(policy !== undefined && { policy: policy as NonNullable<Wish['policy']> }),
+    ...(type !== undefined && { instanceTypes: type.flatMap((words) => words.split(',')) }),
+    ...(arch !== undefined && { arch: arch as NonNullable<Wish['arch']> }),
+    ...(idle !== undefined && { idleTtl: idle }),
+    ...(max !== undefined && { maxTtl: max }),
+    ...(network !== undefined && { network }),
+  };
+}
