@@ -52,6 +52,7 @@ async function start(dir: string): Promise<void> {
     random,
     limits: DRY_LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
+    money: { storagePrices: null, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null } },
     config: { version: '0', providerName: 'dry', offers: DRY_OFFERS, isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true }),

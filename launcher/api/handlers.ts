@@ -1,4 +1,5 @@
 import * as boxes from './boxes.ts';
+import { costs } from './costs.ts';
 import * as events from './events.ts';
 import * as exec from './exec.ts';
 import * as files from './files.ts';
@@ -37,6 +38,7 @@ export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   deleteWorkspace: workspaces.deleteWorkspace,
   restoreWorkspace: workspaces.restoreWorkspace,
   forkWorkspace: forks.forkWorkspace,
+  costs,
   listTokens: tokens.listTokens,
   createToken: tokens.createToken,
   revokeToken: tokens.revokeToken(memory),

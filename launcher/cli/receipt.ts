@@ -1,5 +1,5 @@
 import type { Session } from '../client/client.ts';
-import { formatBytes } from '../contract/units.ts';
+import { formatBytes, formatUsd } from '../contract/units.ts';
 import { plural, span } from './text.ts';
 
 /** What was stopped when the box was made quiet, in a few words. */
@@ -37,6 +37,9 @@ function notPushed(session: Session): string[] {
   return lines;
 }
 
+/** What a session cost so far: `$0.06`, `about $0.06`. */
+export const costText = ({ usd, about }: NonNullable<Session['cost']>): string => `${about ? 'about ' : ''}${formatUsd(usd)}`;
+
 /** The receipt of a session that is over. */
 export function receiptLines(session: Session): string[] {
   const { receipt } = session;
@@ -46,6 +49,7 @@ export function receiptLines(session: Session): string[] {
   const endedAt = Date.parse(session.endedAt ?? new Date().toISOString());
   const lines = [`receipt ${session.workspace}@${receipt.snapshot}  ${all}`, ...notPushed(session).map((line) => `  ${line}`)];
   if (receipt.report?.truncated) lines.push('  there is more: the look at the repositories was cut short');
-  lines.push(`  this session: ${span(endedAt - Date.parse(session.createdAt))}`);
+  const cost = session.cost === null ? '' : ` · ${costText(session.cost)}`;
+  lines.push(`  this session: ${span(endedAt - Date.parse(session.createdAt))}${cost}`);
   return lines;
 }

@@ -346,6 +346,19 @@ const MACHINERY: readonly Verb[] = [
     ],
   },
   {
+    name: 'cost',
+    about: 'what a month costs; with --plan, what it would cost a team',
+    more: `A plan needs neither a launcher nor an account. It compares boxes that are let go when idle (spot), boxes that are stopped when
+idle, and boxes that run day and night.`,
+    flags: ['month', 'costAll', 'plan', 'developers', 'hours', 'size', 'planType', 'workspaceGib', 'idle', 'pool'],
+    examples: [
+      ['devctl cost', 'this month so far, by workspace'],
+      ['devctl cost --month 2026-10 -o json', 'an earlier one, with every session'],
+      ['devctl cost --plan --developers 5 --hours 120 --size large', 'before you begin'],
+    ],
+    load: async () => (await import('./verbs/cost.ts')).run,
+  },
+  {
     name: 'reap',
     about: 'one pass of the reaper and the garbage collector',
     flags: ['dryRun'],

@@ -30,6 +30,7 @@ export const WIRE = {
   pruneSnapshots: { method: 'POST', path: '/workspaces/{name}/prune' },
   forkWorkspace: { method: 'POST', path: '/workspaces/{name}/fork' },
   restoreWorkspace: { method: 'POST', path: '/workspaces/{name}/restore' },
+  costs: { method: 'GET', path: '/costs' },
   listTokens: { method: 'GET', path: '/tokens' },
   createToken: { method: 'POST', path: '/tokens' },
   revokeToken: { method: 'DELETE', path: '/tokens/{id}' },

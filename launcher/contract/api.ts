@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { sessionMoneySchema } from './costs.ts';
 import { ERROR_CODES } from './errors.ts';
 import { EVIDENCE_KINDS } from './evidence.ts';
 import { execExitSchema, execStartSchema } from './exec-messages.ts';
@@ -142,6 +143,7 @@ export const sessionSchema = z
     timings: z.record(z.string(), count).meta({ description: 'Milliseconds from creation to each phase' }),
     receipt: receiptSchema.nullable(),
     failure: failureViewSchema.nullable(),
+    cost: sessionMoneySchema.nullable().meta({ description: 'null: its boxes cost nothing' }),
     links: z.object({ self: z.string(), events: z.string(), workspace: z.string() }),
   })
   .meta({ id: 'Session' });

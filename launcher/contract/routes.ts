@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import * as api from './api.ts';
 import { heartbeatSchema, ordersSchema, registerSchema } from './box.ts';
+import { costsQuerySchema, costsSchema } from './costs.ts';
 import type { ErrorCode } from './errors.ts';
 import { holdNameSchema, sessionIdSchema, snapshotIdSchema, tokenIdSchema, workspaceNameSchema } from './fields.ts';
 import { eventSchema, type Scope } from './records.ts';
@@ -358,6 +359,16 @@ export const OPERATIONS = {
     status: 200,
     response: api.workspaceSchema,
     errors: ['not_found', 'workspace_in_use', 'unsaved_work', 'in_use', 'conflict', 'idempotency_mismatch'],
+  },
+  costs: {
+    method: 'GET',
+    path: '/costs',
+    summary: 'What a month costs, by owner, workspace and session',
+    scope: 'read',
+    query: costsQuerySchema,
+    status: 200,
+    response: costsSchema,
+    errors: [],
   },
   listTokens: {
     method: 'GET',

@@ -40,3 +40,13 @@ export function formatBytes(bytes: number): string {
   }
   return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** Dollars for people: `$0.06`, `$64.31`, `$1,204.00`; what is less than a cent and not nothing is `<$0.01`. */
+export function formatUsd(usd: number): string {
+  if (usd > 0 && usd < 0.005) return '<$0.01';
+  return `$${usd.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+}
+
+/** Dollars as people write them, `50` or `12.50`, in whole micro-dollars; null for anything else. */
+export const parseUsd = (text: string): number | null =>
+  /^\$?\d{1,7}(?:\.\d{1,2})?$/.test(text) ? Math.round(Number(text.replace('$', '')) * 1e6) : null;

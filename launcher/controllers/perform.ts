@@ -2,10 +2,11 @@ import { DevctlError } from '../contract/errors.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
 import type { SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import { sessionCharges } from '../core/cost.ts';
 import { sourceOf } from '../core/decide.ts';
 import { fail } from '../core/ends.ts';
 import * as outcome from '../core/outcome.ts';
-import type { Change } from '../core/session.ts';
+import { applyChange, type Change } from '../core/session.ts';
 import type { LaunchSource, Step } from '../core/steps.ts';
 import { changeSession, commitSession } from '../ledger/sessions.ts';
 import { adoptVolume, allocateSnapshot, claimWorkspace, moveHead, releaseWorkspace } from '../ledger/workspaces.ts';
@@ -50,9 +51,16 @@ export async function perform(deps: ControllerDeps, session: SessionRecord, step
       return null;
     case 'finish':
       await releaseWorkspace(deps, session);
+      await noteCharges(deps, session, step.change);
       await deps.store.releaseSession(session.owner, session.id);
       return commitSession(deps, session, step.change);
   }
+}
+
+/** What the session cost goes into its months before it is over: a repeat writes the same entries again. */
+async function noteCharges(deps: ControllerDeps, session: SessionRecord, change: Change): Promise<void> {
+  const nowMs = deps.clock.now();
+  for (const charge of sessionCharges(applyChange(session, change, nowMs), nowMs)) await deps.store.putCharge(charge);
 }
 
 /**

@@ -7,6 +7,7 @@ import { changeWorkspace } from '../ledger/workspaces.ts';
 import { type Page, type PageRequest, UnreadableRecordError } from '../ports/store.ts';
 import { withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
+import { type Kept, meterStorage } from './meter.ts';
 import type { ReapItem } from './reaper.ts';
 
 interface Tidied {
@@ -19,10 +20,12 @@ interface Tidied {
 export async function tidyOwner(deps: ControllerDeps, owner: string, options: { dryRun: boolean }): Promise<Tidied> {
   const workspaces = await all(deps, (page) => deps.store.listWorkspaces(owner, page));
   const items: ReapItem[] = [];
+  const kept: Kept[] = [];
   let complete = workspaces.complete;
   for (const workspace of workspaces.items) {
     const snapshots = await all(deps, (page) => deps.store.listSnapshots(owner, workspace.id, page));
     complete &&= snapshots.complete;
+    kept.push({ workspace, snapshots: snapshots.items });
     items.push(...(await tidyClaim(deps, workspace, options)));
     if (!snapshots.complete) continue;
     if (workspaces.complete) items.push(...(await tidyPins(deps, snapshots.items, workspaces.items, options)));
@@ -30,6 +33,7 @@ export async function tidyOwner(deps: ControllerDeps, owner: string, options: { 
     if (workspace.deleting) items.push(...(await finishDeletion(deps, workspace, snapshots.items, options)));
   }
   if (workspaces.complete) items.push(...(await tidyUsage(deps, owner, workspaces.items, options)));
+  if (complete && !options.dryRun) await meterStorage(deps, owner, kept);
   return { items, complete };
 }
 

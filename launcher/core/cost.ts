@@ -1,6 +1,15 @@
 import type { Phase } from '../contract/phases.ts';
 import { HOURS_PER_MONTH } from '../contract/prices.ts';
-import type { BoxRecord, SessionRecord, SnapshotRecord, Spend, Spent, StorageCharge, WorkspaceRecord } from '../contract/records.ts';
+import type {
+  BoxRecord,
+  SessionCharge,
+  SessionRecord,
+  SnapshotRecord,
+  Spend,
+  Spent,
+  StorageCharge,
+  WorkspaceRecord,
+} from '../contract/records.ts';
 
 /**
  * Money is counted in whole micro-dollars (µ$). What an interval costs is rounded down at both of its ends, each counted from the
@@ -27,6 +36,9 @@ export function accrued({ microUsd, quantity = 1, unit = 1, perMs }: Rate, fromM
   const per = BigInt(unit) * BigInt(perMs);
   return Number((price * BigInt(untilMs)) / per - (price * BigInt(fromMs)) / per);
 }
+
+/** Dollars for people and programs: of whole micro-dollars the nearest number. */
+export const dollars = (microUsd: number): number => microUsd / 1e6;
 
 /** The month of the calendar, UTC: `2026-11`. */
 export const monthOf = (ms: number): string => new Date(ms).toISOString().slice(0, 7);
@@ -110,6 +122,22 @@ export function metered(before: SessionRecord, next: SessionRecord, nowMs: numbe
   const months = spentByMonth(before, nowMs);
   const about = before.spend?.about === true || is?.price.about === true;
   return { ...next.spend, months, sinceMs: is === null ? null : nowMs, about };
+}
+
+/** The entries that a session leaves when it is over, one for each month that it cost something in. */
+export function sessionCharges(session: SessionRecord, nowMs: number): SessionCharge[] {
+  const { owner, workspace, workspaceId, id: sessionId, spend } = session;
+  return Object.entries(spentByMonth(session, nowMs)).map(([month, spent]) => ({
+    kind: 'session',
+    owner,
+    month,
+    workspace,
+    workspaceId,
+    sessionId,
+    untilMs: nowMs,
+    spent,
+    about: spend?.about === true,
+  }));
 }
 
 /** What storage costs; a provider for which it costs nothing has none. */

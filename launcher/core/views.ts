@@ -2,6 +2,7 @@ import type { Session, Snapshot, Why, Workspace } from '../contract/api.ts';
 import { EVIDENCE } from '../contract/evidence.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { Evidence, Hold, Lease, SessionRecord, SnapshotRecord, TokenRecord, WorkspaceRecord } from '../contract/records.ts';
+import { burnOf, dollars, spentInAll } from './cost.ts';
 import { leaseEndMs, leaseReason, selfReportedLimitMs } from './lease.ts';
 import type { Limits } from './limits.ts';
 import { isUnsaved } from './workspace.ts';
@@ -63,12 +64,19 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     timings: Object.fromEntries(timings),
     receipt: session.receipt,
     failure: session.failure,
+    cost: moneyView(session, listening.nowMs),
     links: {
       self: `/sessions/${session.id}`,
       events: `/sessions/${session.id}/events`,
       workspace: `/workspaces/${session.workspace}`,
     },
   };
+}
+
+function moneyView(session: SessionRecord, nowMs: number): Session['cost'] {
+  if (session.spend === undefined) return null;
+  const { boxMicroUsd, diskMicroUsd } = spentInAll(session, nowMs);
+  return { usd: dollars(boxMicroUsd + diskMicroUsd), perHourUsd: dollars(burnOf(session)), about: session.spend.about };
 }
 
 export const holdView = (hold: Pick<Hold, 'name' | 'untilMs'>): { name: string; until: string } => ({

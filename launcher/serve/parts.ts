@@ -74,6 +74,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     random,
     limits: LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
+    money: { storagePrices: provider.storagePrices, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null } },
     config: {
       version: VERSION,
       providerName: provider.name,

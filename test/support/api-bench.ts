@@ -12,6 +12,7 @@ import { reap } from '../../launcher/controllers/reaper.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
 import { createWorker, type Worker } from '../../launcher/controllers/worker.ts';
 import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
+import type { Budgets } from '../../launcher/core/statement.ts';
 import { type BoxRef, ComputeError } from '../../launcher/ports/compute.ts';
 import type { Quotas, SessionKey, StorePort } from '../../launcher/ports/store.ts';
 import { createTelemetry, type LauncherTelemetry } from '../../launcher/telemetry/index.ts';
@@ -22,6 +23,9 @@ import type { Database } from './table.ts';
 export interface BenchOptions {
   limits?: Partial<Limits>;
   quotas?: Partial<Quotas>;
+  budgets?: Partial<Budgets>;
+  /** Boxes and disks cost something. @default false */
+  priced?: boolean;
   /** False: sessions stay as they are recorded. @default true */
   controllers?: boolean;
 }
@@ -68,6 +72,7 @@ export class ApiBench {
   ) {
     const clock = { now: () => Date.now() + this.skewMs };
     this.compute = new FakeCompute(clock);
+    if (options.priced) this.compute.putPrices();
     this.telemetry = createTelemetry({ clock, onLine: (line) => void this.lines.push(line) });
     const limits = { ...LIMITS, pollMs: 20, ...options.limits };
     const ledger = { store, clock, signals: createSignals(), telemetry: this.telemetry };
@@ -80,6 +85,7 @@ export class ApiBench {
       random,
       limits,
       quotas,
+      money: { storagePrices: this.compute.storagePrices, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null, ...options.budgets } },
       config: {
         version: '0.0.0',
         providerName: 'fake',

@@ -60,6 +60,13 @@ export class FakeCompute implements ComputePort {
     this.#clock = clock;
   }
 
+  /** From now on a box is 4 cents an hour, and a disk of 73 GiB, of which a GiB is 8 cents a month, 0.8 cents. */
+  putPrices(): void {
+    this.price = { boxMicroUsdPerHour: 40_000, diskMicroUsdPerHour: 8_000, about: false };
+    this.storagePrices = { diskMicroUsdPerGiBMonth: 80_000, snapshotMicroUsdPerGiBMonth: 50_000 };
+    this.volumeGiB = 73;
+  }
+
   get violations(): string[] {
     return this.disks.violations;
   }

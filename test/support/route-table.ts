@@ -43,6 +43,7 @@ export function examples(ids: Things): Record<Exclude<OperationId, 'registerBox'
     pruneSnapshots: { ...workspace, body: {} },
     forkWorkspace: { ...workspace, body: {} },
     restoreWorkspace: { ...workspace, body: { snapshot: 'snap_1' } },
+    costs: {},
     listTokens: {},
     createToken: { body: { name: 'ci' } },
     revokeToken: { params: { id: ids.token } },

@@ -1,5 +1,6 @@
 import { collect, type Session } from '../../client/client.ts';
 import type { Cli } from '../cli.ts';
+import { costText } from '../receipt.ts';
 import { span } from '../text.ts';
 import type { Run } from '../verb.ts';
 
@@ -23,7 +24,8 @@ function remark(session: Session): string {
   return '';
 }
 
-function rowOf(session: Session, now: number): string[] {
+/** @param withCost false where nothing costs anything */
+function rowOf(session: Session, now: number, withCost: boolean): string[] {
   const endedAt = session.endedAt === null ? now : Date.parse(session.endedAt);
   return [
     session.workspace,
@@ -31,6 +33,7 @@ function rowOf(session: Session, now: number): string[] {
     session.box?.description ?? '–',
     span(endedAt - Date.parse(session.createdAt)),
     idleIn(session, now),
+    ...(withCost ? [session.cost === null ? '–' : costText(session.cost)] : []),
     session.owner,
     remark(session),
   ];
@@ -40,11 +43,12 @@ export const run: Run = async (cli: Cli) => {
   const all = cli.flags.lsAll ? ('true' as const) : ('false' as const);
   const sessions = cli.hasLauncher() ? await collect((await cli.client()).list('listSessions', { query: { all, limit: 200 } })) : [];
   const now = Date.now();
+  const withCost = sessions.some(({ cost }) => cost !== null);
   cli.show({
     json: sessions,
-    header: ['WORKSPACE', 'PHASE', 'BOX', 'AGE', 'IDLE IN', 'OWNER', ''],
-    rows: sessions.map((session) => rowOf(session, now)),
-    plain: sessions.map(({ workspace, phase, id, size, createdAt, lease, owner }) => [
+    header: ['WORKSPACE', 'PHASE', 'BOX', 'AGE', 'IDLE IN', ...(withCost ? ['COST'] : []), 'OWNER', ''],
+    rows: sessions.map((session) => rowOf(session, now, withCost)),
+    plain: sessions.map(({ workspace, phase, id, size, createdAt, lease, owner, cost }) => [
       workspace,
       phase,
       id,
@@ -52,6 +56,7 @@ export const run: Run = async (cli: Cli) => {
       createdAt,
       lease.endsAt,
       owner,
+      cost?.usd ?? null,
     ]),
     none: `nothing is live · ${cli.err.bold('devctl up')} leases a box for this folder`,
   });

@@ -1,11 +1,11 @@
 import type { Client, Session, Workspace } from '../../client/client.ts';
 import { isDevctlError } from '../../contract/errors.ts';
 import { isFinal, PHASES } from '../../contract/phases.ts';
-import { formatBytes } from '../../contract/units.ts';
+import { formatBytes, formatUsd } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { workspaceAround } from '../folders.ts';
 import { json, pairs, plainRows } from '../output.ts';
-import { receiptLines } from '../receipt.ts';
+import { costText, receiptLines } from '../receipt.ts';
 import { clientFor, findWorkspace, isSessionId, latestSession } from '../refs.ts';
 import { clockTime, seconds, span } from '../text.ts';
 import type { Run } from '../verb.ts';
@@ -72,6 +72,7 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
       live ? `${at(lease.endsAt, now)}: after ${span(lease.idleTtlMs)} idle, and at ${at(lease.hardEndsAt, now)} at the latest` : '',
     ],
     ['  holds', lease.holds.map((hold) => `${hold.name} until ${at(hold.until, now)}`).join(', ')],
+    ['  cost', session.cost ? `${costText(session.cost)}${live ? ` · ${formatUsd(session.cost.perHourUsd)} an hour` : ''}` : ''],
     ['  times', times.join(' · ')],
   ];
 }

@@ -54,6 +54,33 @@ describe('help', () => {
   });
 });
 
+describe('the plan of a month', () => {
+  it('compares ways to give a team boxes, with no launcher and no account', async () => {
+    const shown = await run('cost --plan --developers 5 --type m7a.large --workspace-gib 60 --pool 2');
+    expect(shown).toMatchObject({ code: 0, err: '' });
+    expect(shown.out).toMatch(/^WAY +MARKET +HOURS/);
+    expect(shown.out).toMatch(/^ephemeral +spot +137 /m);
+    expect(shown.out).toMatch(/^persistent +on-demand/m);
+    expect(shown.out).toMatch(/^always-on +on-demand +730 /m);
+    expect(shown.out).toContain('$0.80 for the installation, $1.92 for the pool');
+    const { ways } = JSON.parse((await run('cost --plan --json')).out) as { ways: Array<{ name: string }> };
+    expect(ways.map(({ name }) => name)).toEqual(['ephemeral', 'persistent', 'always-on']);
+    expect((await run('cost --plan -o plain')).out.split('\n')[0]).toMatch(/^ephemeral\t[\d.]+\t[\d.]+$/);
+  });
+
+  it.each([
+    ['cost --plan --hours 800', '--hours "800" is not a number from 0 to 730'],
+    ['cost --plan --type large', '--type "large" is not an instance type'],
+    ['cost --plan --idle 5', '--idle "5" has no unit'],
+    ['cost --developers 5', 'without --plan'],
+    ['cost --month 2026-13', '--month "2026-13" is not valid'],
+  ])('%s is refused', async (line, words) => {
+    const { code, err } = await run(line);
+    expect(code).toBe(2);
+    expect(err).toContain(words);
+  });
+});
+
 describe('a command line that is wrong', () => {
   it.each([
     ['upp', 2, 'error: there is no verb "upp"\n  did you mean up?\n'],

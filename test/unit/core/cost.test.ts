@@ -182,7 +182,12 @@ describe('what a workspace keeps', () => {
   });
 
   it('is an estimate where nobody tells what a snapshot added', () => {
-    const list = [kept(1, { bytes: 10 * GIB, newBytes: null }), kept(2, { bytes: 11 * GIB, newBytes: null }), kept(3, { bytes: null })];
+    const list = [
+      kept(1, { bytes: 10 * GIB, newBytes: null }),
+      kept(2, { bytes: 11 * GIB, newBytes: null }),
+      kept(3, { bytes: null }),
+      kept(4, { bytes: null }),
+    ];
     expect(storageLevel(workspace(), list)).toEqual({ diskGiB: 0, snapshotBytes: 11 * GIB, about: true });
     expect(storageBurn({ diskGiB: 73, snapshotBytes: 0, about: false }, PRICES)).toBe(8000);
   });

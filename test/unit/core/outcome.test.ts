@@ -19,6 +19,8 @@ describe('a launch', () => {
       providerState: { az: 1 },
       box: { tokenHash: 'hash', registeredAt: null },
     });
+    const price = { boxMicroUsdPerHour: 1, diskMicroUsdPerHour: 2, about: true };
+    expect(outcome.launched(launching(), { ...result, price }, 'hash', NOW, LIMITS).patch.box).toMatchObject({ price });
     expect(outcome.launched(launching(), { ...result, providerState: 2 }, 'hash', NOW, LIMITS).patch.providerState).toBe(2);
   });
 

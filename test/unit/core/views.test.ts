@@ -3,7 +3,7 @@ import { sessionSchema, snapshotSchema, tokenSchema, whySchema, workspaceSchema 
 import type { SessionRecord } from '../../../launcher/contract/records.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
 import { sessionView, snapshotView, tokenView, whyView, workspaceView } from '../../../launcher/core/views.ts';
-import { evidence, HOUR_MS, lease, MINUTE_MS, NOW, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
+import { box, evidence, HOUR_MS, lease, MINUTE_MS, NOW, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
 
 const iso = (ms: number) => new Date(ms).toISOString();
 const listening = (nowMs = NOW, sinceMs = 0) => ({ nowMs, sinceMs, limits: LIMITS });
@@ -30,6 +30,13 @@ describe('the view of a session', () => {
       head: null,
     });
     expect(sessionView(session(), workspace(), 'local', listening()).head).toBeNull();
+  });
+
+  it('has what it cost, where boxes cost something', () => {
+    const price = { boxMicroUsdPerHour: 40_000, diskMicroUsdPerHour: 8_000, about: false };
+    const paid = ready({ box: { ...box(), price }, spend: { months: {}, sinceMs: NOW, about: true } });
+    expect(sessionView(paid, null, 'ec2', listening(NOW + HOUR_MS)).cost).toEqual({ usd: 0.048, perHourUsd: 0.048, about: true });
+    expect(sessionView(ready(), null, 'local', listening(NOW + HOUR_MS)).cost).toBeNull();
   });
 });
 

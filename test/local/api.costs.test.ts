@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Costs, costsSchema } from '../../launcher/contract/costs.ts';
+import { ApiBench } from '../support/api-bench.ts';
+import { type Database, openDatabase } from '../support/table.ts';
+
+const HOUR_MS = 3_600_000;
+
+let database: Database;
+let bench: ApiBench;
+let token: string;
+beforeAll(async () => {
+  database = await openDatabase();
+  bench = await ApiBench.open(database, { priced: true });
+  token = await bench.token('dev');
+});
+afterAll(async () => {
+  await bench.close();
+  await database.close();
+});
+
+const costs = async (query = '', who = token): Promise<Costs> => {
+  const answer = await bench.ask<Costs>('GET', `/costs${query}`, { token: who });
+  expect(answer.status, answer.text).toBe(200);
+  return costsSchema.strict().parse(answer.body);
+};
+const reap = () => bench.ask('POST', '/reap', { token, body: {} });
+
+describe('what a month costs', () => {
+  it('is nothing at first, and an owner sees only his own', async () => {
+    expect(await costs('', await bench.token('eve'))).toMatchObject({
+      free: false,
+      usd: 0,
+      owners: [{ owner: 'eve', workspaces: [], sessions: [] }],
+    });
+  });
+
+  it('has live sessions, ended ones, and what their workspaces keep; adding twice is adding once', async () => {
+    const session = await bench.up(token, 'shop');
+    expect(session.cost).toMatchObject({ perHourUsd: 0.048, about: false });
+    const fresh = await costs();
+    expect(fresh.perHourUsd).toBe(0.048);
+    expect(fresh.owners[0]?.sessions).toMatchObject([{ id: session.id, live: true, workspace: 'shop' }]);
+    await reap();
+    const down = await bench.down(token, session.id);
+    expect(down.cost).toMatchObject({ perHourUsd: 0 });
+    for (const charge of (await bench.store.listCharges('dev', { month: fresh.month }, { limit: 9, after: null })).items) {
+      await bench.store.putCharge(charge);
+    }
+    await reap();
+    const after = await costs();
+    expect(after.owners[0]?.sessions).toMatchObject([{ id: session.id, live: false, usd: down.cost?.usd }]);
+    expect(after.owners[0]?.workspaces).toMatchObject([{ name: 'shop', sessions: 1 }]);
+    // The disk is kept warm: 73 GiB at 8 cents a month.
+    expect(after.perHourUsd).toBeCloseTo(0.008, 5);
+  });
+
+  it('goes on with what is kept, and stops when the workspace is deleted', async () => {
+    const before = await costs();
+    bench.skewMs += HOUR_MS;
+    const later = await costs();
+    expect(later.usd - before.usd).toBeCloseTo(0.008, 4);
+    expect(later.projectedUsd).toBeGreaterThan(later.usd);
+    expect((await bench.ask('DELETE', '/workspaces/shop?force=true', { token })).status).toBe(204);
+    for (let pass = 0; pass < 3; pass += 1) await reap();
+    const gone = await costs();
+    expect(gone.perHourUsd).toBe(0);
+    bench.skewMs += 10 * HOUR_MS;
+    const end = await costs();
+    expect(end.month === gone.month ? end.usd : gone.usd).toBe(gone.usd);
+  });
+
+  it('of every owner is for admins, a month that is to come for nobody', async () => {
+    const reader = await bench.token('dev', ['read']);
+    expect((await bench.ask('GET', '/costs?owners=all', { token: reader })).body).toMatchObject({ code: 'forbidden' });
+    expect((await costs('?owners=all')).owners.map(({ owner }) => owner).sort()).toEqual(['dev', 'eve']);
+    for (const month of ['2099-01', '2026-13', 'x'])
+      expect((await bench.ask('GET', `/costs?month=${month}`, { token })).body).toMatchObject({ code: 'invalid_request' });
+    expect(await costs('?month=2026-01')).toMatchObject({ usd: 0, perHourUsd: 0 });
+  });
+});
+
+describe('boxes that cost nothing', () => {
+  it('have no cost, and the month says that it is free', async () => {
+    const free = await ApiBench.open(database);
+    const own = await free.token('dev');
+    const session = await free.up(own, 'free');
+    expect(session.cost).toBeNull();
+    await free.down(own, session.id);
+    const { body } = await free.ask<Costs>('GET', '/costs', { token: own });
+    expect(body).toMatchObject({ free: true, usd: 0, owners: [{ workspaces: [], sessions: [] }] });
+    await free.close();
+  });
+});
