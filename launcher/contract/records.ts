@@ -162,8 +162,8 @@ export const operationSchema = z.looseObject({
   notBeforeMs: timeMs,
   /** Of a launch: SHA-256, hex, of the token that the box will show, which may be before the answer of the launch is saved. */
   tokenHash: z.string().optional(),
-  /** Of a launch: there is no machine where the volume is. */
-  stranded: z.boolean().optional(),
+  /** Of a launch: the volume beside which there is no machine. The one that it then makes elsewhere is another. */
+  strandedVolumeId: z.string().optional(),
 });
 
 /** What an hour of a box costs, in micro-dollars; rounded to whole ones. */

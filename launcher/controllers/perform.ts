@@ -117,7 +117,7 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
       }),
     );
   } catch (error) {
-    const failure = failureOf(deps, session, 'launch', error);
+    const failure = { ...failureOf(deps, session, 'launch', error), ...(source.kind === 'volume' && { volumeId: source.volumeId }) };
     return save(deps, session, (current) => outcome.launchRefused(current, failure, deps.clock.now(), deps.limits));
   }
   if (result.underway) {

@@ -60,7 +60,8 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, obs
   if (nowMs < op.notBeforeMs) return { do: 'wait', untilMs: op.notBeforeMs };
   if (nowMs >= op.startedAt + limits.launchingMs)
     return fail(session, nowMs, 'timeout', `no box came up within ${formatDuration(limits.launchingMs)}`);
-  if (op.stranded === true && savedCopyOf(workspace) === null) return decideStranded(session, op.id, observed, nowMs, limits);
+  const isStranded = op.strandedVolumeId !== undefined && op.strandedVolumeId === workspace.volume?.id;
+  if (isStranded && savedCopyOf(workspace) === null) return decideStranded(session, op.id, observed, nowMs, limits);
   if (sourceOf(workspace) !== null) return { do: 'launch' };
   return fail(session, nowMs, 'workspace_quarantined', `neither a volume nor a snapshot of workspace ${workspace.name} is recorded`);
 }
@@ -68,9 +69,13 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, obs
 /** There is no machine beside the volume: what is on it, with no box to write to it, goes into a snapshot, which can be anywhere. */
 function decideStranded(session: SessionRecord, launchId: string, observed: Observed, nowMs: number, limits: Limits): Step {
   if (session.desired === 'stopped') return { do: 'change', change: stopLaunch(session, nowMs) };
-  if (session.snapshot === null) return { do: 'allocate', operationId: `${launchId}.rescue`, reason: 'rescue', note: null, clean: false };
+  const operationId = `${launchId}.rescue`;
+  if (session.snapshot === null) return { do: 'allocate', operationId, reason: 'rescue', note: null, clean: false };
   const record = observed.snapshot;
-  if (record === null || isLost(record, nowMs, limits))
+  const isNone = record === null || isLost(record, nowMs, limits);
+  // That of the box before this one came to nothing: this launch has its own still to make.
+  if (isNone && session.snapshot.operationId !== operationId) return { do: 'change', change: { patch: { snapshot: null, dueAt: nowMs } } };
+  if (isNone)
     return fail(session, nowMs, 'snapshot_failed', 'there is no machine where the volume is, and no snapshot of it could be made');
   if (record.state !== 'completed') return snapshotOrWatch(session, record, false, nowMs);
   const events = [{ type: 'snapshot.completed', message: `${record.id} is the head`, data: { snapshot: record.id } }];

@@ -9,6 +9,8 @@ import type { Change } from './session.ts';
 export interface CallFailure {
   kind: 'transient' | 'busy' | 'capacity' | 'stranded' | 'unreachable' | 'disk_full' | 'missing' | 'unsupported' | 'fatal';
   message: string;
+  /** Of a launch: the live volume that it was to have. */
+  volumeId?: string;
 }
 
 const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
@@ -89,9 +91,10 @@ export function launchRefused(session: SessionRecord, failure: CallFailure, nowM
   if (op !== null && failure.kind === 'busy' && nowMs < op.startedAt + limits.snapshotMs) {
     return { patch: { op: { ...op, notBeforeMs: nowMs + limits.busyPollMs }, dueAt: nowMs + limits.busyPollMs } };
   }
-  if (op !== null && failure.kind === 'stranded' && op.stranded !== true) {
+  const { volumeId } = failure;
+  if (op !== null && failure.kind === 'stranded' && volumeId !== undefined && op.strandedVolumeId !== volumeId) {
     return {
-      patch: { op: { ...op, stranded: true, notBeforeMs: nowMs }, dueAt: nowMs },
+      patch: { op: { ...op, strandedVolumeId: volumeId, notBeforeMs: nowMs }, dueAt: nowMs },
       events: [{ type: 'launch.retry', message: `${failure.message}: its volume is saved, to begin from elsewhere`, data: { attempt } }],
     };
   }

@@ -68,7 +68,8 @@ export async function allocateSnapshot(
   input: { operationId: string; reason: SnapshotRecord['reason']; note: string | null; clean: boolean },
 ): Promise<SnapshotRecord> {
   const known = await findByOperation(deps, session, input.operationId);
-  if (known !== null) return known;
+  // One of another volume has nothing of this one.
+  if (known !== null && known.volumeId === (await deps.store.getWorkspace(session.owner, session.workspace))?.volume?.id) return known;
   const workspace = await changeWorkspaceOf(deps, session, (current) => {
     const claimed = claimFor(current, session.id, session.generation) ?? current;
     return { ...claimed, snapshotSeq: current.snapshotSeq + 1 };

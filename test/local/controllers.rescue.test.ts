@@ -74,3 +74,28 @@ describe('a launch in steps', () => {
     expect(await world.session(id)).toMatchObject({ phase: 'stopped', failure: null, endReason: 'user' });
   });
 });
+
+describe('a launch that finds no machine beside its volume', () => {
+  it('is taken up again with the box that it made elsewhere, of whose volume no snapshot is taken', async () => {
+    const id = await upWith('shop', { a: '1' });
+    world.compute.stranded = 1;
+    world.compute.faults.add({ op: 'quiesce', kind: 'unreachable', times: 3 });
+    await users.interrupt(id, NOTICE_MS);
+    const { life } = world.launcher;
+    let launches = 0;
+    // The launcher dies when the workspace has the new volume, and the session does not have the box yet.
+    life.fault = (label) => {
+      if (label === 'compute.launch') launches += 1;
+      return launches === 2 && label === 'store.saveSession' ? 'before' : null;
+    };
+    await world.settle();
+    expect(life.dead).toBe(true);
+    expect(world.compute.violations).toEqual([]);
+    expect(await world.session(id)).toMatchObject({ phase: 'ready', generation: 2 });
+    await users.write(id, 'b', '2');
+    await users.down(id);
+    await world.settle();
+    await expectNothingLeft(world);
+    await expectSaved(world, 'shop');
+  });
+});

@@ -171,13 +171,15 @@ describe('a launch in steps', () => {
   });
 
   it('that finds no machine beside the volume begins again from a snapshot of it', () => {
-    const { patch } = outcome.launchRefused(launching(), failure('stranded'), NOW, LIMITS);
-    expect(patch.op).toMatchObject({ kind: 'launch', stranded: true });
-    const stranded = launching({ op: op('launch', { stranded: true }) });
+    const noMachine = { ...failure('stranded'), volumeId: 'vol_1' };
+    const { patch } = outcome.launchRefused(launching(), noMachine, NOW, LIMITS);
+    expect(patch.op).toMatchObject({ kind: 'launch', strandedVolumeId: 'vol_1' });
+    const stranded = launching({ op: op('launch', { strandedVolumeId: 'vol_1' }) });
     const nothing: Observed = { box: null, snapshot: null };
     expect(look(stranded, nothing)).toMatchObject({ do: 'allocate', operationId: 'op.launch.rescue', reason: 'rescue', clean: false });
     expect(patchOf(look({ ...stranded, desired: 'stopped', readyAt: NOW }, nothing))).toMatchObject({ phase: 'ending', save: 'crash' });
-    const saving = launching({ op: op('launch', { stranded: true }), snapshot: making(false) });
+    const own = { id: 'snap_1', operationId: 'op.launch.rescue', started: false };
+    const saving = launching({ op: op('launch', { strandedVolumeId: 'vol_1' }), snapshot: own });
     expect(look(saving, { box: null, snapshot: pending })).toEqual({ do: 'snapshot', snapshot: pending, live: false });
     expect(look(saving, { box: null, snapshot: snapshot({ reason: 'rescue' }) })).toMatchObject({
       do: 'settle',
@@ -188,11 +190,24 @@ describe('a launch in steps', () => {
     const head = { workspaceId: WS, id: 'snap_1' };
     const saved = workspace({ head, volume: { id: 'vol_1', epoch: 2, savedEpoch: 2, keepUntil: null } });
     expect(look(stranded, nothing, NOW, saved)).toEqual({ do: 'launch' });
-    expect(outcome.launchRefused(stranded, failure('stranded'), NOW, LIMITS).patch.failure?.code).toBe('no_capacity');
+    for (const again of [noMachine, failure('stranded')])
+      expect(outcome.launchRefused(stranded, again, NOW, LIMITS).patch.failure?.code).toBe('no_capacity');
+  });
+
+  it('makes a snapshot of its own when that of the box before came to nothing', () => {
+    const stranded = launching({ op: op('launch', { strandedVolumeId: 'vol_1' }), snapshot: making(true) });
+    for (const lost of [null, snapshot({ state: 'error' })])
+      expect(patchOf(look(stranded, { box: null, snapshot: lost }))).toEqual({ snapshot: null, dueAt: NOW });
+  });
+
+  it('takes no snapshot of the volume that it has made elsewhere, whose box it may not know yet', () => {
+    const stranded = launching({ op: op('launch', { strandedVolumeId: 'vol_1' }) });
+    const made = workspace({ volume: { id: 'vol_2', epoch: 1, savedEpoch: 0, keepUntil: null } });
+    expect(look(stranded, { box: null, snapshot: null }, NOW, made)).toEqual({ do: 'launch' });
   });
 
   it('goes on being the operation while its snapshot is made; without one it fails', () => {
-    const stranded = launching({ op: op('launch', { stranded: true }) });
+    const stranded = launching({ op: op('launch', { strandedVolumeId: 'vol_1' }) });
     expect(outcome.allocated(stranded, pending, NOW).patch).toEqual({ snapshot: making(false) });
     expect(outcome.snapshotRefused({ ...stranded, snapshot: making(false) }, failure('fatal'), NOW, LIMITS).patch).toMatchObject({
       phase: 'ending',
