@@ -58,8 +58,12 @@ export function withSource(workspace: WorkspaceRecord, source: Source): Workspac
 export function releaseFor(workspace: WorkspaceRecord, sessionId: string, keepUntilMs: number, refused = false): WorkspaceRecord | null {
   const { claim, volume } = workspace;
   if (claim?.sessionId !== sessionId) return null;
-  const savedEpoch = refused && savedCopyOf(workspace) !== null ? volume?.epoch : volume?.savedEpoch;
-  return { ...workspace, claim: null, volume: volume && { ...volume, savedEpoch: savedEpoch as number, keepUntil: keepUntilMs } };
+  const isSaved = refused && savedCopyOf(workspace) !== null;
+  return {
+    ...workspace,
+    claim: null,
+    volume: volume && { ...volume, savedEpoch: isSaved ? volume.epoch : volume.savedEpoch, keepUntil: keepUntilMs },
+  };
 }
 
 /** True when its live volume may hold something that no snapshot has. */
