@@ -50,7 +50,7 @@ function main(): void {
     machine: sandboxMachine(log, () => processes.signalAll('SIGKILL')),
     log,
   });
-  serveAgent(join(run, 'agent.sock'), {
+  serveAgent(join(run, 'agent', 'agent.sock'), {
     log,
     handler: async (key) => (await later()).handlers(() => control.wake()).get(key),
     exec: async (socket, head) => (await later()).exec(socket, head),

@@ -70,10 +70,10 @@ export const BOX_PATHS = {
   /** State of the agent that must survive the box: journal, canary. Not writable by mistake: a dot folder of its own. */
   state: '/workspace/.devctl-box',
   run: '/run/devctl',
-  /** The launcher listens here, for /boxes/* only. */
+  /** The launcher listens here, for /boxes/* only. Nothing in the box can write to its folder. */
   launcherSocket: '/run/devctl/launcher.sock',
-  /** The agent listens here, for the launcher. */
-  agentSocket: '/run/devctl/agent.sock',
+  /** The agent listens here, for the launcher: in a folder of its own, which is memory of the box. */
+  agentSocket: '/run/devctl/agent/agent.sock',
 } as const;
 
 /** Refuses the name of a path that leaves the workspace, before anything is opened. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import {
   eventually,
   launchReady,
   launchRequest,
+  newId,
   openBench,
   shell,
   startExec,
@@ -191,8 +192,11 @@ describe('a box whose agent is frozen', () => {
 describe('a launcher that starts', () => {
   it('is not kept from it by a box that has blocked the place of its socket', async () => {
     const [hostile, other] = [await launchReady(bench), await launchReady(bench)];
-    await shell(bench.provider, hostile.box, 'rm /run/devctl/launcher.sock && mkdir -p /run/devctl/launcher.sock/full');
     await bench.provider.stop();
+    // As one of plain processes may, which nothing keeps out of there.
+    const place = join(bench.stateDir, 'boxes', hostile.boxId, 'run/launcher.sock');
+    rmSync(place, { force: true });
+    mkdirSync(join(place, 'full'), { recursive: true });
     await bench.provider.start();
     await bench.launcher.beat(other.boxId, () => true);
     expect(await bench.provider.observe(hostile.box)).toBe('running');
@@ -206,6 +210,42 @@ describe('a launcher that starts', () => {
     utimesSync(join(folder(old.boxId), 'ended'), longAgo, longAgo);
     await bench.provider.start();
     expect([old, recent, live].map(({ boxId }) => existsSync(folder(boxId)))).toEqual([false, true, true]);
+  });
+
+  it('forgets what is left of launches that never started a box, and empty folders of snapshots', async () => {
+    const local = (path: string) => join(bench.stateDir, path);
+    const [old, recent] = [local('boxes/box_00000000000000a1'), local('boxes/box_00000000000000a2')];
+    const [empty, full] = [local(`snapshots/${newId('ws')}`), local(`snapshots/${newId('ws')}`)];
+    for (const folder of [join(old, 'files'), recent, join(empty, '.trash-snap_1-00'), join(full, 'snap_1')])
+      mkdirSync(folder, { recursive: true });
+    const longAgo = Date.now() / 1000 - 8 * 24 * 3600;
+    utimesSync(old, longAgo, longAgo);
+    await bench.provider.start();
+    expect([old, recent, empty, full].map((folder) => existsSync(folder))).toEqual([false, true, false, true]);
+    rmSync(full, { recursive: true });
+  });
+});
+
+describe('the last snapshot of a workspace', () => {
+  it('takes its folder with it, and the next one makes it again', async () => {
+    const launched = await launchReady(bench);
+    const { workspaceId } = launched.request.tags;
+    const take = (id: string) =>
+      bench.provider.snapshot({
+        tags: { ...launched.request.tags, operationId: `take-${id}` },
+        ref: { workspaceId, id },
+        volumeId: launched.volumeId,
+        liveBox: launched.box,
+        parent: null,
+      });
+    const folder = join(bench.stateDir, 'snapshots', workspaceId);
+    for (const id of ['snap_1', 'snap_2']) await take(id);
+    await bench.provider.dropSnapshot({ workspaceId, id: 'snap_1' });
+    expect(existsSync(folder)).toBe(true);
+    await bench.provider.dropSnapshot({ workspaceId, id: 'snap_2' });
+    expect(existsSync(folder)).toBe(false);
+    expect(await take('snap_3')).toMatchObject({ state: 'completed' });
+    await bench.provider.end(launched.box);
   });
 });
 
@@ -256,7 +296,7 @@ describe('a snapshot', () => {
 
   it('of a live box that does not answer is not made', async () => {
     const launched = await launchReady(bench);
-    await shell(bench.provider, launched.box, 'rm /run/devctl/agent.sock');
+    await shell(bench.provider, launched.box, 'rm /run/devctl/agent/agent.sock');
     await expect(bench.provider.snapshot(request(launched, true))).rejects.toMatchObject({ kind: 'unreachable' });
     expect(await bench.provider.observeSnapshot(request(launched, true).ref)).toMatchObject({ state: 'absent' });
     await bench.provider.end(launched.box);

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, createServer as createSocketServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { ClassicLevel } from 'classic-level';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
 import { chooseIsolation } from '../../launcher/providers/local/isolation.ts';
-import { type Bench, launchReady, makeStateDir, openBench, runIn, shell } from './local-harness.ts';
+import { type Bench, eventually, launchReady, makeStateDir, openBench, runIn, shell } from './local-harness.ts';
 
 const CANARY = `canary-${process.pid}-${Date.now()}`;
 const isRoot = process.getuid?.() === 0;
@@ -163,13 +163,26 @@ describe.each(['bubblewrap', 'unshare'] as const)('a box built by %s', (isolatio
       socket.destroy();
     });
     await new Promise<void>((resolve) => server.listen(join(folder, 'victim.sock'), resolve));
-    await shell(bench.provider, hostile, `cd /run/devctl && rm -f agent.sock && ln -s ${folder}/victim.sock agent.sock`);
+    await shell(bench.provider, hostile, `cd /run/devctl/agent && rm -f agent.sock && ln -s ${folder}/victim.sock agent.sock`);
     await expect(bench.provider.exec(hostile)).rejects.toMatchObject({ kind: 'unreachable' });
     await expect(bench.provider.quiesce(hostile, 'x')).rejects.toMatchObject({ kind: 'unreachable' });
     expect(reached).toBe(false);
     server.close();
     rmSync(folder, { recursive: true, force: true });
     await bench.provider.end(hostile);
+  });
+
+  it('can neither fill the disk of the host through the folders of its sockets, nor take the launcher away from itself', async () => {
+    const { box: greedy, boxId } = await launchReady(bench);
+    for (const line of ['touch /run/devctl/file', 'rm -f /run/devctl/launcher.sock', 'mv /run/devctl/agent /run/devctl/other'])
+      expect((await runIn(bench.provider, greedy, ['sh', '-c', line])).exit?.code, line).not.toBe(0);
+    await shell(bench.provider, greedy, 'head -c 20000000 /dev/zero > /run/devctl/agent/big && rm /run/devctl/agent/agent.sock');
+    const run = join(bench.stateDir, 'boxes', boxId, 'run');
+    expect(readdirSync(run, { recursive: true }).sort()).toEqual(['agent', 'launcher.sock']);
+    // What it took away was its own: it is heard, only no longer reached.
+    await expect(bench.provider.exec(greedy)).rejects.toMatchObject({ kind: 'unreachable' });
+    await bench.launcher.beat(boxId, () => true);
+    await bench.provider.end(greedy);
   });
 
   it('ends with everything in it, and leaves only its log', async () => {
@@ -180,11 +193,14 @@ describe.each(['bubblewrap', 'unshare'] as const)('a box built by %s', (isolatio
       '(setsid sleep 4242 > /dev/null 2>&1 &) ; (trap "" TERM HUP INT; setsid sleep 4243 > /dev/null 2>&1 &)',
     );
     const dir = join(bench.stateDir, 'boxes', boxId);
+    const { cgroups } = JSON.parse(readFileSync(join(dir, 'meta.json'), 'utf8')) as { cgroups: string[] };
     await bench.provider.end(gone);
     const { execFileSync } = await import('node:child_process');
     const sleepers = execFileSync('ps', ['axo', 'args']).toString();
     expect(sleepers).not.toMatch(/sleep 424[23]/);
     expect(existsSync(join(dir, 'run'))).toBe(false);
+    // The kernel lets them go when the last process has left, which may be a moment later.
+    await eventually(() => cgroups.every((folder) => !existsSync(folder)));
     const text = (await (await bench.provider.logs(gone, { tailLines: 10, follow: true })).toArray()).join('');
     expect(typeof text).toBe('string');
   });

@@ -18,14 +18,14 @@ const importedSchema = z.object({ files: z.int(), bytes: z.number() });
  */
 export function localAccess(boxes: Boxes, answerTimeoutMs: number): AccessPort {
   const put = async (box: BoxRef, path: string, tar: Readable) => {
-    const socket = boxes.live(box).agentSocket;
+    const socket = boxes.agentSocket(box);
     return importedSchema.parse(await askAgent(socket, { method: 'PUT', path, body: tar, idleTimeoutMs: FILES_TIMEOUT_MS }));
   };
   return {
-    exec: async (box: BoxRef): Promise<Duplex> => openExec(boxes.live(box).agentSocket, answerTimeoutMs),
+    exec: async (box: BoxRef): Promise<Duplex> => openExec(boxes.agentSocket(box), answerTimeoutMs),
     putFiles: (box, path, tar) => put(box, `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`, tar),
     getFiles: async (box, path) =>
-      callAgent(boxes.live(box).agentSocket, {
+      callAgent(boxes.agentSocket(box), {
         method: 'GET',
         path: `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`,
         idleTimeoutMs: FILES_TIMEOUT_MS,
@@ -34,7 +34,7 @@ export function localAccess(boxes: Boxes, answerTimeoutMs: number): AccessPort {
     logs: async (box, options) => boxLogs(boxes.known(box).log, options, () => boxes.observe(box) === 'gone'),
     async poke(box) {
       try {
-        await askAgent(boxes.live(box).agentSocket, {
+        await askAgent(boxes.agentSocket(box), {
           method: 'POST',
           path: AGENT_ROUTES.poke,
           body: '{}',

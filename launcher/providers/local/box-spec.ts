@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { BoxConfig, BoxLimits } from '../../contract/agent-config.ts';
@@ -26,9 +26,9 @@ export interface BoxSpecOptions {
 export function prepareBox(options: BoxSpecOptions, request: LaunchRequest, boxId: string, paths: BoxPaths, tree: string): SandboxSpec {
   const { isolation } = options;
   const plain = isolation.name === 'none';
-  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.files, { recursive: true, mode: 0o755 });
-  if (isolation.identity.kind === 'drop' && !plain) chownSync(paths.run, isolation.identity.uid, isolation.identity.gid);
+  for (const folder of [paths.run, paths.agentRun, paths.files]) mkdirSync(folder, { recursive: true, mode: 0o755 });
+  // Whatever the umask of the launcher is: the box's user passes it.
+  chmodSync(paths.run, 0o755);
   if (plain) writeFileSync(paths.plain, '');
   const env = boxEnv(plain ? tree : BOX_PATHS.workspace, boxId, request);
   const config: BoxConfig = {
@@ -97,7 +97,9 @@ function boxMounts(options: BoxSpecOptions, paths: BoxPaths, tree: string): Moun
     ...(options.nodePtyDir ? [{ kind: 'ro', from: options.nodePtyDir, to: `${AGENT_DIR}/node_modules/@lydell` } as const] : []),
     { kind: 'ro', from: join(paths.files, 'box.json'), to: `${AGENT_DIR}/box.json` },
     { kind: 'rw', from: tree, to: BOX_PATHS.workspace },
-    { kind: 'rw', from: paths.run, to: BOX_PATHS.run },
+    { kind: 'ro', from: paths.run, to: BOX_PATHS.run },
+    // What is written there counts as memory of the box, and goes with it.
+    { kind: 'tmpfs', to: dirname(BOX_PATHS.agentSocket), mode: 0o1777 },
   ];
 }
 

@@ -10,7 +10,7 @@ import type { Confinement } from './confinement.ts';
 import type { Disks } from './disks.ts';
 import { type BoxPaths, boxIdOf, type Layout, readJson, writeWhole } from './layout.ts';
 import { type BoxMeta, boxMetaSchema } from './resources.ts';
-import { awaitStarted, isBoxAlive, killBox, startBox } from './start-box.ts';
+import { agentSocketOf, awaitStarted, isBoxAlive, killBox, startBox } from './start-box.ts';
 
 /** How often boxes are looked at that were started by an earlier launcher: nothing tells when one of those ends. */
 const WATCH_MS = 1_000;
@@ -34,6 +34,8 @@ export class Boxes {
   readonly #listeners = new Map<string, BoxListener>();
   /** Boxes that were seen gone: a process does not come back. */
   readonly #gone = new Set<string>();
+  /** Cgroups of boxes that are gone, which the kernel does not let go yet. */
+  #leaving: string[] = [];
   /** Volumes of boxes that are being started now. */
   readonly #launching = new Set<string>();
   #watch: NodeJS.Timeout | undefined;
@@ -136,7 +138,7 @@ export class Boxes {
     const { confinement, layout, clock } = this.#deps;
     this.#listeners.get(boxId)?.close();
     this.#listeners.delete(boxId);
-    confinement.close(meta.cgroups);
+    this.#leaving.push(...confinement.close(meta.cgroups));
     const paths = layout.box(boxId);
     rmSync(paths.run, { recursive: true, force: true });
     // The whole state folder may have been removed under a launcher that is going down.
@@ -169,12 +171,12 @@ export class Boxes {
     this.#deps.telemetry.info({ op: 'box.end', outcome: 'ok', boxId: box.boxId, ...logFields(meta) });
   }
 
-  /** Files of a box that must be alive. @throws ComputeError unreachable */
-  live(box: BoxRef): BoxPaths {
+  /** Socket of the agent of a box that must be alive. @throws ComputeError unreachable */
+  agentSocket(box: BoxRef): string {
     const meta = this.#ownMeta(box);
     if (!meta || !this.#isAlive(box.boxId, meta))
       throw new ComputeError('unreachable', `the box is gone: all its processes have ended (${box.boxId})`);
-    return this.#deps.layout.box(box.boxId);
+    return agentSocketOf(this.#deps.layout.box(box.boxId));
   }
 
   /** Files of a box, gone or not. @throws ComputeError missing */
@@ -228,20 +230,21 @@ export class Boxes {
   }
 
   #lookAtAll(): void {
+    this.#leaving = this.#deps.confinement.close(this.#leaving);
     for (const boxId of [...this.#listeners.keys()]) {
       const meta = this.#metaOrNull(boxId);
       if (meta) this.#isAlive(boxId, meta);
     }
   }
 
-  /** Clears away the files of boxes that have been gone for long. */
+  /** Clears away the files of boxes that have been gone for long, and of those that were never started. */
   #forgetOld(): void {
     const { clock, layout } = this.#deps;
     for (const boxId of this.#ids()) {
-      const { dir, ended } = layout.box(boxId);
-      const endedAtMs = statSync(ended, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
-      if (clock.now() - endedAtMs <= GONE_KEEP_MS) continue;
-      rmSync(dir, { recursive: true, force: true });
+      const paths = layout.box(boxId);
+      const touchedAtMs = (statSync(paths.ended, { throwIfNoEntry: false }) ?? statSync(paths.dir)).mtimeMs;
+      if (clock.now() - touchedAtMs <= GONE_KEEP_MS || isBoxAlive(paths)) continue;
+      rmSync(paths.dir, { recursive: true, force: true });
       this.#gone.delete(boxId);
     }
   }

@@ -1,5 +1,5 @@
 import { chownSync, existsSync, lstatSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { SnapshotRef } from '../../contract/records.ts';
 import type { Clock } from '../../ports/clock.ts';
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../ports/compute.ts';
 import { type Layout, readJson, syncFolder, treePaths, volumeIdOf } from './layout.ts';
 import { type SnapshotMeta, snapshotMetaSchema, type VolumeMeta, volumeMetaSchema } from './resources.ts';
-import { type TreeSize, type Trees, wholeEntries } from './trees.ts';
+import { dropIfEmpty, type TreeSize, type Trees, wholeEntries } from './trees.ts';
 
 const TREE = 'tree';
 
@@ -94,7 +94,6 @@ export class Disks {
     }
     const { tree } = layout.volume(request.volumeId);
     if (!existsSync(tree)) throw new ComputeError('missing', `there is no volume ${request.volumeId}`);
-    mkdirSync(layout.snapshotsOf(request.ref.workspaceId), { recursive: true, mode: 0o700 });
     if (this.#copying.has(request.volumeId)) throw new ComputeError('busy', `${request.volumeId} is being copied`);
     this.#copying.add(request.volumeId);
     try {
@@ -144,7 +143,8 @@ export class Disks {
   async dropSnapshot(ref: SnapshotRef): Promise<void> {
     const { dir } = this.#deps.layout.snapshot(ref);
     if (this.#reading.has(dir)) throw new ComputeError('busy', `${ref.id} is being restored`);
-    if (existsSync(dir)) await this.#deps.trees.drop(dir);
+    await this.#deps.trees.drop(dir);
+    dropIfEmpty(dirname(dir));
   }
 
   async #whileReading(dir: string, work: () => Promise<void>): Promise<void> {
@@ -197,6 +197,7 @@ export class Disks {
     const workspaces = wholeEntries(layout.snapshots).map((workspaceId) => join(layout.snapshots, workspaceId));
     const left: string[] = [];
     for (const folder of [layout.volumes, layout.snapshots, ...workspaces]) left.push(...(await trees.clear(folder)));
+    for (const folder of workspaces) dropIfEmpty(folder);
     return left;
   }
 }

@@ -123,7 +123,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
 
 async function quiesce(boxes: Boxes, box: BoxRef, operationId: string, idleTimeoutMs: number) {
   const call = { method: 'POST', path: AGENT_ROUTES.quiesce, body: JSON.stringify({ operationId }), idleTimeoutMs } as const;
-  return quiesceReportSchema.parse(await asCompute(() => askAgent(boxes.live(box).agentSocket, call)));
+  return quiesceReportSchema.parse(await asCompute(() => askAgent(boxes.agentSocket(box), call)));
 }
 
 /** Takes a snapshot; a box that is using the volume stands still meanwhile. */
@@ -137,7 +137,7 @@ async function snapshot(boxes: Boxes, disks: Disks, request: SnapshotRequest, fo
       async () => true,
     );
   const ask = (path: string, body: object, idleTimeoutMs: number) =>
-    asCompute(() => askAgent(boxes.live(liveBox).agentSocket, { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs }));
+    asCompute(() => askAgent(boxes.agentSocket(liveBox), { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs }));
   let frozen = false;
   const thaw = async () => {
     frozen = false;

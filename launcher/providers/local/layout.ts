@@ -27,10 +27,10 @@ export class Layout {
 export interface BoxPaths {
   dir: string;
   meta: string;
-  /** Mounted into the box: sockets of launcher and agent. Written by the box: nothing in it may be trusted. */
+  /** Shown in the box, read-only: the socket of the launcher. */
   run: string;
-  /** Made by the agent: connect only through `connectToBox`. */
-  agentSocket: string;
+  /** In `run`. Under it the box has memory of its own for the socket of its agent; where nothing is mounted, that is here. */
+  agentRun: string;
   /** Configuration of the agent and the other files that are shown inside. */
   files: string;
   log: string;
@@ -57,7 +57,7 @@ const boxPaths = (dir: string): BoxPaths => ({
   dir,
   meta: join(dir, 'meta.json'),
   run: join(dir, 'run'),
-  agentSocket: join(dir, 'run', 'agent.sock'),
+  agentRun: join(dir, 'run', 'agent'),
   files: join(dir, 'files'),
   log: join(dir, 'agent.log'),
   started: join(dir, 'started'),

@@ -10,7 +10,7 @@ const O_PATH = 0o10000000;
 const ADDRESS_MAX_BYTES = 100;
 
 /**
- * Listens on a unix socket in a folder that a box writes. The socket is made and opened to everyone in `privateDir`, which
+ * Listens on a unix socket in a folder that a box may write: one of plain processes does. The socket is made and opened to everyone in `privateDir`, which
  * the box cannot reach, and then moved: a link that the box puts at its place is replaced, never followed.
  * Either path may be longer than a socket address.
  */

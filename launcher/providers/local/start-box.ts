@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BOX_PATHS } from '../../contract/box.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { type BoxPaths, readJson, writeWhole } from './layout.ts';
 import { killMarked } from './plain-processes.ts';
@@ -147,6 +148,17 @@ function readNote(path: string): { inner: ProcessIdentity; bootId: string } | nu
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/**
+ * Where the agent of a live box listens, through the root of the box. Made by the agent: connect only through `connectToBox`.
+ * @throws ComputeError unreachable when nothing is inside yet
+ */
+export function agentSocketOf(paths: BoxPaths): string {
+  if (existsSync(paths.plain)) return join(paths.agentRun, basename(BOX_PATHS.agentSocket));
+  const { inner } = boxProcesses(paths);
+  if (inner === null) throw new ComputeError('unreachable', 'the box has no process yet');
+  return `/proc/${inner.pid}/root${BOX_PATHS.agentSocket}`;
 }
 
 /** True while any process of the box's sandbox runs. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { constants, copyFileSync, existsSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../../contract/system-errors.ts';
@@ -72,7 +72,8 @@ export class Trees {
     const partial = join(dirname(to), `${PARTIAL}${basename(to)}-${this.#suffix()}`);
     if (!existsSync(from)) throw new ComputeError('missing', `there is no ${basename(dirname(from))} to copy`);
     try {
-      await this.#run('mkdir', ['-m', '0700', '--', partial]);
+      // With its parent: the last thing in that may just be going, and the empty folder with it.
+      await this.#run('mkdir', ['-p', '-m', '0700', '--', partial]);
       if (this.#jail)
         await this.#spawn('cp', this.#jail(from, partial, ['cp', '-a', '--reflink=auto', '-T', '--', '/from', `/to/${name}`]));
       else {
@@ -204,6 +205,15 @@ export class Trees {
         else reject(new ComputeError('transient', `${tool} failed (${signal ?? code}): ${errors.trim().slice(0, 500)}`));
       });
     });
+  }
+}
+
+/** Takes a folder away if nothing is in it. */
+export function dropIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It is in use, or gone.
   }
 }
 

@@ -136,7 +136,25 @@ describe('limits', () => {
     expect(read(join(root, 'cgroup.subtree_control'))).toContain('+memory');
     file(join(place, 'cgroup.procs'), '12\n13\n');
     expect(limits.members([place, '/nowhere'])).toEqual([12, 13]);
-    limits.close(['/nowhere']);
+    expect(limits.close(['/nowhere'])).toEqual([]);
+    // The kernel has not let it go yet: it is named, to be tried again.
+    expect(limits.close([place])).toEqual([place]);
+  });
+
+  it('cgroup v2 in the cgroup that the launcher was given, and none where it cannot be divided', () => {
+    const root = folder();
+    const self = join(root, 'self');
+    file(self, '0::/user.slice/devctl.service\n');
+    const own = join(root, 'user.slice/devctl.service');
+    file(join(own, 'cgroup.controllers'), 'cpu memory pids\n');
+    file(join(own, 'cgroup.subtree_control'));
+    expect(findConfinement(root, self).foldersFor('box_1')).toEqual([join(own, 'devctl/box_1')]);
+    expect(read(join(own, 'cgroup.subtree_control'))).toContain('+memory');
+    rmSync(join(own, 'cgroup.subtree_control'));
+    // Nothing can be written to that.
+    mkdirSync(join(own, 'cgroup.subtree_control'));
+    expect(findConfinement(root, self).processLimit).toBeGreaterThan(0);
+    expect(findConfinement(root, join(root, 'nowhere')).processLimit).toBeGreaterThan(0);
   });
 
   it('cgroup v1 where all three hierarchies are writable, else only the number of processes', () => {
