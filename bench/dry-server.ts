@@ -44,6 +44,7 @@ async function start(dir: string): Promise<void> {
   const random = { bytes: (length: number) => randomBytes(length) };
   const telemetry = createTelemetry({ dir: `${dir}/log`, clock });
   const store = createDynamoStore({ client: table.client, tableName: TABLE, clock, random });
+  await store.vouch();
   const signals = createSignals();
   const ledger = { store, clock, signals, telemetry };
   const api: ApiDeps = {
@@ -55,7 +56,7 @@ async function start(dir: string): Promise<void> {
     money: { storagePrices: null, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null } },
     config: { version: '0', providerName: 'dry', offers: DRY_OFFERS, isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
-    reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true }),
+    reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true, recordsMissing: false }),
     checks: async () => [],
     launcherLogs: async () => Readable.from([]),
     metricsText: () => telemetry.metricsText(),

@@ -80,6 +80,7 @@ async function getOrCreateWorkspace(call: Call<'createSession'>, sessionId: stri
   const { deps, caller, body } = call;
   const found = await deps.store.getWorkspace(caller.owner, body.workspace);
   if (found !== null) return assertKept(found);
+  await assertNew(deps, body.workspace);
   // Named after the session: a repeat of this request reserves the same place again, and no second one.
   const id = sessionId.replace(/^ses_/, 'ws_');
   await reserveWorkspace(deps, caller.owner, id);
@@ -90,6 +91,12 @@ async function getOrCreateWorkspace(call: Call<'createSession'>, sessionId: stri
   if (winner?.id !== id) await deps.store.releaseWorkspace(caller.owner, id);
   if (winner === null) throw new DevctlError('conflict', `workspace ${body.workspace} was deleted at this moment`);
   return assertKept(winner);
+}
+
+/** What has no record in a table that may have lost some is not new: an empty workspace must not take its place. */
+async function assertNew(deps: ApiDeps, name: string): Promise<void> {
+  if (await deps.store.vouches()) return;
+  throw new DevctlError('records_missing', `there is no record of a workspace ${name}, and the table may have lost some`);
 }
 
 function assertKept(workspace: WorkspaceRecord): WorkspaceRecord {

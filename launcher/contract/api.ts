@@ -339,9 +339,12 @@ export const reapResultSchema = z
         kind: z.enum(['box', 'volume', 'snapshot', 'claim', 'usage', 'pin']),
         id: z.string(),
         reason: z.string(),
-        action: z.enum(['removed', 'would_remove', 'waiting', 'failed']),
+        action: z.enum(['removed', 'would_remove', 'waiting', 'failed', 'unknown']),
       }),
     ),
+    recordsMissing: z
+      .boolean()
+      .meta({ description: 'There are things that only a lost table would explain: nothing is removed until devctl recover' }),
     complete: z.boolean().meta({ description: 'False when a list could not be read in full: nothing was removed on its word' }),
   })
   .meta({ id: 'ReapResult' });

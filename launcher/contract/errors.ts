@@ -219,6 +219,13 @@ export const ERRORS = {
     title: 'There is no space left',
     hint: 'free some space, or prune snapshots with devctl workspace prune',
   },
+  records_missing: {
+    status: 503,
+    retryable: false,
+    exit: 1,
+    title: 'The table has no record of things that are there',
+    hint: 'nothing was deleted: an administrator runs devctl recover --from-tags, which brings them back',
+  },
   unavailable: {
     status: 503,
     retryable: true,

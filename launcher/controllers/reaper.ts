@@ -1,6 +1,6 @@
 import type { ReapResult } from '../contract/api.ts';
 import type { SnapshotRef } from '../contract/records.ts';
-import { judge, type Records, type Verdict } from '../core/orphans.ts';
+import { isUnknown, judge, type Records, type Verdict } from '../core/orphans.ts';
 import { changeWorkspace } from '../ledger/workspaces.ts';
 import type { ListedResource, ResourceList } from '../ports/compute.ts';
 import { UnreadableRecordError } from '../ports/store.ts';
@@ -20,6 +20,8 @@ export type ReapItem = ReapResult['items'][number];
 export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): Promise<Omit<ReapResult, 'sessionsLookedAt'>> {
   const items: ReapItem[] = [];
   let complete = true;
+  const known = await compareRecords(deps, options);
+  if (!known.vouches) return { dryRun: options.dryRun, items: known.unknown, complete: known.complete, recordsMissing: true };
   for (const owner of await deps.store.listOwners()) {
     const tidied = await tidyOwner(deps, owner, options);
     items.push(...tidied.items);
@@ -30,7 +32,29 @@ export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): 
   complete &&= swept.complete;
   deps.telemetry.info({ op: 'reap', outcome: 'ok', dryRun: options.dryRun, found: items.length, complete });
   for (const item of items) deps.telemetry.count('devctl_reaped_total', { kind: item.kind, action: item.action });
-  return { dryRun: options.dryRun, items, complete };
+  return { dryRun: options.dryRun, items, complete, recordsMissing: false };
+}
+
+/**
+ * Whether what has no record may be taken for left over. A table that does not vouch for that yet begins to when a whole list of the
+ * provider has nothing that it does not know: until then nothing is deleted, by anybody.
+ */
+export async function compareRecords(
+  deps: ControllerDeps,
+  options: { dryRun: boolean },
+): Promise<{ vouches: boolean; unknown: ReapItem[]; complete: boolean }> {
+  if (await deps.store.vouches()) return { vouches: true, unknown: [], complete: true };
+  const { items, complete } = await listAll(deps);
+  const unknown: ReapItem[] = [];
+  for (const resource of items) {
+    const records = await recordsOf(deps, resource);
+    if (records !== null && isUnknown(resource, records))
+      unknown.push({ kind: resource.kind, id: resource.id, reason: 'the table has no record of it', action: 'unknown' });
+  }
+  const vouches = complete && unknown.length === 0;
+  if (vouches && !options.dryRun) await deps.store.vouch();
+  if (!vouches) deps.telemetry.error({ op: 'reap.records_missing', outcome: 'refused', unknown: unknown.length, complete });
+  return { vouches, unknown, complete };
 }
 
 async function sweep(deps: ControllerDeps, options: { dryRun: boolean }): Promise<{ items: ReapItem[]; complete: boolean }> {

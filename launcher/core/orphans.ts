@@ -37,6 +37,22 @@ export function judge(resource: Resource, records: Records, nowMs: number, limit
   return nowMs - resource.createdAtMs < limits.orphanGraceMs ? { verdict: 'wait', reason: `${found.reason}, but it is young` } : found;
 }
 
+/**
+ * True of what no table that is whole would leave without a record: records are made before the thing, and deleted after it. A
+ * table that was lost, or is older than the thing, is why; it could be rebuilt from the tags.
+ */
+export function isUnknown({ kind, id, tags }: Resource, { session, workspace, snapshot }: Records): boolean {
+  if (tags === null) return false;
+  switch (kind) {
+    case 'box':
+      return session === null || (tags.generation ?? 0) > session.generation;
+    case 'volume':
+      return workspace?.id !== tags.workspaceId || (workspace.volume?.id !== id && workspace.quarantined === null);
+    case 'snapshot':
+      return snapshot === null;
+  }
+}
+
 function judgeByRecords(resource: Resource, records: Records, nowMs: number): Verdict {
   switch (resource.kind) {
     case 'box':
@@ -62,6 +78,7 @@ function judgeVolume(resource: Resource, records: Records, nowMs: number): Verdi
   const { workspace, session } = records;
   if (workspace === null || workspace.id !== resource.tags?.workspaceId) return { verdict: 'drop', reason: 'its workspace is gone' };
   if (workspace.deleting) return { verdict: 'drop', reason: 'its workspace is being deleted' };
+  if (workspace.quarantined !== null) return keep('its workspace is damaged, and a person decides');
   const volume = workspace.volume;
   if (volume?.id === resource.id) {
     const expired = workspace.claim === null && volume.keepUntil !== null && volume.keepUntil <= nowMs && !isUnsaved(workspace);

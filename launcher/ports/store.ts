@@ -155,6 +155,15 @@ export interface StorePort {
   /** Puts the record, or gives the one that is there and not expired at `nowMs`. */
   claimIdempotency(record: IdempotencyRecord, nowMs: number): Promise<IdempotencyRecord>;
 
+  // -- what the table as a whole is worth
+  /**
+   * True when this very table is known to have a record of everything that the provider keeps: then, and only then, what has
+   * no record is left over. A new table, one that was lost and made anew, and one that came out of a backup do not say so.
+   */
+  vouches(): Promise<boolean>;
+  /** Notes that it does. The caller has compared it with a whole list of the provider. */
+  vouch(): Promise<void>;
+
   /** A cheap read that shows whether the table answers. @throws StoreUnavailableError */
   ping(): Promise<void>;
 }

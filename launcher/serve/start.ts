@@ -3,7 +3,7 @@ import { createApp } from '../api/app.ts';
 import { listen } from '../api/server.ts';
 import type { ReapResult } from '../contract/api.ts';
 import { createReapLoop } from '../controllers/reap-loop.ts';
-import { reap } from '../controllers/reaper.ts';
+import { compareRecords, reap } from '../controllers/reaper.ts';
 import { createWorker } from '../controllers/worker.ts';
 import type { ServeConfig } from './config.ts';
 import { clearRunning, openHome, writeRunning } from './home.ts';
@@ -32,6 +32,7 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
   const reaper = createReapLoop(parts.controller, REAP_EVERY_MS);
   try {
     await parts.provider.start();
+    await compareRecords(parts.controller, { dryRun: false });
     const token = await ensureLocalToken(parts.api, home, config.owner);
     const app = createApp(parts.api);
     const server = await listen(app, parts.api, { host: config.host, port: config.port });

@@ -69,6 +69,8 @@ export class Ec2World extends Records implements Stage {
     const aws = new SimulatedAws({ boot: SimulatedMachine.boot(), seed: options.seed ?? 1 });
     aws.cloud.pools.quotas.spotVcpus = 64;
     const { store } = await database.open(aws.cloud.clock, new SeededRandom(options.seed ?? 1));
+    // As a launcher does that finds nothing at its first start.
+    await store.vouch();
     return new Ec2World(aws, store, await templatesOn(aws), options.provider ?? {});
   }
 

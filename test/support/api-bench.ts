@@ -110,6 +110,7 @@ export class ApiBench {
   static async open(database: Database, options: BenchOptions = {}): Promise<ApiBench> {
     const random = { bytes: (length: number) => new Uint8Array(randomBytes(length)) };
     const { store } = await database.open({ now: () => Date.now() }, random);
+    await store.vouch();
     const bench = new ApiBench(store, options, random);
     if (options.controllers !== false) await bench.worker.start();
     return bench;

@@ -64,6 +64,8 @@ export class World extends Records {
   static async open(database: Database, options: WorldOptions = {}): Promise<World> {
     const clock = new ManualClock();
     const { store, tableName } = await database.open(clock, new SeededRandom(options.seed ?? 1));
+    // As a launcher does that finds nothing at its first start.
+    await store.vouch();
     return new World(store, tableName, clock, options);
   }
 

@@ -20,7 +20,7 @@ async function reapAlone(cli: Cli, dryRun: boolean): Promise<ReapResult> {
   return JSON.parse(answer) as ReapResult;
 }
 
-const NOTHING: Omit<ReapResult, 'dryRun'> = { sessionsLookedAt: 0, items: [], complete: true };
+const NOTHING: Omit<ReapResult, 'dryRun'> = { sessionsLookedAt: 0, items: [], complete: true, recordsMissing: false };
 
 export const run: Run = async (cli) => {
   const dryRun = cli.flags.dryRun === true;
@@ -36,7 +36,9 @@ export const run: Run = async (cli) => {
     cli.print(`${plural(result.sessionsLookedAt, 'session')} looked at, ${plural(result.items.length, 'thing')} found\n`);
     for (const item of result.items)
       cli.print(`  ${item.action.replaceAll('_', ' ')}  ${item.kind} ${plainText(item.id)}: ${plainText(item.reason)}\n`);
-    if (!result.complete) cli.warn('a list could not be read in full, so nothing was removed on its word');
+    if (result.recordsMissing)
+      cli.warn('the table has no record of these things: nothing is removed; devctl recover --from-tags brings the records back');
+    else if (!result.complete) cli.warn('a list could not be read in full, so nothing was removed on its word');
   }
   return result.items.some((item) => item.action === 'failed') ? 1 : 0;
 };

@@ -1,6 +1,7 @@
 import {
   type AttributeValue,
   DeleteItemCommand,
+  DescribeTableCommand,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -130,6 +131,14 @@ export class Connection {
     const command = new QueryCommand({ ...input, TableName: this.#table });
     const answer = await this.#call('query', () => this.#client.send(command));
     return { rows: answer?.Items ?? [], last: answer?.LastEvaluatedKey ?? null };
+  }
+
+  /** What tells this table from every other one of its name: one that was made anew, or came out of a backup, has another. */
+  async identity(): Promise<string> {
+    const command = new DescribeTableCommand({ TableName: this.#table });
+    const answer = await this.#call('describe', () => this.#client.send(command));
+    const { TableId: id, CreationDateTime: madeAt } = answer?.Table ?? {};
+    return id ?? `made at ${madeAt?.getTime() ?? 0}`;
   }
 
   /** Seconds since the epoch at which a row that is of no use after `fromMs` may be removed. */

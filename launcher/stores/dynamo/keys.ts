@@ -17,6 +17,7 @@ import type { SessionKey } from '../../ports/store.ts';
  * | entry of a month's cost | `O#owner` | `C#month#session#id`, `C#month#storage#workspaceId` |
  * | event | `O#owner#E#sessionId` | event id |
  * | owner | `OWNERS` | owner |
+ * | mark that nothing is missing | `TABLE` | `VOUCHES` |
  */
 export interface Key {
   pk: string;
@@ -52,6 +53,8 @@ export const chargeKey = (charge: ChargeRecord): Key => ({
   sk: chargePrefix(charge.month, charge.kind) + (charge.kind === 'session' ? charge.sessionId : charge.workspaceId),
 });
 export const ownerKey = (owner: string): Key => ({ pk: OWNERS_PK, sk: owner });
+
+export const vouchKey: Key = { pk: 'TABLE', sk: 'VOUCHES' };
 
 /** For people and logs. */
 export const keyText = (key: Key): string => `${key.pk} ${key.sk}`;

@@ -3,8 +3,9 @@ import { chargeMethods } from './charges.ts';
 import { Connection, type DynamoStoreOptions } from './connection.ts';
 import { eventMethods } from './events.ts';
 import { idempotencyMethods } from './idempotency.ts';
-import { ownerKey } from './keys.ts';
+import { ownerKey, vouchKey } from './keys.ts';
 import { Owners } from './owners.ts';
+import { text } from './rows.ts';
 import { sessionMethods } from './sessions.ts';
 import { snapshotMethods } from './snapshots.ts';
 import { tokenMethods } from './tokens.ts';
@@ -27,6 +28,13 @@ export function createDynamoStore(options: DynamoStoreOptions): StorePort {
     ...tokenMethods(connection, owners),
     ...idempotencyMethods(connection),
     listOwners: () => owners.list(),
+    async vouches() {
+      const row = await connection.get(vouchKey);
+      return row !== null && row['tableIdentity']?.S === (await connection.identity());
+    },
+    async vouch() {
+      await connection.put(vouchKey, { tableIdentity: text(await connection.identity()) });
+    },
     ping: () => connection.touch(ownerKey('ping')),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../launcher/core/limits.ts';
-import { judge, type Records, type Resource } from '../../../launcher/core/orphans.ts';
+import { isUnknown, judge, type Records, type Resource } from '../../../launcher/core/orphans.ts';
 import { box, NOW, OTHER, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
 
 const OLD = NOW - LIMITS.orphanGraceMs;
@@ -89,5 +89,33 @@ describe('a snapshot', () => {
     expect(verdict(thing('snapshot', `${WS}/snap_1`), records)).toBe('keep');
     expect(verdict(thing('snapshot', `${WS}/snap_2`), records)).toBe('drop');
     expect(verdict(thing('snapshot', `${WS}/snap_1`), { ...records, workspace: workspace({ head, deleting: true }) })).toBe('drop');
+  });
+});
+
+describe('what only a lost table explains', () => {
+  const unknown = (resource: Resource, records: Partial<Records>) => isUnknown(resource, { ...none, ...records });
+
+  it('has no record, or is newer than its record', () => {
+    for (const [kind, id] of [
+      ['box', 'box_1'],
+      ['volume', 'vol_1'],
+      ['snapshot', `${WS}/snap_1`],
+    ] as const) {
+      expect(unknown(thing(kind, id), {})).toBe(true);
+      expect(unknown(thing(kind, id, { tags: null }), {})).toBe(false);
+      expect(unknown(thing(kind, id), { session: ready(), workspace: workspace(), snapshot: snapshot() })).toBe(false);
+    }
+    const older = { sessionId: SES, workspaceId: WS, generation: null };
+    expect(unknown(thing('box', 'box_1', { tags: older }), { session: ready() })).toBe(false);
+    expect(unknown(thing('box', 'box_2'), { session: session({ generation: 0 }) })).toBe(true);
+    expect(unknown(thing('volume', 'vol_2'), { workspace: workspace() })).toBe(true);
+    expect(unknown(thing('volume', 'vol_2'), { workspace: workspace({ volume: null, quarantined: 'which one?' }) })).toBe(false);
+    expect(unknown(thing('volume', 'vol_1'), { workspace: workspace({ id: `ws_${'0'.repeat(25)}7` }) })).toBe(true);
+  });
+
+  it('is kept of a damaged workspace until a person has decided', () => {
+    const records = { workspace: workspace({ volume: null, claim: null, quarantined: 'two disks' }) };
+    expect(verdict(thing('volume', 'vol_2'), records)).toBe('keep');
+    expect(verdict(thing('volume', 'vol_2'), { workspace: workspace({ volume: null, claim: null }) })).toBe('drop');
   });
 });
