@@ -23,6 +23,7 @@ export class DryProvider implements ComputePort {
   quiesce = nothing;
   snapshot = nothing;
   observeSnapshot = async () => ABSENT;
+  park = async () => {};
   end = async () => {};
   dropVolume = async () => {};
   dropSnapshot = async () => {};

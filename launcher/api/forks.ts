@@ -2,7 +2,7 @@ import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import type { SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { assertSaved } from '../core/admission.ts';
-import { newWorkspace } from '../core/workspace.ts';
+import { isUnsaved, newWorkspace } from '../core/workspace.ts';
 import { everyPage } from '../ledger/pages.ts';
 import type { ApiDeps } from './deps.ts';
 import { claimOnce } from './idempotency.ts';
@@ -72,7 +72,8 @@ async function snapshotToFork(call: ForkCall, source: WorkspaceRecord, baseId: s
     if (source.head?.id === body.snapshot && (await deps.store.getSnapshot(source.owner, own)) === null) return source.head;
     return own;
   }
-  if (source.claim !== null) {
+  // What is parked and saved needs none.
+  if (source.claim !== null && (isUnsaved(source) || source.head === null)) {
     const session = await readSession(call, source.claim.sessionId);
     const ask = { operationId: `${session.id}.fork.${baseId}`, note: null, reason: 'fork' as const };
     const made = await checkpoint(call, session, ask);

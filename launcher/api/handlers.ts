@@ -5,6 +5,7 @@ import * as exec from './exec.ts';
 import * as files from './files.ts';
 import * as forks from './forks.ts';
 import type { Handlers } from './operation.ts';
+import * as parking from './parking.ts';
 import * as sessions from './sessions.ts';
 import * as snapshots from './snapshots.ts';
 import * as system from './system.ts';
@@ -17,6 +18,8 @@ export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   listSessions: sessions.listSessions,
   getSession: sessions.getSession,
   endSession: sessions.endSession,
+  parkSession: parking.parkSession,
+  wakeSession: parking.wakeSession,
   createHold: sessions.createHold,
   deleteHold: sessions.deleteHold,
   interruptSession: sessions.interruptSession,

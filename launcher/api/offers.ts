@@ -1,6 +1,11 @@
 import type { Issue } from '../contract/errors.ts';
+import type { Policy } from '../contract/fields.ts';
 import type { Call } from './operation.ts';
 import { invalidRequest } from './problems.ts';
+
+/** A machine that may be taken away cannot be kept. */
+export const policyOf = ({ policy, persistent }: Call<'createSession'>['body']): Policy =>
+  policy ?? (persistent ? 'on-demand' : 'spot-preferred');
 
 /**
  * Refuses what the provider's boxes cannot be. How a machine is bought is for each provider to make something of: where there is no
@@ -17,6 +22,12 @@ export function assertOffered({ deps, body }: Call<'createSession'>): void {
       field: 'instanceTypes',
       message: `means nothing to the ${provider} provider, whose boxes have no types: give a size`,
       got: body.instanceTypes.join(', '),
+    });
+  if (body.persistent && policyOf(body) !== 'on-demand')
+    issues.push({
+      field: 'policy',
+      message: 'is not possible for a persistent session, whose machine is stopped and kept: on-demand',
+      got: body.policy ?? '',
     });
   if (issues.length > 0) throw invalidRequest(issues);
 }

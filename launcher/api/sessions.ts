@@ -13,7 +13,7 @@ import type { SessionKey } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
 import { claimOnce } from './idempotency.ts';
 import { listReply } from './lists.ts';
-import { assertOffered } from './offers.ts';
+import { assertOffered, policyOf } from './offers.ts';
 import type { Call, JsonReply, Reply, UserCall } from './operation.ts';
 import { mapBounded } from './parallel.ts';
 import { reserveSession, reserveWorkspace } from './quotas.ts';
@@ -24,9 +24,13 @@ const ID_BYTES = 16;
 
 const listening = ({ clock, startedAtMs, limits }: ApiDeps): Listening => ({ nowMs: clock.now(), sinceMs: startedAtMs, limits });
 
-async function view(deps: ApiDeps, session: SessionRecord): Promise<Session> {
+export async function view(deps: ApiDeps, session: SessionRecord): Promise<Session> {
   return sessionView(session, await workspaceOf(deps, session), deps.config.providerName, listening(deps));
 }
+
+/** Nothing more happens to it by itself, for whoever waits for a box. */
+export const isSettled = ({ phase, desired }: SessionRecord): boolean =>
+  phase === 'ready' || isFinal(phase) || (phase === 'parked' && desired === 'parked');
 
 export async function createSession(call: Call<'createSession'>): Promise<Reply<'createSession'>> {
   const { deps, query } = call;
@@ -62,10 +66,11 @@ async function recordSession(call: Call<'createSession'>, id: string): Promise<S
       workspace: workspace.name,
       workspaceId: workspace.id,
       size: body.size,
-      policy: body.policy ?? 'spot-preferred',
+      policy: policyOf(body),
       instanceTypes: body.instanceTypes ?? [],
       arch: body.arch ?? null,
       network: body.network,
+      persistent: body.persistent,
       idleTtlMs: body.idleTtl ?? IDLE_TTL_RANGE_MS.default,
       maxTtlMs: body.maxTtl ?? MAX_TTL_RANGE_MS.default,
     },
@@ -128,12 +133,17 @@ async function undo(deps: ApiDeps, session: SessionRecord): Promise<void> {
   await releaseWorkspace(deps, session);
 }
 
+const HINTS: Readonly<Partial<Record<SessionRecord['desired'], string>>> = {
+  stopped: 'it is being stopped: repeat when it has gone',
+  parked: 'it is parked: wake it, or run devctl up',
+};
+
 /** Adds to the error what the session in the way is doing. */
 async function withPhase(deps: ApiDeps, session: SessionRecord, error: DevctlError): Promise<DevctlError> {
   const id = error.extra.sessionId;
   const other = id === undefined ? null : await deps.store.getSession({ owner: session.owner, id });
   if (id === undefined || other === null) return error;
-  const hint = other.desired === 'stopped' ? 'it is being stopped: repeat when it has gone' : undefined;
+  const hint = HINTS[other.desired];
   return new DevctlError(error.code, `workspace ${session.workspace} is leased by ${id} (${other.phase})`, {
     sessionId: id,
     ...(hint !== undefined && { hint }),
@@ -148,7 +158,7 @@ async function waitReady(call: UserCall, key: SessionKey, timeoutMs: number): Pr
       const { code, detail, hint } = current.failure;
       throw new DevctlError(code, detail, { hint, sessionId: key.id });
     }
-    return current.phase === 'ready' || isFinal(current.phase) ? current : undefined;
+    return isSettled(current) ? current : undefined;
   });
   return view(deps, session);
 }
@@ -158,9 +168,7 @@ export async function getSession(call: Call<'getSession'>): Promise<Reply<'getSe
   const session = await readSession(call, params.id);
   if (query.wait === 'none') return { body: await view(deps, session) };
   const options = { timeoutMs: query.timeout, signal: call.signal, what: 'ready' };
-  const settled = await waitForSession(deps, session, options, (current) =>
-    current.phase === 'ready' || isFinal(current.phase) ? current : undefined,
-  );
+  const settled = await waitForSession(deps, session, options, (current) => (isSettled(current) ? current : undefined));
   return { body: await view(deps, settled) };
 }
 

@@ -9,6 +9,8 @@ export const WIRE = {
   listSessions: { method: 'GET', path: '/sessions' },
   getSession: { method: 'GET', path: '/sessions/{id}' },
   endSession: { method: 'DELETE', path: '/sessions/{id}' },
+  parkSession: { method: 'POST', path: '/sessions/{id}/park' },
+  wakeSession: { method: 'POST', path: '/sessions/{id}/wake' },
   createSnapshot: { method: 'POST', path: '/sessions/{id}/snapshots' },
   createHold: { method: 'POST', path: '/sessions/{id}/holds' },
   deleteHold: { method: 'DELETE', path: '/sessions/{id}/holds/{hold}' },

@@ -74,7 +74,9 @@ export const createSessionSchema = z
       .optional()
       .meta({ description: 'What a new workspace begins with. Ignored when the workspace exists: it is never overwritten' }),
     size: sizeSchema.default('medium'),
-    policy: policySchema.optional().meta({ description: 'How its machine is bought. Default: spot-preferred' }),
+    policy: policySchema
+      .optional()
+      .meta({ description: 'How its machine is bought. Default: spot-preferred; on-demand for a persistent one, which takes no other' }),
     instanceTypes: z
       .array(instanceTypeSchema)
       .min(1)
@@ -84,6 +86,10 @@ export const createSessionSchema = z
     arch: architectureSchema.optional().meta({ description: "Default: that of the instance types, else the launcher's own" }),
     ...leaseInput,
     network: z.boolean().default(true),
+    persistent: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Its box is on demand, and stopped and kept where another would end; a snapshot is made once a day' }),
     allowSetup: z
       .boolean()
       .optional()
@@ -101,6 +107,11 @@ export const downQuerySchema = z.strictObject({
   timeout: durationSchema(SECOND, HOUR, '2m').default(300 * SECOND),
 });
 
+export const parkQuerySchema = z.strictObject({
+  wait: z.enum(['none', 'parked']).default('none'),
+  timeout: durationSchema(SECOND, HOUR, '2m').default(300 * SECOND),
+});
+
 const failureViewSchema = z.object({ code: z.enum(ERROR_CODES), detail: z.string(), hint: z.string() });
 
 export const sessionSchema = z
@@ -109,13 +120,14 @@ export const sessionSchema = z
     workspace: workspaceNameSchema,
     owner: ownerSchema,
     phase: z.enum(PHASE_NAMES),
-    desired: z.enum(['ready', 'stopped']),
+    desired: z.enum(['ready', 'parked', 'stopped']),
     generation: count,
     size: sizeSchema,
     policy: policySchema,
     instanceTypes: z.array(instanceTypeSchema).meta({ description: 'What was asked for instead of a size' }),
     arch: architectureSchema.nullable().meta({ description: 'null: nothing was asked for' }),
     network: z.boolean(),
+    persistent: z.boolean(),
     provider: z.string(),
     box: z
       .object({

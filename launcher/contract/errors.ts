@@ -205,6 +205,13 @@ export const ERRORS = {
     title: 'The disk of the workspace is damaged',
     hint: 'nothing was deleted: go back to an earlier snapshot with devctl restore, see devctl snapshots',
   },
+  park_failed: {
+    status: 502,
+    retryable: true,
+    exit: 1,
+    title: 'The box could not be parked',
+    hint: 'it goes on, and is parked at the end of its lease; devctl down ends it with a snapshot',
+  },
   box_unreachable: {
     status: 502,
     retryable: true,

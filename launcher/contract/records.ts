@@ -94,7 +94,7 @@ export const snapshotRecordSchema = z.looseObject({
   parent: snapshotRefSchema.nullable(),
   /** `deleting` is a tombstone: nothing may pin it any more. */
   state: z.enum(['pending', 'completed', 'error', 'deleting']),
-  reason: z.enum(['down', 'checkpoint', 'fork', 'rescue', 'restore']),
+  reason: z.enum(['down', 'checkpoint', 'fork', 'rescue', 'park', 'restore']),
   note: z.string().max(200).nullable(),
   /** Provider call that makes it; a repeat of the same operation finds the same snapshot. */
   operationId: z.string(),
@@ -153,7 +153,7 @@ export type SessionEvent = z.infer<typeof eventSchema>;
 
 /** An operation at the provider that has been decided on and may have been carried out. Saved before the call is made. */
 export const operationSchema = z.looseObject({
-  kind: z.enum(['launch', 'quiesce', 'snapshot', 'end']),
+  kind: z.enum(['launch', 'quiesce', 'snapshot', 'park', 'end']),
   /** Same id, same effect: the provider finds what an earlier call with it made. */
   id: z.string(),
   attempt: z.int().min(1),
@@ -164,6 +164,8 @@ export const operationSchema = z.looseObject({
   tokenHash: z.string().optional(),
   /** Of a launch: the volume beside which there is no machine. The one that it then makes elsewhere is another. */
   strandedVolumeId: z.string().optional(),
+  /** Of a launch: the box that was stopped and kept, which goes on if it can. */
+  parked: z.object({ boxId: z.string(), generation: count, launchedAt: timeMs }).optional(),
 });
 
 /** What an hour of a box costs, in micro-dollars; rounded to whole ones. */
@@ -230,7 +232,8 @@ export const sessionRecordSchema = z.looseObject({
   version: count,
   phase: z.enum(PHASE_NAMES),
   phaseSince: timeMs,
-  desired: z.enum(['ready', 'stopped']),
+  /** `parked` only of a persistent session, while it is ready, being parked, or parked. */
+  desired: z.enum(['ready', 'parked', 'stopped']),
   /** Why it ends: `user`, `idle`, `hard_limit`, `lost`, `failed`. */
   endReason: z.string().nullable(),
   generation: count,
@@ -242,6 +245,10 @@ export const sessionRecordSchema = z.looseObject({
   instanceTypes: z.array(instanceTypeSchema).default([]),
   arch: architectureSchema.nullable().default(null),
   network: z.boolean(),
+  /** Its box is stopped and kept where that of another session would end. */
+  persistent: z.boolean().default(false),
+  /** Of a persistent session, when the snapshot of the day is due; null: none was made yet. */
+  nextSnapshotAt: timeMs.nullable().default(null),
   createdAt: timeMs,
   readyAt: timeMs.nullable(),
   endedAt: timeMs.nullable(),

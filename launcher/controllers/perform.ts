@@ -42,6 +42,8 @@ export async function perform(deps: ControllerDeps, session: SessionRecord, step
     case 'settle':
       await moveHead(deps, session, step.snapshot);
       return save(deps, session, () => step.change);
+    case 'park':
+      return park(deps, session);
     case 'end':
       return end(deps, session);
     case 'disown':
@@ -112,6 +114,7 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
         instanceTypes: session.instanceTypes,
         arch: session.arch,
         network: session.network,
+        parked: parkedBox(session),
         boxToken: deps.boxToken(session, session.generation),
         providerState: session.providerState,
       }),
@@ -254,6 +257,27 @@ async function watchSnapshot(deps: ControllerDeps, session: SessionRecord, recor
   if (status !== null) await noteStatus(deps, session, record, status);
   if (status !== null && status.state !== 'pending') return null;
   return save(deps, session, (current) => outcome.snapshotPending(current, record, deps.clock.now(), deps.limits));
+}
+
+/** The box that a launch may let go on. */
+function parkedBox({ id, op }: SessionRecord): BoxRef | null {
+  if (!op?.parked) return null;
+  return { boxId: op.parked.boxId, sessionId: id, generation: op.parked.generation, launchedAtMs: op.parked.launchedAt };
+}
+
+async function park(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
+  let failure: outcome.CallFailure | null = null;
+  try {
+    await withDeadline(deps.limits.launchMs, deps.compute.park(boxRef(session)));
+    const state = await withDeadline(deps.limits.lookMs, deps.compute.observe(boxRef(session)));
+    if (state === 'parked' || state === 'gone') return null;
+  } catch (error) {
+    failure = failureOf(deps, session, 'park', error);
+  }
+  const after = await save(deps, session, (current) => outcome.parkTried(current, failure, deps.clock.now(), deps.limits));
+  // A kept box is quiet until it fetches the order to go on.
+  if (after?.phase === 'ready') await pokeBox(deps, boxRef(after));
+  return after;
 }
 
 async function end(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {

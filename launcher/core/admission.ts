@@ -3,7 +3,7 @@ import type { Receipt } from '../contract/receipt.ts';
 import type { Evidence, Hold, Interruption, Lease, SessionRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import { dueAfter } from './heartbeat.ts';
-import { addEvidence, leaseEndMs } from './lease.ts';
+import { addEvidence, leaseEndMs, newLease } from './lease.ts';
 import type { Limits } from './limits.ts';
 import type { Change } from './session.ts';
 import { isUnsaved } from './workspace.ts';
@@ -20,6 +20,10 @@ const LEASE_ENDS: ReadonlySet<string | null> = new Set(['idle', 'hold', 'hard_li
 function notOpen(session: SessionRecord): DevctlError {
   const { id, endReason, phase } = session;
   const extra = { sessionId: id };
+  if (session.desired === 'parked') {
+    const code = LEASE_ENDS.has(endReason) ? 'lease_ended' : 'wrong_phase';
+    return new DevctlError(code, `session ${id} is parked (${phase})`, { ...extra, hint: 'run devctl up: it goes on as it was' });
+  }
   if (session.desired === 'stopped') {
     if (LEASE_ENDS.has(endReason)) return new DevctlError('lease_ended', `the lease of session ${id} has ended (${phase})`, extra);
     return new DevctlError('wrong_phase', `session ${id} is being stopped or is over (${phase})`, extra);
@@ -63,7 +67,7 @@ export function interrupt(session: SessionRecord, notice: Omit<Interruption, 'sa
  * @throws DevctlError wrong_phase, lease_ended, quota_exceeded
  */
 export function addHold(session: SessionRecord, hold: Hold, nowMs: number, limits: Limits): Change | null {
-  if (session.desired === 'stopped') throw notOpen(session);
+  if (session.desired !== 'ready') throw notOpen(session);
   if (session.phase === 'ready') assertReady(session, nowMs);
   const others = session.lease.holds.filter((known) => known.name !== hold.name && known.untilMs > nowMs);
   const known = session.lease.holds.find(({ name }) => name === hold.name);
@@ -118,6 +122,39 @@ export function askToStop(session: SessionRecord, nowMs: number): Change | null 
   return {
     patch: { desired: 'stopped', endReason: 'user', failure: null, dueAt: nowMs },
     events: [{ type: 'session.stop_asked', message: 'asked to stop by its owner' }],
+  };
+}
+
+/**
+ * The wish of the owner that its box is stopped and kept; null when that is its way already.
+ * @throws DevctlError wrong_phase (also: it is not a persistent session)
+ */
+export function askToPark(session: SessionRecord, nowMs: number): Change | null {
+  if (session.desired === 'parked') return null;
+  if (session.phase !== 'ready' || session.desired !== 'ready') throw notOpen(session);
+  if (!session.persistent)
+    throw new DevctlError('wrong_phase', `session ${session.id} is not persistent: its box is not kept`, {
+      sessionId: session.id,
+      hint: 'devctl down saves it; devctl up --persistent makes one that can be parked',
+    });
+  return {
+    patch: { desired: 'parked', endReason: 'user', failure: null, dueAt: nowMs },
+    events: [{ type: 'session.park_asked', message: 'asked to park by its owner' }],
+  };
+}
+
+/**
+ * A parked session is to go on, with a new lease; null when it is not parked.
+ * @throws DevctlError wrong_phase
+ */
+export function askToWake(session: SessionRecord, nowMs: number): Change | null {
+  const { desired, lease } = session;
+  if (desired === 'stopped') throw notOpen(session);
+  if (desired === 'ready') return null;
+  const { idleTtlMs, maxTtlMs, evidence } = lease;
+  return {
+    patch: { desired: 'ready', endReason: null, failure: null, lease: { ...newLease(nowMs, idleTtlMs, maxTtlMs), evidence }, dueAt: nowMs },
+    events: [{ type: 'session.wake_asked', message: 'asked to go on by its owner' }],
   };
 }
 

@@ -74,6 +74,8 @@ const HAS_MACHINE: Readonly<Record<Phase, boolean>> = {
   launching: false,
   bootstrapping: true,
   ready: true,
+  parking: true,
+  parked: false,
   quiescing: true,
   rescuing: true,
   ending: true,

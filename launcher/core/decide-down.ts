@@ -1,26 +1,42 @@
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { failed, finish, letGo } from './ends.ts';
+import { leaseEndedBy, leaseReason } from './lease.ts';
 import type { Limits } from './limits.ts';
 import { anotherSnapshot } from './outcome.ts';
-import { endOrWait, isLost, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+import type { Change } from './session.ts';
+import { endOrWait, hasStopped, isLost, type Observed, quietOrWait, type Step, snapshotOrWatch } from './steps.ts';
 import { hasAllOf } from './workspace.ts';
+
+export function toQuiescing(session: SessionRecord, nowMs: number): Change {
+  const endReason = session.endReason ?? leaseEndedBy(session.lease);
+  const why = session.endReason === 'user' ? 'asked to stop' : leaseReason(session.lease);
+  return {
+    patch: {
+      phase: 'quiescing',
+      desired: 'stopped',
+      endReason,
+      save: 'clean',
+      report: null,
+      op: null,
+      checkpoint: null,
+      failure: session.endReason === 'failed' ? session.failure : null,
+      dueAt: nowMs,
+    },
+    events: [{ type: 'session.quiescing', message: `${why}: stopping every writer`, data: { endReason } }],
+  };
+}
 
 /** Makes the box quiet, then has the point in time fixed: only after both may the box go. */
 export function decideQuiescing(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number): Step {
   if (session.report === null) {
-    if (observed.box === 'gone') return { do: 'change', change: letGo(session, nowMs, 'crash', 'the box died before it was quiet') };
-    const op = session.op;
-    if (op === null) {
-      const id = `${session.id}.g${session.generation}.quiesce.${session.version}`;
-      return { do: 'change', change: { patch: { op: { kind: 'quiesce', id, attempt: 1, startedAt: nowMs, notBeforeMs: nowMs } } } };
-    }
-    return nowMs < op.notBeforeMs ? { do: 'wait', untilMs: op.notBeforeMs } : { do: 'quiesce' };
+    if (hasStopped(observed.box)) return { do: 'change', change: letGo(session, nowMs, 'crash', 'the box died before it was quiet') };
+    return quietOrWait(session, 'quiesce', nowMs);
   }
   const record = observed.snapshot;
   if (session.snapshot !== null && (session.snapshot.started || record?.state === 'completed'))
     return { do: 'change', change: letGo(session, nowMs, session.save, 'the snapshot is fixed: the box is let go') };
   // Nothing is left to keep for its owner: the volume has it all, and is saved without the box.
-  if (observed.box === 'gone' || workspace.volume === null)
+  if (hasStopped(observed.box) || workspace.volume === null)
     return { do: 'change', change: letGo(session, nowMs, session.save, 'the box is gone: its volume is saved') };
   if (session.snapshot === null && workspace.quarantined !== null)
     return { do: 'change', change: letGo(session, nowMs, session.save, 'the workspace is damaged: the box is let go, its volume is kept') };

@@ -23,6 +23,7 @@ export function toLaunching(session: SessionRecord, nowMs: number, because: stri
       op: launchOperation(next, nowMs),
       launchAttempts: session.launchAttempts,
       rescues: session.rescues,
+      refused: false,
       dueAt: nowMs,
     },
     events: [

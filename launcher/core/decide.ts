@@ -1,13 +1,15 @@
 import type { Interruption, SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
-import { decideEnding, decideQuiescing, decideSaving } from './decide-down.ts';
+import { decideEnding, decideQuiescing, decideSaving, toQuiescing } from './decide-down.ts';
+import { decideParked, decideParking, toParking } from './decide-park.ts';
 import { decideRescuing, launchOperation, toLaunching } from './decide-rescue.ts';
 import { fail, failed, finish, letGo, stopLaunch } from './ends.ts';
 import { leaseEndedBy, leaseEndMs, leaseReason, warnAtMs } from './lease.ts';
 import type { Limits } from './limits.ts';
+import { laterToday } from './outcome.ts';
 import type { Change } from './session.ts';
-import { readyDueAtMs } from './session-due.ts';
-import { endOrWait, isLost, type LaunchSource, type Observed, type Step, snapshotOrWatch } from './steps.ts';
+import { dailyDueAtMs, readyDueAtMs } from './session-due.ts';
+import { endOrWait, hasStopped, isLost, type LaunchSource, type Observed, type Step, snapshotOrWatch } from './steps.ts';
 import { savedCopyOf } from './workspace.ts';
 
 /** Decides from what is known, and from nothing else: no I/O, no clock, no randomness. */
@@ -24,6 +26,10 @@ export function decide(session: SessionRecord, workspace: WorkspaceRecord | null
       return decideReady(session, workspace, observed, nowMs, limits);
     case 'quiescing':
       return decideQuiescing(session, workspace, observed, nowMs);
+    case 'parking':
+      return decideParking(session, observed, nowMs, limits);
+    case 'parked':
+      return decideParked(session, workspace, observed, nowMs, limits);
     case 'rescuing':
       return decideRescuing(session, workspace, observed, nowMs, limits);
     case 'ending':
@@ -108,7 +114,7 @@ function decideBootstrapping(session: SessionRecord, observed: Observed, nowMs: 
       do: 'change',
       change: letGo(session, nowMs, session.readyAt === null ? 'none' : 'crash', 'the box is let go before it was ready'),
     };
-  if (observed.box === 'gone') return relaunch(session, nowMs, limits);
+  if (hasStopped(observed.box)) return relaunch(session, nowMs, limits);
   const registered = session.box?.registeredAt ?? null;
   const deadlineMs = session.phaseSince + (registered === null ? limits.bootstrapMs : limits.prepareMs);
   if (nowMs < deadlineMs) return { do: 'wait', untilMs: Math.min(deadlineMs, nowMs + limits.pollMs) };
@@ -133,18 +139,20 @@ function relaunch(session: SessionRecord, nowMs: number, limits: Limits): Step {
 }
 
 function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observed: Observed, nowMs: number, limits: Limits): Step {
-  if (session.interruption && observed.box !== 'gone') return { do: 'change', change: toRescuing(session.interruption, nowMs) };
+  const isGone = hasStopped(observed.box);
+  if (session.interruption && !isGone) return { do: 'change', change: toRescuing(session.interruption, nowMs) };
   const endMs = leaseEndMs(session.lease);
-  const isOver = session.desired === 'stopped' || nowMs >= endMs;
-  // A box that is gone is replaced at once: a snapshot whose point in time is fixed does not need it.
-  const isPassedOn = session.snapshot?.started === true && observed.box === 'gone' && !isOver;
+  const isOver = session.desired !== 'ready' || nowMs >= endMs;
+  const isParked = isOver && session.persistent && session.desired !== 'stopped';
+  // A box that is gone is replaced at once, and one that is kept stopped: a snapshot whose point in time is fixed does not need it.
+  const isPassedOn = session.snapshot?.started === true && (isParked || (isGone && !isOver));
   if (session.snapshot !== null && !isPassedOn) return decideCheckpoint(session, observed, nowMs, limits);
   if (isOver) {
     const heardMs = isUnheard(session, observed, nowMs, limits) ? heardAgainMs(session, nowMs, limits) : null;
     if (heardMs !== null) return { do: 'wait', untilMs: heardMs };
-    return { do: 'change', change: toQuiescing(session, nowMs) };
+    return { do: 'change', change: isParked ? toParking(session, nowMs) : toQuiescing(session, nowMs) };
   }
-  if (observed.box === 'gone') {
+  if (isGone) {
     return {
       do: 'change',
       change: {
@@ -153,15 +161,26 @@ function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observe
       },
     };
   }
-  if (session.checkpoint !== null && workspace.volume === null) return { do: 'change', change: noCheckpoint(nowMs) };
+  if (session.checkpoint !== null && workspace.volume === null) return { do: 'change', change: noCheckpoint(session, nowMs, limits) };
   if (session.checkpoint !== null) {
     const { operationId, note, reason } = session.checkpoint;
     return { do: 'allocate', operationId, note, reason, clean: true };
   }
   if (nowMs >= warnAtMs(session.lease, limits) && session.lease.warnedForMs !== endMs)
     return { do: 'change', change: warning(session, nowMs, limits) };
+  if (nowMs >= dailyDueAtMs(session, limits) && workspace.volume !== null && workspace.quarantined === null)
+    return { do: 'change', change: daily(session, nowMs) };
   return { do: 'wait', untilMs: readyDueAtMs(session, nowMs, limits) };
 }
+
+/** A persistent session has a snapshot a day, so that it is not on one disk alone for long. */
+const daily = (session: SessionRecord, nowMs: number): Change => ({
+  patch: {
+    checkpoint: { operationId: `${session.id}.daily.${session.version}`, note: 'of the day', reason: 'checkpoint' },
+    dueAt: nowMs,
+  },
+  events: [{ type: 'snapshot.asked', message: 'the snapshot of the day' }],
+});
 
 /** Work goes on in another box: this one is made quiet, its volume saved, and let go, in the time that is left to it. */
 function toRescuing({ endsAtMs }: Interruption, nowMs: number): Change {
@@ -180,7 +199,7 @@ function toRescuing({ endsAtMs }: Interruption, nowMs: number): Change {
 
 /** True when idleness is what ends it, and only because nothing was heard of its box, which may be at work. */
 function isUnheard(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): boolean {
-  if (session.desired === 'stopped' || observed.box === 'gone' || leaseEndedBy(session.lease) === 'hard_limit') return false;
+  if (session.desired !== 'ready' || hasStopped(observed.box) || leaseEndedBy(session.lease) === 'hard_limit') return false;
   return nowMs - (session.box?.heartbeatAt ?? session.phaseSince) > limits.silentMs;
 }
 
@@ -199,35 +218,16 @@ function warning(session: SessionRecord, nowMs: number, limits: Limits): Change 
   };
 }
 
-function toQuiescing(session: SessionRecord, nowMs: number): Change {
-  const endReason = session.endReason ?? leaseEndedBy(session.lease);
-  const why = session.endReason === 'user' ? 'asked to stop' : leaseReason(session.lease);
-  return {
-    patch: {
-      phase: 'quiescing',
-      desired: 'stopped',
-      endReason,
-      save: 'clean',
-      report: null,
-      op: null,
-      checkpoint: null,
-      failure: session.endReason === 'failed' ? session.failure : null,
-      dueAt: nowMs,
-    },
-    events: [{ type: 'session.quiescing', message: `${why}: stopping every writer`, data: { endReason } }],
-  };
-}
-
 const noMoreCheckpoint = (nowMs: number): Change['patch'] => ({ snapshot: null, checkpoint: null, op: null, dueAt: nowMs });
 
-const noCheckpoint = (nowMs: number): Change => ({
-  patch: noMoreCheckpoint(nowMs),
+const noCheckpoint = (session: SessionRecord, nowMs: number, limits: Limits): Change => ({
+  patch: { ...noMoreCheckpoint(nowMs), ...laterToday(session, nowMs, limits) },
   events: [{ type: 'snapshot.failed', message: 'the snapshot was not made; nothing was changed' }],
 });
 
 function decideCheckpoint(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {
   const record = observed.snapshot;
-  if (record === null || isLost(record, nowMs, limits)) return { do: 'change', change: noCheckpoint(nowMs) };
+  if (record === null || isLost(record, nowMs, limits)) return { do: 'change', change: noCheckpoint(session, nowMs, limits) };
   if (record.state === 'completed') {
     return {
       do: 'settle',

@@ -14,6 +14,8 @@ const launchOf = (session: SessionRecord): SessionRecord['op'] =>
  * from the volume. The volume is kept in any case.
  */
 export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, detail: string): { do: 'change'; change: Change } {
+  const isKept = session.persistent && session.phase === 'launching' && session.readyAt !== null && session.desired === 'ready';
+  if (isKept) return { do: 'change', change: standBy(session, nowMs, failed(code, detail)) };
   return {
     do: 'change',
     change: {
@@ -30,6 +32,12 @@ export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, det
     },
   };
 }
+
+/** A persistent session that gets no box is parked until its owner tries again: its volume has everything. */
+const standBy = (session: SessionRecord, nowMs: number, failure: Failure): Change => ({
+  patch: { phase: 'parked', desired: 'parked', endReason: 'failed', failure, op: launchOf(session), dueAt: nowMs },
+  events: [{ type: 'session.parked', message: `parked, with no box: ${failure.detail}`, data: { code: failure.code } }],
+});
 
 /** The box is let go; what its end owes the workspace is decided here and not changed by anything later. */
 export function letGo(session: SessionRecord, nowMs: number, save: SessionRecord['save'], because: string): Change {

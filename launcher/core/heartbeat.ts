@@ -91,6 +91,7 @@ export function applyHeartbeat(
     case 'ready':
       return session.desired === 'ready' ? whileReady(session, heartbeat, { box, stale }, nowMs, limits) : null;
     case 'quiescing':
+    case 'parking':
       return stale ? { patch: { box } } : null;
     default:
       return null;

@@ -48,6 +48,12 @@ export const LIMITS = {
   dueSlackMs: 15_000,
   /** After a snapshot failed and the box was kept, the idle clock starts again with this. */
   retryDownMs: 300_000,
+  parkAttempts: 5,
+  /** A parked session is looked at this often: its box may have gone. */
+  parkedLookMs: 900_000,
+  /** Between two snapshots of a persistent session; and after one that failed. */
+  dailySnapshotMs: 24 * 3_600_000,
+  dailySnapshotRetryMs: 3_600_000,
   stepsPerReconcile: 20,
   casAttempts: 20,
   holds: 20,

@@ -11,6 +11,8 @@ const STATES: Readonly<Record<Phase, Orders['state']>> = {
   bootstrapping: 'work',
   ready: 'work',
   quiescing: 'hold',
+  parking: 'hold',
+  parked: 'hold',
   rescuing: 'end',
   ending: 'end',
   saving: 'end',
@@ -64,6 +66,10 @@ function noticeFor(session: SessionRecord, nowMs: number): Orders['notice'] {
   if (session.desired === 'stopped') {
     const because = END_REASONS[session.endReason ?? ''] ?? 'it cannot go on';
     return { id: `stop-${session.generation}`, text: `devctl: this box is being saved and stopped: ${because}` };
+  }
+  if (session.desired === 'parked') {
+    const because = END_REASONS[session.endReason ?? ''] ?? 'it cannot go on';
+    return { id: `park-${session.generation}`, text: `devctl: this box is being parked: ${because}; devctl up goes on with it` };
   }
   if (session.interruption)
     return { id: `away-${session.generation}`, text: 'devctl: this machine is taken away; your files go on in the next box: devctl shell' };

@@ -67,6 +67,7 @@ function judgeByRecords(resource: Resource, records: Records, nowMs: number): Ve
 function judgeBox(resource: Resource, session: SessionRecord | null): Verdict {
   if (session === null) return { verdict: 'drop', reason: 'its session is not recorded' };
   if (isFinal(session.phase)) return { verdict: 'drop', reason: `its session is ${session.phase}` };
+  if (session.op?.parked?.boxId === resource.id) return keep('it was parked, and its session is going on');
   const generation = resource.tags?.generation ?? 0;
   if (generation < session.generation)
     return { verdict: 'drop', reason: `generation ${generation} was superseded by ${session.generation}` };

@@ -1,9 +1,10 @@
 import type { ErrorCode } from '../contract/errors.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
-import type { BoxPrice, SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import type { BoxPrice, Failure, SessionRecord, SnapshotRecord } from '../contract/records.ts';
 import { fail, failed, letGo, stopLaunch } from './ends.ts';
 import { backoffMs, type Limits } from './limits.ts';
-import type { Change } from './session.ts';
+import type { Change, NewEvent } from './session.ts';
+import { parkOperation } from './steps.ts';
 
 /** Why a provider call failed; the same words as the compute port has. */
 export interface CallFailure {
@@ -129,6 +130,10 @@ export function quiesceRefused(session: SessionRecord, failure: CallFailure, now
     const message = `the box could not be made quiet (${failure.message}): its volume goes on as it is`;
     return { patch: { op: null, interruption: unsavedOf(session), dueAt: nowMs }, events: [{ type: 'box.not_quiet', message }] };
   }
+  if (session.phase === 'parking') {
+    const message = `the box could not be made quiet (${failure.message}): it is stopped as it is`;
+    return { patch: { op: parkOperation(session, nowMs), dueAt: nowMs }, events: [{ type: 'box.not_quiet', message }] };
+  }
   const because = `the box could not be made quiet (${failure.message}): it is ended, then its volume is saved`;
   return { ...letGo(session, nowMs, 'crash', because), events: [{ type: 'box.not_quiet', message: because }] };
 }
@@ -154,8 +159,10 @@ export function allocated(session: SessionRecord, record: SnapshotRecord, nowMs:
 /** The point in time is fixed. */
 export function snapshotStarted(session: SessionRecord, record: SnapshotRecord, nowMs: number, limits: Limits): Change {
   const op = session.op && { ...session.op, notBeforeMs: nowMs + limits.pollMs };
+  const snapshot = { id: record.id, operationId: record.operationId, started: true };
+  const nextSnapshotAt = session.persistent ? nowMs + limits.dailySnapshotMs : null;
   return {
-    patch: { snapshot: { id: record.id, operationId: record.operationId, started: true }, op, dueAt: nowMs + limits.pollMs },
+    patch: { snapshot, nextSnapshotAt, op, dueAt: nowMs + limits.pollMs },
     events: [{ type: 'snapshot.started', message: `${record.id} is being made`, data: { snapshot: record.id } }],
   };
 }
@@ -178,12 +185,16 @@ export function snapshotRefused(session: SessionRecord, failure: CallFailure, no
     return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
   }
   const message = `no snapshot: ${failure.message}`;
-  if (session.phase === 'quiescing') return keepBox(session, failure, nowMs, limits);
+  if (session.phase === 'quiescing') {
+    const code = failure.kind === 'disk_full' ? 'disk_full' : 'snapshot_failed';
+    const event = { type: 'snapshot.failed', message: `no snapshot, so the box and its volume are kept: ${failure.message}` };
+    return keepBox(session, failed(code, failure.message), event, nowMs, limits);
+  }
   const event = { type: 'snapshot.failed', message };
   if (session.phase === 'saving') return anotherSnapshot(session, message, nowMs, limits);
   if (session.phase === 'rescuing') return { patch: { snapshot: null, op: null, interruption: unsavedOf(session) }, events: [event] };
   if (session.phase === 'launching') return fail(session, nowMs, 'snapshot_failed', failure.message).change;
-  return { patch: { snapshot: null, checkpoint: null, op: null }, events: [event] };
+  return { patch: { snapshot: null, checkpoint: null, op: null, ...laterToday(session, nowMs, limits) }, events: [event] };
 }
 
 /** The snapshot went wrong after the box had gone: the volume has everything, so another one is begun after a rest. */
@@ -194,7 +205,8 @@ export function anotherSnapshot(session: SessionRecord, message: string, nowMs: 
   return { patch: { snapshot: null, op }, events: [{ type: 'snapshot.failed', message }] };
 }
 
-function keepBox(session: SessionRecord, failure: CallFailure, nowMs: number, limits: Limits): Change {
+/** What was to end or to be parked goes on for a while, and says why; then it is tried again. */
+function keepBox(session: SessionRecord, failure: Failure, event: NewEvent, nowMs: number, limits: Limits): Change {
   const idleDeadlineMs = Math.max(session.lease.idleDeadlineMs, nowMs + limits.retryDownMs);
   const hardDeadlineMs = Math.max(session.lease.hardDeadlineMs, nowMs + limits.retryDownMs);
   return {
@@ -206,12 +218,35 @@ function keepBox(session: SessionRecord, failure: CallFailure, nowMs: number, li
       report: null,
       snapshot: null,
       op: null,
-      failure: failed(failure.kind === 'disk_full' ? 'disk_full' : 'snapshot_failed', failure.message),
+      failure,
       lease: { ...session.lease, idleDeadlineMs, hardDeadlineMs, warnedForMs: null },
       dueAt: nowMs,
     },
-    events: [{ type: 'snapshot.failed', message: `no snapshot, so the box and its volume are kept: ${failure.message}` }],
+    events: [event],
   };
+}
+
+/** A persistent session whose snapshot of the day failed has the next one sooner. */
+export const laterToday = (session: SessionRecord, nowMs: number, limits: Limits): Change['patch'] =>
+  session.persistent ? { nextSnapshotAt: nowMs + limits.dailySnapshotRetryMs } : {};
+
+export const noDailySnapshot = (session: SessionRecord, nowMs: number, limits: Limits): Change => ({
+  patch: { snapshot: null, op: null, dueAt: nowMs, ...laterToday(session, nowMs, limits) },
+  events: [{ type: 'snapshot.failed', message: 'the snapshot of the day was not made; the volume is kept, and it is tried again' }],
+});
+
+/**
+ * A box that is to be parked was asked to stop, and is not stopped yet; or the provider has refused.
+ * @param failure null while it is on its way
+ */
+export function parkTried(session: SessionRecord, failure: CallFailure | null, nowMs: number, limits: Limits): Change {
+  const op = session.op?.kind === 'park' ? session.op : parkOperation(session, nowMs);
+  if (failure === null || failure.kind === 'busy') return { patch: { op: { ...op, notBeforeMs: nowMs + limits.pollMs } } };
+  const mayPass = failure.kind === 'transient' || failure.kind === 'unreachable' || session.phase === 'parked';
+  if (mayPass || op.attempt < limits.parkAttempts)
+    return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
+  const event = { type: 'park.failed', message: `not parked, so the box is kept: ${failure.message}` };
+  return keepBox(session, failed('park_failed', failure.message), event, nowMs, limits);
 }
 
 /** Boxes that a launch may have left: looked for again after a rest, until a whole list has none. */

@@ -28,6 +28,7 @@ export interface NewSession {
   instanceTypes: string[];
   arch: Architecture | null;
   network: boolean;
+  persistent: boolean;
   idleTtlMs: number;
   maxTtlMs: number;
 }
@@ -55,6 +56,7 @@ export function newSession(input: NewSession, nowMs: number): SessionRecord {
     report: null,
     interruption: null,
     save: 'none',
+    nextSnapshotAt: null,
     receipt: null,
     failure: null,
     launchAttempts: 0,

@@ -5,7 +5,7 @@ import type { Change } from './session.ts';
 /** What the provider and the store know of a session's things at this moment. */
 export interface Observed {
   /** Null when the session has no box. `unknown` is never a reason to destroy anything. */
-  box: 'pending' | 'running' | 'gone' | 'unknown' | null;
+  box: 'pending' | 'running' | 'parked' | 'gone' | 'unknown' | null;
   /** Record of the snapshot that the session is making. */
   snapshot: SnapshotRecord | null;
 }
@@ -33,6 +33,8 @@ export type Step =
   | { do: 'watch'; snapshot: SnapshotRecord }
   /** Make a completed snapshot the head, then save the change. */
   | { do: 'settle'; snapshot: SnapshotRecord; change: Change }
+  /** Stop the box and keep it. */
+  | { do: 'park' }
   | { do: 'end' }
   /** Find the boxes that a launch without an answer may have left, and let them go. */
   | { do: 'disown' }
@@ -53,6 +55,25 @@ export function snapshotOrWatch(session: SessionRecord, record: SnapshotRecord, 
   if (nowMs < notBeforeMs) return { do: 'wait', untilMs: notBeforeMs };
   return session.snapshot?.started === true ? { do: 'watch', snapshot: record } : { do: 'snapshot', snapshot: record, live };
 }
+
+/** True when nothing runs in the box any more, and nothing writes to its volume. */
+export const hasStopped = (box: Observed['box']): boolean => box === 'gone' || box === 'parked';
+
+/** Makes the box quiet: the intent first. `what` names the operation among the others of this generation. */
+export function quietOrWait({ id, generation, version, op }: SessionRecord, what: string, nowMs: number): Step {
+  if (op !== null) return nowMs < op.notBeforeMs ? { do: 'wait', untilMs: op.notBeforeMs } : { do: 'quiesce' };
+  const operation = { id: `${id}.g${generation}.${what}.${version}`, attempt: 1, startedAt: nowMs, notBeforeMs: nowMs };
+  return { do: 'change', change: { patch: { op: { kind: 'quiesce', ...operation } } } };
+}
+
+/** The intent to stop a box and keep it, saved before the call. */
+export const parkOperation = (session: SessionRecord, nowMs: number): NonNullable<SessionRecord['op']> => ({
+  kind: 'park',
+  id: `${session.id}.g${session.generation}.park.${session.version}`,
+  attempt: 1,
+  startedAt: nowMs,
+  notBeforeMs: nowMs,
+});
 
 /** Lets the box go; while the provider cannot tell, or the last try has to rest, it waits. */
 export function endOrWait(session: SessionRecord, observed: Observed, nowMs: number, limits: Limits): Step {

@@ -39,6 +39,7 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     instanceTypes: session.instanceTypes,
     arch: session.arch,
     network: session.network,
+    persistent: session.persistent,
     provider,
     box: box && {
       id: box.id,
@@ -157,7 +158,8 @@ function countsAtMs(evidence: Evidence, lease: Lease, limits: Limits): number {
 
 function because(session: SessionRecord): string {
   if (session.phase === 'failed') return session.failure?.detail ?? 'it failed';
-  if (session.desired === 'stopped') return END_WORDS[session.endReason ?? ''] ?? 'it is stopped';
+  if (session.desired === 'parked' && session.failure !== null) return session.failure.detail;
+  if (session.desired !== 'ready') return END_WORDS[session.endReason ?? ''] ?? 'it is stopped';
   return leaseReason(session.lease);
 }
 

@@ -79,7 +79,7 @@ export const savedCopyOf = ({ volume, head }: WorkspaceRecord): SnapshotRef | nu
 
 /** True of a snapshot of this very volume, made while nobody wrote to it: after a checkpoint writing goes on. */
 const covers = ({ reason, volumeId }: SnapshotRecord, volume: WorkspaceRecord['volume']): boolean =>
-  (reason === 'down' || reason === 'rescue') && volume?.id === volumeId;
+  (reason === 'down' || reason === 'rescue' || reason === 'park') && volume?.id === volumeId;
 
 /** True when a snapshot has what the live volume had when it was last claimed, and all that was written since. */
 export const hasAllOf = (snapshot: SnapshotRecord, { volume }: WorkspaceRecord): boolean =>

@@ -65,6 +65,11 @@ export interface LaunchRequest {
   arch: Architecture | null;
   network: boolean;
   /**
+   * The box of an earlier generation that was parked with the volume of `source`: it goes on as the box of this one if it can;
+   * else it is let go, and another one gets the volume. Null: there is none.
+   */
+  parked: BoxRef | null;
+  /**
    * Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else; where a box proves
    * by its machine's own identity who it is, it goes nowhere.
    */
@@ -110,8 +115,11 @@ export interface StoragePrices {
   snapshotMicroUsdPerGiBMonth: number;
 }
 
-/** `unknown`: the provider could not tell. Never a reason to destroy anything. */
-export type BoxState = 'pending' | 'running' | 'gone' | 'unknown';
+/**
+ * `parked`: it is stopped, nothing in it runs, and a launch may let it go on. `unknown`: the provider could not tell. Never a reason
+ * to destroy anything.
+ */
+export type BoxState = 'pending' | 'running' | 'parked' | 'gone' | 'unknown';
 
 export interface BoxRef {
   boxId: string;
@@ -194,6 +202,13 @@ export interface ComputePort {
 
   /** State of a snapshot; `absent` when the provider has none with this ref. @throws transient */
   observeSnapshot(ref: SnapshotRef): Promise<SnapshotStatus>;
+
+  /**
+   * Stops a quiet box, whose disk stays. A provider that can keep the machine too keeps it: then `observe` says `parked` in the end, else
+   * `gone`. Repeating, or parking a box that is gone, is fine.
+   * @throws busy (it cannot be stopped yet), transient, unsupported, fatal
+   */
+  park(box: BoxRef): Promise<void>;
 
   /** Lets the box go, with every process in it. Its volume stays. Repeating, or ending a box that is gone, is fine. @throws transient */
   end(box: BoxRef): Promise<void>;

@@ -17,7 +17,7 @@ import { Life, RecordingTelemetry, SeededRandom } from '../support/faults.ts';
 import { Records } from '../support/records.ts';
 import type { Database } from '../support/table.ts';
 import type { Stage } from '../support/users.ts';
-import { type Launcher, OWNER } from '../support/world.ts';
+import { isResting, type Launcher, OWNER } from '../support/world.ts';
 import { textsOf } from './disks.ts';
 import { DEPLOYMENT, machineOf, providerOn, SimulatedChannel, templatesOn } from './ec2-subject.ts';
 import { Invariants } from './invariants.ts';
@@ -247,9 +247,6 @@ export class Ec2World extends Records implements Stage {
     this.invariants.promise(session.workspaceId, { [path]: text });
   }
 }
-
-const isResting = (session: SessionRecord): boolean =>
-  session.phase === 'ready' && session.desired === 'ready' && session.checkpoint === null && session.snapshot === null;
 
 function outside(store: StorePort, aws: SimulatedAws): StorePort {
   return new Proxy(store, {

@@ -23,7 +23,7 @@ export interface FakeBox {
   id: string;
   tags: ResourceTags & { sessionId: string; generation: number };
   volumeId: string;
-  state: 'running' | 'gone';
+  state: 'running' | 'parked' | 'gone';
   quiet: QuiesceReport | null;
   createdAtMs: number;
 }
@@ -50,6 +50,8 @@ export class FakeCompute implements ComputePort {
   partial = false;
   /** Launches take two steps. */
   stepwise = false;
+  /** Machines of boxes that are parked are kept. */
+  keepsMachines = true;
   /** So many launches find no machine beside their volume. */
   stranded = 0;
   /** Called when a box has gone, with what is left on its disk. */
@@ -111,17 +113,32 @@ export class FakeCompute implements ComputePort {
   launch(request: LaunchRequest): Promise<LaunchResult | LaunchUnderway> {
     return this.#do('launch', request, () => {
       const id = `box-${request.tags.operationId}`;
-      const known = this.boxes.get(id);
-      if (known) return { boxId: id, volumeId: known.volumeId, description: 'fake box' };
+      const known = this.boxes.get(id) ?? [...this.boxes.values()].find(({ tags }) => tags.operationId === request.tags.operationId);
+      if (known) return { boxId: known.id, volumeId: known.volumeId, description: 'fake box' };
       const { operationId } = request.tags;
       const providerState = { launchedBy: operationId };
       if (this.stepwise && (request.providerState as typeof providerState | null)?.launchedBy !== operationId)
         return { underway: true, providerState, retryAfterMs: 500, notes: ['looking for a machine'] };
+      const woken = this.#wake(request);
+      if (woken) return { boxId: woken.id, volumeId: woken.volumeId, description: 'fake box', providerState };
       const volumeId = this.#volumeFor(request);
       this.boxes.set(id, { id, tags: request.tags, volumeId, state: 'running', quiet: null, createdAtMs: this.#clock.now() });
       const money = { ...(this.price && { price: this.price }), ...(this.volumeGiB !== undefined && { volumeGiB: this.volumeGiB }) };
       return { boxId: id, volumeId, description: 'fake box', providerState, ...money };
     });
+  }
+
+  /** The box that was parked, under the tags of this launch. One that cannot go on is let go. */
+  #wake({ parked, source, tags }: LaunchRequest): FakeBox | null {
+    const box = this.boxes.get(parked?.boxId ?? '');
+    if (box?.state !== 'parked' || source.kind !== 'volume' || source.volumeId !== box.volumeId) return null;
+    if (box.tags.sessionId !== tags.sessionId || box.tags.generation > tags.generation) return null;
+    if (this.stranded > 0) {
+      box.state = 'gone';
+      return null;
+    }
+    Object.assign(box, { tags, state: 'running', quiet: null });
+    return box;
   }
 
   #volumeFor({ source, tags }: LaunchRequest): string {
@@ -138,7 +155,11 @@ export class FakeCompute implements ComputePort {
   }
 
   observe(box: BoxRef): Promise<BoxState> {
-    return this.#do('observe', box, () => (this.blind ? 'unknown' : (this.boxes.get(box.boxId)?.state ?? 'gone')));
+    return this.#do('observe', box, () => {
+      const found = this.boxes.get(box.boxId);
+      if (this.blind) return 'unknown';
+      return found?.tags.generation === box.generation ? found.state : 'gone';
+    });
   }
 
   quiesce(box: BoxRef, operationId: string): Promise<QuiesceReport> {
@@ -195,8 +216,22 @@ export class FakeCompute implements ComputePort {
     return this.#do('observeSnapshot', ref, () => this.disks.look(ref));
   }
 
+  park(box: BoxRef): Promise<void> {
+    return this.#do('park', box, () => {
+      const found = this.boxes.get(box.boxId);
+      if (found?.state !== 'running' || found.tags.generation !== box.generation) return;
+      this.lose(box.boxId);
+      if (this.keepsMachines) found.state = 'parked';
+    });
+  }
+
   end(box: BoxRef): Promise<void> {
-    return this.#do('end', box, () => this.lose(box.boxId));
+    return this.#do('end', box, () => {
+      const found = this.boxes.get(box.boxId);
+      if (found === undefined || found.tags.generation !== box.generation) return;
+      if (found.state === 'parked') found.state = 'gone';
+      else this.lose(box.boxId);
+    });
   }
 
   dropVolume(volumeId: string): Promise<void> {
@@ -212,7 +247,8 @@ export class FakeCompute implements ComputePort {
 
   list(of?: { sessionId: string }): Promise<ResourceList> {
     return this.#do('list', of ?? null, () => {
-      const boxes = this.running().map(({ id, tags, createdAtMs }) => ({ kind: 'box' as const, id, tags, createdAtMs, bytes: null }));
+      const alive = [...this.boxes.values()].filter(({ state }) => state !== 'gone');
+      const boxes = alive.map(({ id, tags, createdAtMs }) => ({ kind: 'box' as const, id, tags, createdAtMs, bytes: null }));
       const volumes = [...this.disks.volumes.values()].map(({ id, tags, createdAtMs }) => ({
         kind: 'volume' as const,
         id,

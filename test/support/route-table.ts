@@ -22,6 +22,8 @@ export function examples(ids: Things): Record<Exclude<OperationId, 'registerBox'
     listSessions: {},
     getSession: session,
     endSession: session,
+    parkSession: session,
+    wakeSession: session,
     createSnapshot: { ...session, body: {} },
     createHold: { ...session, body: { name: 'build', for: '1h' } },
     deleteHold: { params: { id: ids.session, hold: 'build' } },

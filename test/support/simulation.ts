@@ -9,7 +9,7 @@ import { OWNER, World } from './world.ts';
 
 const NAMES = ['shop', 'blog', 'fork'];
 const KINDS = ['transient', 'busy', 'capacity', 'unreachable', 'disk_full', 'fatal'] as const;
-const OPS = ['launch', 'quiesce', 'snapshot', 'observeSnapshot', 'observe', 'end', 'dropVolume', 'dropSnapshot', 'list'];
+const OPS = ['launch', 'quiesce', 'snapshot', 'observeSnapshot', 'observe', 'park', 'end', 'dropVolume', 'dropSnapshot', 'list'];
 
 /** One world of random users and faults. Everything in it follows from the seed. */
 export class Simulation {
@@ -56,7 +56,7 @@ export class Simulation {
     compute.partial = false;
     compute.disks.plan = { looks: 1, outcome: 'completed' };
     await this.world.settle();
-    for (const { id, phase } of await this.world.live()) if (phase === 'ready') await this.users.down(id);
+    for (const { id, phase } of await this.world.live()) if (phase === 'ready' || phase === 'parked') await this.users.down(id);
     await expectNothingLeft(this.world);
   }
 
@@ -79,6 +79,8 @@ export class Simulation {
       this.#fault,
       this.#lose,
       this.#interrupt,
+      this.#park,
+      this.#wake,
       this.#reap,
       this.#delete,
     ];
@@ -100,7 +102,7 @@ export class Simulation {
   async #up(): Promise<void> {
     const name = this.random.pick(NAMES.slice(0, 2));
     this.log.push(`up ${name}`);
-    await this.users.up(name, { idleTtlMs: 600_000 });
+    await this.users.up(name, { idleTtlMs: 600_000, persistent: this.random.chance(0.4) });
     await this.#look();
   }
 
@@ -210,6 +212,23 @@ export class Simulation {
     if (session === null) return;
     this.log.push(`interrupt ${session.workspace} (${session.phase})`);
     await this.users.interrupt(session.id, this.random.below(120_000));
+  }
+
+  async #park(): Promise<void> {
+    const session = await this.#session();
+    if (session === null) return;
+    this.log.push(`park ${session.workspace} (${session.phase})`);
+    this.world.compute.keepsMachines = this.random.chance(0.7);
+    await this.users.park(session.id);
+    if (this.random.chance(0.7)) await this.#rounds(4);
+  }
+
+  async #wake(): Promise<void> {
+    const session = (await this.world.live()).find(({ desired }) => desired === 'parked');
+    if (session === undefined) return;
+    this.log.push(`wake ${session.workspace} (${session.phase})`);
+    await this.users.wake(session.id);
+    await this.#rounds(2);
   }
 
   async #reap(): Promise<void> {

@@ -1,7 +1,7 @@
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { SessionRecord, SnapshotRef, WorkspaceRecord } from '../../launcher/contract/records.ts';
-import { askCheckpoint, askToStop, interrupt, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
+import { askCheckpoint, askToPark, askToStop, askToWake, interrupt, markDeleted, restoredTo } from '../../launcher/core/admission.ts';
 import { type NewSession, newSession } from '../../launcher/core/session.ts';
 import { newWorkspace } from '../../launcher/core/workspace.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
@@ -82,6 +82,7 @@ export class Users {
         instanceTypes: [],
         arch: null,
         network: true,
+        persistent: false,
         idleTtlMs: HOUR_MS,
         maxTtlMs: 12 * HOUR_MS,
         ...options,
@@ -117,6 +118,18 @@ export class Users {
       changeSession(deps, { owner: OWNER, id: sessionId }, (session) =>
         askCheckpoint(session, ask, this.#world.clock.now(), this.#world.limits),
       ),
+    );
+  }
+
+  async park(sessionId: string): Promise<void> {
+    await this.#world.act((deps) =>
+      changeSession(deps, { owner: OWNER, id: sessionId }, (session) => askToPark(session, this.#world.clock.now())),
+    );
+  }
+
+  async wake(sessionId: string): Promise<void> {
+    await this.#world.act((deps) =>
+      changeSession(deps, { owner: OWNER, id: sessionId }, (session) => askToWake(session, this.#world.clock.now())),
     );
   }
 

@@ -183,7 +183,9 @@ export class World extends Records {
   }
 }
 
-const isResting = (session: SessionRecord): boolean =>
-  session.phase === 'ready' && session.desired === 'ready' && session.checkpoint === null && session.snapshot === null;
+export const isResting = ({ phase, desired, checkpoint, snapshot, op }: SessionRecord): boolean =>
+  checkpoint === null &&
+  snapshot === null &&
+  ((phase === 'ready' && desired === 'ready') || (phase === 'parked' && desired === 'parked' && op === null));
 
 const isRefusal = (error: unknown): boolean => isDevctlError(error) && error.code !== 'conflict';

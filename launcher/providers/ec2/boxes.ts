@@ -53,6 +53,13 @@ export class Boxes {
     this.#launched.set(boxId, { sessionId, generation, launchedAtMs: known?.launchedAtMs ?? this.#options.time.now() });
   }
 
+  /** It was parked, and goes on as the box of a later generation. */
+  noteWoken(boxId: string, sessionId: string, generation: number): void {
+    this.#launched.set(boxId, { sessionId, generation, launchedAtMs: this.#options.time.now() });
+    this.#quiet.delete(boxId);
+    this.#options.looks.instance.forget(boxId);
+  }
+
   noteQuiet(boxId: string): void {
     this.#quiet.set(boxId, true);
   }
@@ -65,8 +72,20 @@ export class Boxes {
     if (!INSTANCE_ID.test(box.boxId) || this.#ended.get(box.boxId)) return 'gone';
     const instance = await this.see(box.boxId);
     if (instance === null) return this.#isYoung(box) ? 'pending' : 'gone';
-    if (!this.#isOf(instance, box) || isOver(instance)) return 'gone';
-    return instance.State?.Name === 'running' ? 'running' : 'pending';
+    // The tags of one that was parked, and what it did before, may still be shown just after it was started again.
+    if (!this.#isOf(instance, box)) return this.#isYoung(box) && this.#isBefore(instance, box) ? 'pending' : 'gone';
+    return ENDED.has(instance.State?.Name ?? '') ? 'gone' : this.#stateOf(instance, box);
+  }
+
+  #stateOf({ State: state }: Instance, box: BoxRef): BoxState {
+    if (state?.Name === 'running') return 'running';
+    return state?.Name === 'stopped' && !this.#isYoung(box, this.#options.limits.readLagMs) ? 'parked' : 'pending';
+  }
+
+  /** Of an earlier generation of the same session. */
+  #isBefore(instance: Instance, box: BoxRef): boolean {
+    const tags = readTags(instance.Tags, this.#options.deployment);
+    return tags?.sessionId === box.sessionId && (tags.generation ?? 0) < box.generation;
   }
 
   /** The instance, and null when it is not to be seen. */
@@ -101,6 +120,15 @@ export class Boxes {
     await this.terminate(box.boxId);
   }
 
+  /** Stops it; its disks stay attached. One that is stopping or has ended is left alone. */
+  async park(box: BoxRef): Promise<void> {
+    const instance = await this.see(box.boxId);
+    if (instance === null || !this.#isOf(instance, box) || isOver(instance)) return;
+    if (instance.State?.Name !== 'running') throw new ComputeError('busy', `${box.boxId} is ${instance.State?.Name}`);
+    await this.#options.calls.make('stopInstances', { InstanceIds: [box.boxId] });
+    this.#options.looks.instance.forget(box.boxId);
+  }
+
   /** @throws what AWS said, also that it does not see it yet */
   async terminate(boxId: string): Promise<void> {
     try {
@@ -129,9 +157,9 @@ export class Boxes {
   }
 
   /** Launched so lately that describes need not show it. */
-  #isYoung(box: BoxRef): boolean {
-    const { time, limits } = this.#options;
+  #isYoung(box: BoxRef, ms: number = this.#options.limits.invisibleMs): boolean {
+    const { time } = this.#options;
     const launchedAtMs = this.#launched.get(box.boxId)?.launchedAtMs ?? box.launchedAtMs;
-    return launchedAtMs !== undefined && Math.abs(time.now() - launchedAtMs) < limits.invisibleMs;
+    return launchedAtMs !== undefined && Math.abs(time.now() - launchedAtMs) < ms;
   }
 }

@@ -4,6 +4,7 @@ import type {
   CreateFleetResult,
   FleetBlockDeviceMappingRequest,
   FleetLaunchTemplateOverridesRequest,
+  Instance,
 } from '@aws-sdk/client-ec2';
 import type { ResourceTags } from '../../ports/compute.ts';
 import type { CreateState, Disk } from './launch-state.ts';
@@ -13,6 +14,10 @@ import { tagList } from './tags.ts';
 
 /** Where the workspace is on every box. */
 export const WORKSPACE_DEVICE = '/dev/sdf';
+
+/** The volume of the workspace that an instance has. */
+export const workspaceOf = ({ BlockDeviceMappings: devices = [] }: Instance): string | null =>
+  devices.find(({ DeviceName }) => DeviceName === WORKSPACE_DEVICE)?.Ebs?.VolumeId ?? null;
 
 export interface FleetSettings {
   deployment: string;

@@ -19,6 +19,7 @@ import { refText } from './tags.ts';
 import { ensureTemplate, type LaunchTemplate, type TemplateSettings } from './template.ts';
 import type { Time } from './timers.ts';
 import { Volumes } from './volumes.ts';
+import { Wakes } from './wake.ts';
 
 export interface Ec2ProviderOptions {
   ec2: Ec2Api;
@@ -57,7 +58,8 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const choices = new Choices({ calls, time, limits, region, templates });
   const prices = new Prices({ calls, time, limits, architectures, region });
   const { volumeGiB = 64, ttl = '24h' } = options;
-  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices };
+  const wakes = new Wakes({ calls, boxes, time, limits, deployment });
+  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices, wakes };
   const launches = new Launches({ ...parts, ttl, volumeGiB });
   const turns = new Turns();
   return {
@@ -77,6 +79,7 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
       }),
     snapshot: (request) => port('snapshot', () => turns.take(refText(request.ref), () => snapshots.take(request))),
     observeSnapshot: (ref) => port('observeSnapshot', () => snapshots.status(ref)),
+    park: (box) => port('park', () => boxes.park(box)),
     end: (box) => port('end', () => boxes.end(box)),
     dropVolume: (volumeId) => port('dropVolume', () => volumes.drop(volumeId)),
     dropSnapshot: (ref) => port('dropSnapshot', () => turns.take(refText(ref), () => snapshots.drop(ref))),

@@ -23,6 +23,10 @@ const common = {
   tried: triedSchema,
 };
 
+/** The machine that was parked is about to be started, with the tags of this launch. */
+const wakeSchema = z.object({ ...common, step: z.literal('wake'), boxId: z.string() });
+export type WakeState = z.infer<typeof wakeSchema>;
+
 /** Together with the request, all that determines the call: a repeat is made with the same parameters. */
 const createSchema = z.object({
   ...common,
@@ -42,9 +46,9 @@ export type JoinState = z.infer<typeof joinSchema>;
 const attachSchema = z.object({ ...joinSchema.shape, step: z.literal('attach'), attachingSinceMs: ms });
 export type AttachState = z.infer<typeof attachSchema>;
 
-export type LaunchState = CreateState | JoinState | AttachState;
+export type LaunchState = WakeState | CreateState | JoinState | AttachState;
 
-const stateSchema = z.discriminatedUnion('step', [createSchema, joinSchema, attachSchema]);
+const stateSchema = z.discriminatedUnion('step', [wakeSchema, createSchema, joinSchema, attachSchema]);
 
 /** The place that this launch has kept; null for one of another launch, or of a form that is not known. */
 export function readState(kept: unknown, operationId: string): LaunchState | null {

@@ -5,8 +5,8 @@ import { type Boxes, isOver } from './boxes.ts';
 import type { Calls } from './calls.ts';
 import type { Choices } from './choice.ts';
 import { classOf, classOfCode } from './errors.ts';
-import { fleetRequest, type PoolError, readFleet, WORKSPACE_DEVICE } from './fleet.ts';
-import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried } from './launch-state.ts';
+import { fleetRequest, type PoolError, readFleet, workspaceOf } from './fleet.ts';
+import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried, WakeState } from './launch-state.ts';
 import { readState } from './launch-state.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Looks } from './looks.ts';
@@ -16,6 +16,7 @@ import type { Prices } from './prices.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { Time } from './timers.ts';
 import { holderOf, type Volumes } from './volumes.ts';
+import type { Wakes } from './wake.ts';
 
 export interface LaunchParts {
   calls: Calls;
@@ -31,6 +32,7 @@ export interface LaunchParts {
   ttl: string;
   volumeGiB: number;
   choices: Choices;
+  wakes: Wakes;
 }
 
 type Answer = LaunchResult | LaunchUnderway;
@@ -56,12 +58,32 @@ export class Launches {
   async step(request: LaunchRequest): Promise<Answer> {
     const { operationId } = request.tags;
     const state = readState(request.providerState, operationId);
+    if (state?.step === 'wake') return this.#wake(request, state);
     if (state?.step === 'create') return this.#create(request, state);
     if (state?.step === 'join') return this.#join(request, state);
     if (state?.step === 'attach') return this.#attach(request, state);
     const past = { fleet: 0, rung: 0, tried: { sinceMs: this.#parts.time.now(), pools: 0, codes: {} } };
     const made = this.#begun.get(operationId) ? await this.#adopt(request, past, { kind: 'blank', gib: 0 }) : null;
-    return made ?? this.#plan(request, past);
+    return made ?? this.#toWake(request, past) ?? this.#plan(request, past);
+  }
+
+  /** The machine that was parked comes before all others. */
+  #toWake(request: LaunchRequest, past: Past): Answer | null {
+    const { parked, source } = request;
+    if (parked === null || source.kind !== 'volume') return null;
+    const disk = { kind: 'attach' as const, volumeId: source.volumeId };
+    return wait({ ...placeOf(request, disk, past), step: 'wake', boxId: parked.boxId }, 0, []);
+  }
+
+  async #wake(request: LaunchRequest, state: WakeState): Promise<Answer> {
+    const { wakes, limits, time, prices } = this.#parts;
+    void prices.refresh();
+    const woken = await wakes.start(request, state.boxId);
+    if (woken.kind === 'wait') return wait(state, limits.lookEveryMs, []);
+    if (woken.kind === 'left') return this.#plan(request, state, [`the parked machine ${state.boxId} ${woken.because}`]);
+    this.#begun.set(state.operationId, true);
+    const joining: JoinState = { ...placeOf(request, state.disk, state), step: 'join', boxId: state.boxId, launchedAtMs: time.now() };
+    return wait(joining, 0, [`the parked machine ${state.boxId} is started`]);
   }
 
   /** Says where a machine is asked for next. Nothing is changed. */
@@ -206,7 +228,7 @@ export class Launches {
     const instance = await this.#seeOwn(state);
     if (instance === null) return wait(state, limits.lookEveryMs, []);
     const volumeId = workspaceOf(instance);
-    if (isOver(instance)) return this.#afterEnd(request, state, instance, volumeId);
+    if (this.#hasEnded(instance, state)) return this.#afterEnd(request, state, instance, volumeId);
     if (state.disk.kind !== 'attach')
       return volumeId === null ? wait(state, limits.lookEveryMs, []) : this.#result(instance, volumeId, state.disk);
     if (volumeId !== null && volumeId !== state.disk.volumeId) return this.#result(instance, volumeId, state.disk);
@@ -222,7 +244,7 @@ export class Launches {
     const instance = await this.#seeOwn(state);
     if (state.disk.kind !== 'attach') throw new ComputeError('fatal', 'nothing is to be attached');
     const { volumeId } = state.disk;
-    if (instance !== null && isOver(instance)) return this.#afterEnd(request, state, instance, volumeId);
+    if (instance !== null && this.#hasEnded(instance, state)) return this.#afterEnd(request, state, instance, volumeId);
     const volume = await volumes.see(volumeId);
     const holder = volume && holderOf(volume);
     const isMine = holder?.InstanceId === state.boxId;
@@ -235,6 +257,13 @@ export class Launches {
       throw new ComputeError('fatal', `${volumeId} was attached to ${holder.InstanceId} by somebody else`);
     if (volume !== null && holder === null && volume.State === 'available') await volumes.attach(volumeId, state.boxId);
     return wait(state, limits.lookEveryMs, []);
+  }
+
+  /** What describes show of one that was started again may be from before. */
+  #hasEnded(instance: Instance, { launchedAtMs }: JoinState | AttachState): boolean {
+    const { time, limits } = this.#parts;
+    const isStopped = instance.State?.Name === 'stopped' && Math.abs(time.now() - launchedAtMs) < limits.readLagMs;
+    return isOver(instance) && !isStopped;
   }
 
   /** @throws transient when it should long be to be seen: it is not asked for again */
@@ -307,9 +336,6 @@ const placeOf = ({ tags }: LaunchRequest, disk: Disk, { fleet, rung, tried }: Pa
 
 /** Rungs come in twos for each market: the class, and larger machines. */
 const nextMarket = (rung: number): number => (Math.floor(rung / 2) + 1) * 2;
-
-const workspaceOf = ({ BlockDeviceMappings: devices = [] }: Instance): string | null =>
-  devices.find(({ DeviceName }) => DeviceName === WORKSPACE_DEVICE)?.Ebs?.VolumeId ?? null;
 
 function countErrors(tried: Tried, errors: PoolError[]): Tried {
   const codes = { ...tried.codes };

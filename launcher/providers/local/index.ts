@@ -109,6 +109,8 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
         (): Promise<SnapshotStatus> => snapshot(boxes, disks, request, options.freezeMs ?? FREEZE_MS),
       ),
     observeSnapshot: async (ref) => disks.observe(ref),
+    // What is kept is the tree: the next launch starts a box on it.
+    park: (box) => boxes.end(box),
     end: (box) => boxes.end(box),
     dropVolume: (volumeId) => disks.dropVolume(volumeId),
     dropSnapshot: (ref) => disks.dropSnapshot(ref),

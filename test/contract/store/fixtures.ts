@@ -34,6 +34,8 @@ export const aSession = (owner: string, n: number, with_: Partial<SessionRecord>
   instanceTypes: [],
   arch: null,
   network: true,
+  persistent: false,
+  nextSnapshotAt: null,
   createdAt: T0,
   readyAt: T0 + 900,
   endedAt: null,

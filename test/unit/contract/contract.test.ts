@@ -139,7 +139,7 @@ describe('names and addresses', () => {
   });
 
   it('have defaults where they may be left out', () => {
-    expect(createSessionSchema.parse({ workspace: 'a' })).toEqual({ workspace: 'a', size: 'medium', network: true });
+    expect(createSessionSchema.parse({ workspace: 'a' })).toEqual({ workspace: 'a', size: 'medium', network: true, persistent: false });
   });
 });
 

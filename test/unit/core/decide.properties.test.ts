@@ -13,13 +13,19 @@ const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 
 const boxes = fc.record({ registeredAt: maybe(near), heartbeatAt: maybe(near) }).map((patch) => box(patch));
 const ops = fc
-  .record({ kind: fc.constantFrom('launch', 'quiesce', 'snapshot', 'end'), attempt: fc.integer({ min: 1, max: 7 }), notBeforeMs: near })
+  .record({
+    kind: fc.constantFrom('launch', 'quiesce', 'snapshot', 'park', 'end'),
+    attempt: fc.integer({ min: 1, max: 7 }),
+    notBeforeMs: near,
+  })
   .map(({ kind, ...patch }) => op(kind as 'launch', patch));
 
 const sessions: fc.Arbitrary<SessionRecord> = fc
   .record({
     phase: fc.constantFrom(...PHASE_NAMES),
-    desired: fc.constantFrom('ready', 'stopped'),
+    desired: fc.constantFrom('ready', 'parked', 'stopped'),
+    persistent: fc.boolean(),
+    nextSnapshotAt: maybe(near),
     endReason: fc.constantFrom(null, 'user', 'idle', 'failed'),
     box: maybe(boxes),
     op: maybe(ops),
@@ -51,7 +57,7 @@ const workspaces: fc.Arbitrary<WorkspaceRecord | null> = maybe(
 );
 
 const observed: fc.Arbitrary<Observed> = fc.record({
-  box: fc.constantFrom('pending', 'running', 'gone', 'unknown'),
+  box: fc.constantFrom('pending', 'running', 'parked', 'gone', 'unknown'),
   snapshot: maybe(fc.constantFrom('pending', 'completed', 'error', 'deleting').map((state) => snapshot({ state: state as 'pending' }))),
 });
 
@@ -89,7 +95,7 @@ describe('whatever is found', () => {
   it('nothing is destroyed while nobody can tell whether the box lives', () => {
     holds(({ step, look, found }) => {
       if (look.box !== 'unknown') return;
-      expect(['end', 'disown']).not.toContain(step.do);
+      expect(['end', 'disown', 'park']).not.toContain(step.do);
       if (step.do === 'finish') expect(['requested', 'saving']).toContain(found.phase);
     });
   });

@@ -17,6 +17,8 @@ describe('orders', () => {
       bootstrapping: 'work',
       ready: 'work',
       quiescing: 'hold',
+      parking: 'hold',
+      parked: 'hold',
       rescuing: 'end',
       ending: 'end',
       saving: 'end',

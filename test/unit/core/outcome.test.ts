@@ -194,6 +194,7 @@ describe('a change of the record', () => {
         instanceTypes: [],
         arch: null,
         network: true,
+        persistent: false,
         idleTtlMs: 1,
         maxTtlMs: 2,
       },

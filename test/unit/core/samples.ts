@@ -21,6 +21,7 @@ export function session(patch: Partial<SessionRecord> = {}): SessionRecord {
       instanceTypes: [],
       arch: null,
       network: true,
+      persistent: false,
       idleTtlMs: 30 * MINUTE_MS,
       maxTtlMs: 12 * HOUR_MS,
     },
