@@ -3,7 +3,8 @@ import { DevctlError } from '../contract/errors.ts';
 import { changeWorkspaceOf } from '../ledger/workspaces.ts';
 import { openBox } from './activity.ts';
 import type { Call, Reply, Upload } from './operation.ts';
-import { readSession, workspaceOf } from './reads.ts';
+import { keyOf, readSession, workspaceOf } from './reads.ts';
+import { untilReady } from './sessions.ts';
 
 /** A Node stream as the body of an answer; leaving it early ends the source, and an error of the source cuts the answer off. */
 export function streamReply(source: Readable, contentType: string, onChunk: () => void = () => undefined): Response {
@@ -42,9 +43,10 @@ export async function getFiles(call: Call<'getFiles'>): Promise<Reply<'getFiles'
 }
 
 export async function importSource(call: Call<'importSource'>): Promise<Reply<'importSource'>> {
-  const { deps } = call;
-  const { box, alive } = await openBox(call, call.params.id, { kind: 'connection', detail: 'import of the source' });
-  const session = await readSession(call, call.params.id);
+  const { deps, params, query } = call;
+  const session = await readSession(call, params.id);
+  if (query.wait === 'ready') await untilReady(call, keyOf(call, params.id), query.timeout);
+  const { box, alive } = await openBox(call, params.id, { kind: 'connection', detail: 'import of the source' });
   const workspace = await workspaceOf(deps, session);
   if (workspace?.content !== 'empty')
     throw new DevctlError('workspace_not_empty', `workspace ${session.workspace} has files already`, { sessionId: session.id });

@@ -44,7 +44,7 @@ export async function createSession(call: Call<'createSession'>): Promise<Reply<
   // A repeat after a crash finds the record, and takes up what was not done of the rest.
   if (session.phase === 'requested' && session.desired === 'ready') await claimOrUndo(call, session);
   deps.signals.poke(key);
-  const body = query.wait === 'ready' ? await waitReady(call, key, query.timeout) : await view(deps, session);
+  const body = await view(deps, query.wait === 'ready' ? await untilReady(call, key, query.timeout) : session);
   return { body, headers: { location: `/sessions/${key.id}` } };
 }
 
@@ -150,17 +150,16 @@ async function withPhase(deps: ApiDeps, session: SessionRecord, error: DevctlErr
   });
 }
 
-/** The session once it is ready. One that failed answers with its failure; one that is over, as it is. */
-async function waitReady(call: UserCall, key: SessionKey, timeoutMs: number): Promise<Session> {
+/** The session once it is ready, or over. One that failed answers with its failure. */
+export async function untilReady(call: UserCall, key: SessionKey, timeoutMs: number): Promise<SessionRecord> {
   const { deps, signal } = call;
-  const session = await waitForSession(deps, key, { timeoutMs, signal, what: 'ready' }, (current) => {
+  return waitForSession(deps, key, { timeoutMs, signal, what: 'ready' }, (current) => {
     if (current.phase === 'failed' && current.failure !== null) {
       const { code, detail, hint } = current.failure;
       throw new DevctlError(code, detail, { hint, sessionId: key.id });
     }
     return isSettled(current) ? current : undefined;
   });
-  return view(deps, session);
 }
 
 export async function getSession(call: Call<'getSession'>): Promise<Reply<'getSession'>> {

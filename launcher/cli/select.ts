@@ -15,6 +15,7 @@ import { linkStaysWithin } from '../contract/archive.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { git, gitLine, splitNames } from './git.ts';
 import { CLI_LIMITS } from './limits.ts';
+import { plural } from './text.ts';
 
 /** One thing to send. `name` is its path in the archive, without a slash at its end. */
 export interface Item {
@@ -102,8 +103,7 @@ class Collector {
   }
 
   #push(item: Item): Item['kind'] {
-    if (this.items.length >= CLI_LIMITS.sourceFiles)
-      throw this.#tooMuch(`more than ${CLI_LIMITS.sourceFiles.toLocaleString('en-US')} files`);
+    if (this.items.length >= CLI_LIMITS.sourceFiles) throw this.#tooMuch(`more than ${plural(CLI_LIMITS.sourceFiles, 'file')}`);
     if (this.bytes > CLI_LIMITS.sourceBytes) throw this.#tooMuch(`more than ${CLI_LIMITS.sourceBytes / 1024 ** 3} GiB`);
     this.items.push(item);
     return item.kind;

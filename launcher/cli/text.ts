@@ -39,8 +39,10 @@ export function clockTime(at: Date, now: Date): string {
   return `${at.getFullYear()}-${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())} ${time}`;
 }
 
-export const plural = (count: number, one: string, many = `${one}s`): string =>
-  `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+/** `20,000`. Node's own way of writing it loads the tables of every language, which takes as long as Node's start. */
+const grouped = (count: number): string => String(count).replace(/\B(?=(?:\d{3})+$)/g, ',');
+
+export const plural = (count: number, one: string, many = `${one}s`): string => `${grouped(count)} ${count === 1 ? one : many}`;
 
 /** Columns on a terminal that a text takes, near enough for names: marks that join take none, wide East Asian ones two. */
 export function width(text: string): number {

@@ -4,6 +4,7 @@ import { DevctlError } from '../contract/errors.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { SessionEvent } from '../contract/records.ts';
 import type { OperationId, OperationInput, OperationResponse } from '../contract/routes.ts';
+import { formatDuration } from '../contract/units.ts';
 import { type ExecTransport, webSocketTransport } from './attach.ts';
 import { resumingEvents } from './events.ts';
 import { assertGood, type BaseUrl, type HttpTransport, nodeTransport, readText, type WireResponse } from './http.ts';
@@ -63,7 +64,12 @@ export interface Client {
   text<Id extends TextId>(id: Id, input: CallInput<Id>): Promise<Readable>;
   putFiles(sessionId: string, path: string, tar: Readable, signal?: AbortSignal): Promise<{ files: number; bytes: number }>;
   getFiles(sessionId: string, path: string, signal?: AbortSignal): Promise<Readable>;
-  importSource(sessionId: string, tar: Readable, signal?: AbortSignal): Promise<{ files: number; bytes: number }>;
+  /** `waitMs`: how long the launcher may wait until the box is ready; without it, it must be. */
+  importSource(
+    sessionId: string,
+    tar: Readable,
+    options?: { waitMs?: number; signal?: AbortSignal },
+  ): Promise<{ files: number; bytes: number }>;
   close(): void;
 }
 
@@ -127,7 +133,7 @@ class Sender {
       ...extra.headers,
     };
     const timeoutMs =
-      input.waitMs === undefined
+      input.waitMs === undefined || extra.upload
         ? SLOW.has(id)
           ? CLIENT_LIMITS.slowAnswerMs
           : CLIENT_LIMITS.answerMs
@@ -205,8 +211,13 @@ export function createClient(options: ClientOptions): Client {
     getFiles: async (sessionId, path, signal) =>
       (await sender.send('getFiles', { params: { id: sessionId }, query: { path }, signal }, { headers: { accept: 'application/x-tar' } }))
         .body,
-    importSource: async (sessionId, tar, signal) =>
-      (await sender.json('importSource', { params: { id: sessionId }, signal }, { upload: tar })) as { files: number; bytes: number },
+    importSource: async (sessionId, tar, { waitMs, signal } = {}) => {
+      const query = waitMs === undefined ? {} : { wait: 'ready', timeout: formatDuration(waitMs) };
+      return (await sender.json('importSource', { params: { id: sessionId }, query, signal }, { upload: tar })) as {
+        files: number;
+        bytes: number;
+      };
+    },
     close: () => http.close(),
   };
 }

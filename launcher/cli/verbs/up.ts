@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client, Session } from '../../client/client.ts';
-import { meanwhile } from '../../client/meanwhile.ts';
 import type { CreateSessionInput } from '../../contract/api.ts';
 import { isDevctlError } from '../../contract/errors.ts';
 import { formatBytes, parseDurationMs } from '../../contract/units.ts';
@@ -17,6 +16,11 @@ import { Steps } from '../steps.ts';
 import { plural, span } from '../text.ts';
 import type { Run } from '../verb.ts';
 import { WISH_FLAGS, wishOf } from '../wish.ts';
+
+/** How long an upload may wait for its box. */
+const EARLY_MS = 120_000;
+/** How an upload fails that came too early, or whose launcher was started again. */
+const TOO_EARLY: ReadonlySet<string> = new Set(['timeout', 'wrong_phase', 'unavailable', 'box_unreachable']);
 
 /** Flags whose words are the person's own: others have been looked at by the table of flags. */
 const FREE_FLAGS = ['name', 'type', 'idle', 'max', 'timeout', 'ref'] as const;
@@ -38,13 +42,24 @@ async function request(cli: Cli, word: SourceWord): Promise<Omit<CreateSessionIn
 }
 
 /** The files of the folder, if they may be needed. Read before a box is leased: what cannot be read is told first. */
-async function selection(cli: Cli, chosen: Plan): Promise<Selection | null> {
+async function selection(cli: Cli, chosen: Plan, begun: Promise<Selection> | null): Promise<Selection | null> {
   const { folder, workspace } = chosen;
   if (folder === null || cli.flags.import === false || workspace?.content === 'present') return null;
   if (workspace && workspace.source.kind !== 'upload') return null;
   if (!existsSync(folder)) return null;
-  const { selectFiles } = await import('../select.ts');
-  return selectFiles(folder, cli.home.dir);
+  return begun ?? select(cli, folder);
+}
+
+const select = async (cli: Cli, folder: string): Promise<Selection> => (await import('../select.ts')).selectFiles(folder, cli.home.dir);
+
+/** In a repository that has no workspace yet git is asked for the files while the launcher is asked for its name. */
+function beginSelection(cli: Cli, word: SourceWord): Promise<Selection> | null {
+  if (word.kind !== 'folder' || cli.flags.import === false || !existsSync(join(word.folder, '.git'))) return null;
+  const folder = realpathSync(word.folder);
+  if (workspaceOf(cli.home, cli.target.name, folder) !== null) return null;
+  const begun = select(cli, folder);
+  begun.catch(() => undefined);
+  return begun;
 }
 
 function introduce(cli: Cli, chosen: Plan, files: Selection | null): void {
@@ -61,26 +76,46 @@ function introduce(cli: Cli, chosen: Plan, files: Selection | null): void {
   } else cli.say(`${head}${source?.kind === 'git' && !workspace ? `  new, a clone of ${source.url}` : ''}`);
 }
 
-/** Sends the folder in. When another command was quicker, its files are the ones that count. */
-async function importFolder(client: Client, session: Session, files: Selection, steps: Steps): Promise<void> {
-  const { packItems } = await import('../pack.ts');
-  const start = performance.now();
-  let sent = 0;
-  steps.doing(() => `sending ${formatBytes(sent)} of ${formatBytes(files.bytes)}`);
-  const tar = packItems(files.items, (bytes) => {
-    sent = bytes;
-  });
-  let failure: unknown;
-  tar.once('error', (error) => {
-    failure = error;
-  });
-  try {
-    const { bytes } = await client.importSource(session.id, tar);
-    steps.done('workspace in', performance.now() - start, formatBytes(bytes));
-  } catch (error) {
-    if (isDevctlError(error, 'workspace_not_empty')) return;
-    throw isDevctlError(failure) ? failure : error;
+/** A folder on its way into the box. `bytes`: what went in; null when another command was quicker, whose files then count. */
+interface Import {
+  sent: number;
+  bytes: Promise<number | null>;
+}
+
+/** Sends the folder in: at once, or with `waitMs` as soon as there is a box. */
+function startImport(client: Client, session: Session, files: Selection, options: { waitMs?: number } = {}): Import {
+  const started: Import = { sent: 0, bytes: send() };
+  return started;
+
+  async function send(): Promise<number | null> {
+    const { packItems } = await import('../pack.ts');
+    const tar = packItems(files.items, (bytes) => {
+      started.sent = bytes;
+    });
+    let failure: unknown;
+    tar.once('error', (error) => {
+      failure = error;
+    });
+    try {
+      return (await client.importSource(session.id, tar, options)).bytes;
+    } catch (error) {
+      if (isDevctlError(error, 'workspace_not_empty')) return null;
+      throw isDevctlError(failure) ? failure : error;
+    }
   }
+}
+
+/** The folder is in. What was sent before there was a box may have been refused or cut off for that: then it is sent again. */
+async function finishImport(client: Client, session: Session, files: Selection, early: Import, steps: Steps): Promise<void> {
+  const start = performance.now();
+  let current = early;
+  steps.doing(() => `sending ${formatBytes(current.sent)} of ${formatBytes(files.bytes)}`);
+  const bytes = await early.bytes.catch((error: unknown) => {
+    if (!isDevctlError(error) || !TOO_EARLY.has(error.code)) throw error;
+    current = startImport(client, session, files);
+    return current.bytes;
+  });
+  if (bytes !== null) steps.done('workspace in', performance.now() - start, formatBytes(bytes));
 }
 
 function setupNote(cli: Cli, chosen: Plan): void {
@@ -136,10 +171,11 @@ async function bringUp(
     else if (WISH_FLAGS.some((flag) => cli.given.has(flag)))
       cli.warn(`${chosen.name} has a live session already: its machine, times and network stay as they are until devctl down`);
     if (cli.flags.wait === false || cli.flags.detach) return { session, oldFailure };
-    if (files) meanwhile(() => import('../pack.ts'));
+    const early = files && session.content === 'empty' ? startImport(client, session, files, { waitMs: EARLY_MS }) : null;
+    early?.bytes.catch(() => undefined);
     const ready = await waitReady(client, session, deadline, steps, { talks: cli.talks });
     if (isNew) launchedSteps(steps, ready);
-    if (ready.content === 'empty' && files) await importFolder(client, ready, files, steps);
+    if (early && files) await finishImport(client, ready, files, early, steps);
     else if (ready.content === 'empty' && chosen.folder !== null && cli.flags.import !== false)
       cli.warn(`the workspace is empty, and ${chosen.folder} cannot be sent in`);
     steps.done('ready', performance.now() - start, isNew ? '' : 'it was there already');
@@ -159,10 +195,11 @@ function launchedSteps(steps: Steps, session: Session): void {
 export const run: Run = async (cli, { args }) => {
   const word = readSource(args[0], cli.surroundings.cwd(), cli.env['HOME']);
   const settings = await request(cli, word);
+  const begun = beginSelection(cli, word);
   const client = await cli.client();
   const chosen = await plan(cli, client, word);
   if (chosen.workspace === undefined && (cli.talks || chosen.folder !== null)) chosen.workspace = await findWorkspace(client, chosen.name);
-  const files = await selection(cli, chosen);
+  const files = await selection(cli, chosen, begun);
   for (const note of files?.notes ?? []) cli.warn(note);
   if (files?.files === 0) cli.warn(`${chosen.folder} has no files: the workspace begins empty`);
   introduce(cli, chosen, files);
