@@ -1,4 +1,16 @@
-import { chmod, link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
+import {
+  closeSync,
+  fchmodSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { chmod, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -6,6 +18,9 @@ import { extract } from 'tar-stream';
 import type { BoxLimits } from '../launcher/contract/agent-config.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import { ArchivePolicy, type Step } from './archive-policy.ts';
+
+/** A file up to this size is written in one go. */
+const SMALL_BYTES = 64 * 1024;
 
 export interface Unpacked {
   files: number;
@@ -23,6 +38,7 @@ export type WriteGuard = <T>(work: () => Promise<T>) => Promise<T>;
  */
 export async function unpack(source: Readable, into: string, limits: BoxLimits, guard: WriteGuard): Promise<Unpacked> {
   const policy = new ArchivePolicy(limits);
+  const tree = new Tree(into, guard);
   const folderModes = new Map<string, number>();
   const archive = extract();
   const plain = await decompressed(source, limits);
@@ -34,7 +50,7 @@ export async function unpack(source: Readable, into: string, limits: BoxLimits, 
     for await (const entry of archive) {
       const step = policy.admit(entry.header);
       if (step.kind === 'folder') folderModes.set(step.path, step.mode);
-      await carryOut(step, into, entry as unknown as AsyncIterable<Buffer>, guard, entry.header.mtime);
+      await tree.add(step, entry as unknown as AsyncIterable<Buffer>, entry.header.mtime);
       entry.resume();
     }
   } catch (error) {
@@ -47,65 +63,91 @@ export async function unpack(source: Readable, into: string, limits: BoxLimits, 
 
 const isOurs = (error: unknown): boolean => error instanceof DevctlError || typeof (error as NodeJS.ErrnoException).syscall === 'string';
 
-async function carryOut(
-  step: Step,
-  into: string,
-  content: AsyncIterable<Buffer>,
-  guard: WriteGuard,
-  mtime: Date | undefined,
-): Promise<void> {
-  const path = join(into, step.path);
-  await guard(() => makeFolders(into, step.kind === 'folder' ? step.path : dirname(step.path)));
-  if (step.kind === 'folder') return;
-  await guard(() => makeRoom(path, step.path));
-  if (step.kind === 'symlink') await guard(() => symlink(step.target, path));
-  else if (step.kind === 'hardlink') await guard(() => linkWithin(into, step.from, path));
-  else await writeFile(path, step.mode, content, guard, mtime);
-}
+type FileStep = Extract<Step, { kind: 'file' }>;
 
-/** A later entry of the same name replaces the earlier one, and never what that one leads to. */
-async function makeRoom(path: string, name: string): Promise<void> {
-  const stat = await lstat(path).catch(() => null);
-  if (stat?.isDirectory()) throw new DevctlError('invalid_archive', `${JSON.stringify(name.slice(0, 200))} is a folder and something else`);
-  await rm(path, { force: true });
-}
+/** What is being unpacked. Small things are done without a hop to another thread, which takes longer than they do. */
+class Tree {
+  readonly #root: string;
+  readonly #guard: WriteGuard;
+  /** Folders that were made here, by relative path: nothing of the archive takes their place. */
+  readonly #folders = new Set<string>();
 
-/** Makes the folders on the way, none of which may be a link. */
-async function makeFolders(into: string, path: string): Promise<void> {
-  let folder = into;
-  for (const part of path.split('/').filter((name) => name !== '' && name !== '.')) {
-    folder = join(folder, part);
-    const stat = await lstat(folder).catch(() => null);
-    if (stat === null) await mkdir(folder, { mode: 0o755 });
-    else if (!stat.isDirectory())
-      throw new DevctlError('invalid_archive', `${JSON.stringify(path.slice(0, 200))} goes through something that is no folder`);
+  constructor(root: string, guard: WriteGuard) {
+    this.#root = root;
+    this.#guard = guard;
   }
-}
 
-async function linkWithin(into: string, from: string, path: string): Promise<void> {
-  await makeFolders(into, dirname(from));
-  const source = join(into, from);
-  if (!(await lstat(source)).isFile()) throw new DevctlError('invalid_archive', `${JSON.stringify(from)} is no file any more`);
-  await link(source, path);
-}
-
-async function writeFile(
-  path: string,
-  mode: number,
-  content: AsyncIterable<Buffer>,
-  guard: WriteGuard,
-  mtime: Date | undefined,
-): Promise<void> {
-  // `x` neither follows nor replaces anything.
-  const file = await guard(() => open(path, 'wx', mode | 0o200));
-  try {
-    for await (const chunk of content) await guard(() => file.writeFile(chunk));
-    await guard(async () => {
-      if (mtime) await file.utimes(mtime, mtime);
-      await file.chmod(mode);
+  async add(step: Step, content: AsyncIterable<Buffer>, mtime: Date | undefined): Promise<void> {
+    if (step.kind === 'file') {
+      if (step.size > SMALL_BYTES) return this.#addLarge(step, content, mtime);
+      const chunks: Buffer[] = [];
+      for await (const chunk of content) chunks.push(chunk);
+      return this.#guard(async () => this.#addSmall(step, Buffer.concat(chunks), mtime));
+    }
+    return this.#guard(async () => {
+      if (step.kind === 'folder') return this.#makeFolders(step.path);
+      const path = this.#placeFor(step.path);
+      if (step.kind === 'symlink') symlinkSync(step.target, path);
+      else linkSync(this.#earlier(step.from), path);
     });
-  } finally {
-    await file.close();
+  }
+
+  #addSmall(step: FileStep, content: Buffer, mtime: Date | undefined): void {
+    const file = openSync(this.#placeFor(step.path), 'wx', step.mode | 0o200);
+    try {
+      writeFileSync(file, content);
+      if (mtime) futimesSync(file, mtime, mtime);
+      fchmodSync(file, step.mode);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  async #addLarge(step: FileStep, content: AsyncIterable<Buffer>, mtime: Date | undefined): Promise<void> {
+    // `x` neither follows nor replaces anything.
+    const file = await this.#guard(() => open(this.#placeFor(step.path), 'wx', step.mode | 0o200));
+    try {
+      for await (const chunk of content) await this.#guard(() => file.writeFile(chunk));
+      await this.#guard(async () => {
+        if (mtime) await file.utimes(mtime, mtime);
+        await file.chmod(step.mode);
+      });
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Where an entry goes. A later one of the same name replaces the earlier one, and never what that one leads to. */
+  #placeFor(name: string): string {
+    this.#makeFolders(dirname(name));
+    const path = join(this.#root, name);
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (there?.isDirectory())
+      throw new DevctlError('invalid_archive', `${JSON.stringify(name.slice(0, 200))} is a folder and something else`);
+    if (there) unlinkSync(path);
+    return path;
+  }
+
+  /** Makes the folders on the way, none of which may be a link. */
+  #makeFolders(path: string): void {
+    if (this.#folders.has(path)) return;
+    let folder = this.#root;
+    for (const part of path.split('/').filter((name) => name !== '' && name !== '.')) {
+      folder = join(folder, part);
+      const there = lstatSync(folder, { throwIfNoEntry: false });
+      if (!there) mkdirSync(folder, { mode: 0o755 });
+      else if (!there.isDirectory())
+        throw new DevctlError('invalid_archive', `${JSON.stringify(path.slice(0, 200))} goes through something that is no folder`);
+    }
+    this.#folders.add(path);
+  }
+
+  /** A file of this archive that another entry is a link to. */
+  #earlier(name: string): string {
+    this.#makeFolders(dirname(name));
+    const path = join(this.#root, name);
+    if (!lstatSync(path).isFile()) throw new DevctlError('invalid_archive', `${JSON.stringify(name)} is no file any more`);
+    return path;
   }
 }
 

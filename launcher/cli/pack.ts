@@ -1,4 +1,5 @@
-import { open, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { type Pack, pack } from 'tar-stream';
 import { DevctlError } from '../contract/errors.ts';
@@ -59,7 +60,7 @@ async function writeItem(tar: Pack, item: Item): Promise<void> {
   if (item.bytes > CLI_LIMITS.smallFileBytes) return writeLarge(tar, sized, { ...item, path: item.path });
   let content: Buffer;
   try {
-    content = await readFile(item.path);
+    content = readFileSync(item.path);
   } catch (cause) {
     throw changed(item, cause);
   }
