@@ -68,8 +68,7 @@ export class ControlLoop {
     const { box, link, agentVersion, bootId } = this.#deps;
     const body: Register = { ...this.#identity, agentVersion, bootId };
     const epoch = box.quiesceEpoch;
-    const answer = await link.post('/boxes/register', body);
-    await this.#obey(answer, epoch);
+    this.#obey(await link.post('/boxes/register', body), epoch);
   }
 
   async #beat(): Promise<void> {
@@ -89,12 +88,11 @@ export class ControlLoop {
     const answer = await link.post('/boxes/heartbeat', body);
     // Told once: a later failure is another object.
     if (failure && box.failure === failure) box.failure = undefined;
-    await this.#obey(answer, epoch);
+    this.#obey(answer, epoch);
   }
 
-  async #obey(answer: unknown, epoch: number): Promise<void> {
-    const { ordersSchema } = await import('../launcher/contract/box.ts');
-    const orders = ordersSchema.parse(answer);
+  /** Orders are typed by the contract and not checked again: a newer launcher may say more. */
+  #obey(orders: Orders, epoch: number): void {
     const { box, machine, prepare, showNotice } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;

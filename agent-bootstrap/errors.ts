@@ -1,4 +1,4 @@
-import { ZodError } from 'zod';
+import type { ZodError } from 'zod';
 import { DevctlError, type ErrorCode } from '../launcher/contract/errors.ts';
 import { reasonOf } from '../launcher/contract/system-errors.ts';
 
@@ -19,10 +19,13 @@ const BY_ERRNO: Readonly<Record<string, { code: ErrorCode; hint?: string }>> = {
   EISDIR: { code: 'invalid_request', hint: 'name a file' },
 };
 
+/** By its name: to load zod only to compare takes longer than most answers. */
+const isZodError = (error: unknown): error is ZodError => error instanceof Error && error.name === 'ZodError';
+
 /** What went wrong, in the words of the contract. A system error names its path inside the box. */
 export function toDevctlError(error: unknown): DevctlError {
   if (error instanceof DevctlError) return error;
-  if (error instanceof ZodError) return new DevctlError('invalid_request', error.issues.map((issue) => issue.message).join('; '));
+  if (isZodError(error)) return new DevctlError('invalid_request', error.issues.map((issue) => issue.message).join('; '));
   if (error instanceof SyntaxError) return new DevctlError('invalid_request', `the body is not JSON: ${error.message}`);
   const { code, path } = error as NodeJS.ErrnoException;
   const known = code === undefined ? undefined : BY_ERRNO[code];

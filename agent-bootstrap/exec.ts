@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import { BOX_PATHS } from '../launcher/contract/box.ts';
+import { BOX_PATHS } from '../launcher/contract/agent-config.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import { decodeJson, FRAME, type Frame } from '../launcher/contract/exec-frames.ts';
 import { type ExecStart, execStartSchema } from '../launcher/contract/exec-messages.ts';

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import type { Orders } from '../launcher/contract/box.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import type { LauncherLink } from './ports.ts';
 
@@ -12,7 +13,7 @@ export function socketLink(socketPath: string, token: string): LauncherLink {
     async post(path, body) {
       const answer = await send(socketPath, path, token, JSON.stringify(body));
       const parsed: unknown = JSON.parse(answer.text);
-      if (answer.status === 200) return parsed;
+      if (answer.status === 200) return parsed as Orders;
       // Loaded only when it is needed: a box should register before it has read every schema.
       const { problemSchema } = await import('../launcher/contract/problem.ts');
       throw DevctlError.fromProblem(problemSchema.parse(parsed));

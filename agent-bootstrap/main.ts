@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { AGENT_ROUTES } from '../launcher/contract/agent-config.ts';
 import { readStartup } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
@@ -10,9 +11,14 @@ import type { Log } from './ports.ts';
 import { Preparer } from './preparer.ts';
 import { Processes } from './processes.ts';
 import { serveAgent } from './server.ts';
+import type { Services } from './services.ts';
 import { CommandSessions } from './sessions.ts';
 import { BoxState } from './state.ts';
 import { WriteGate } from './write-gate.ts';
+
+/** How long after it has registered an agent loads what nobody has asked for yet. */
+const PREPARE_MS = 1000;
+const POKE = `POST ${AGENT_ROUTES.poke}`;
 
 const log: Log = (line) => process.stdout.write(`[devctl] ${line}\n`);
 
@@ -30,7 +36,11 @@ function main(): void {
   const gate = new WriteGate();
   const deps = { config, box, evidence, processes, sessions, gate, log };
   // Everything that registering does not need is loaded after it.
-  const later = () => import('./services.ts').then(({ servicesOf }) => servicesOf(deps));
+  let services: Promise<Services> | null = null;
+  const later = () => {
+    services ??= import('./services.ts').then((loaded) => new loaded.Services(deps));
+    return services;
+  };
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
@@ -45,14 +55,21 @@ function main(): void {
     contentPresent: () => preparer.contentPresent(),
     prepare: (orders) => preparer.obey(orders),
     showNotice: (notice) => sessions.notice(notice),
-    onRegistered: () => void later(),
-    quiesceForGood: async () => void (await (await later()).quiescer.quiesce(`hard-limit-${config.generation}`)),
+    onRegistered: () => {
+      void later();
+      // After the files of a new workspace, for which somebody waits.
+      setTimeout(() => void later().then((loaded) => loaded.prepare()), PREPARE_MS);
+    },
+    quiesceForGood: async () => {
+      const { quiescer } = await (await later()).saving();
+      await quiescer.quiesce(`hard-limit-${config.generation}`);
+    },
     machine: sandboxMachine(log, () => processes.signalAll('SIGKILL')),
     log,
   });
   serveAgent(join(run, 'agent', 'agent.sock'), {
     log,
-    handler: async (key) => (await later()).handlers(() => control.wake()).get(key),
+    handler: async (key) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
     exec: async (socket, head) => (await later()).exec(socket, head),
   });
   void control.run();

@@ -1,5 +1,5 @@
 import { isAbsolute, join, normalize } from 'node:path';
-import { BOX_PATHS } from '../launcher/contract/box.ts';
+import { BOX_PATHS } from '../launcher/contract/agent-config.ts';
 
 /**
  * A path as people write it (absolute in the box, or relative to /workspace/src) as a path of this process.

@@ -1,12 +1,14 @@
+import type { Orders } from '../launcher/contract/box.ts';
+
 /** What differs between a sandbox on this machine and a machine in a cloud, as the agent sees it. */
 
 /** The way to the launcher. */
 export interface LauncherLink {
   /**
-   * Posts JSON and gives the JSON of the answer.
+   * Posts JSON and gives what the launcher wants of the box.
    * @throws DevctlError with the launcher's code when it refuses; any other error when it cannot be reached
    */
-  post(path: '/boxes/register' | '/boxes/heartbeat', body: unknown): Promise<unknown>;
+  post(path: '/boxes/register' | '/boxes/heartbeat', body: unknown): Promise<Orders>;
 }
 
 /** How the disk of the workspace comes to its place. */

@@ -1,19 +1,13 @@
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { freezeRequestSchema, quiesceRequestSchema, thawRequestSchema } from '../launcher/contract/agent.ts';
 import { AGENT_ROUTES, type BoxConfig } from '../launcher/contract/agent-config.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
-import { handleExec } from './exec.ts';
 import { Files } from './files.ts';
-import { Freezer } from './freezer.ts';
-import { Journal } from './journal.ts';
-import { sendPath } from './pack.ts';
 import { resolveInBox } from './paths.ts';
 import type { Log } from './ports.ts';
 import type { Processes } from './processes.ts';
-import { Quiescer } from './quiesce.ts';
-import { type Handler, readJson } from './server.ts';
+import type { Saving } from './saving.ts';
+import type { Handler } from './server.ts';
 import type { CommandSessions } from './sessions.ts';
 import type { BoxState } from './state.ts';
 import type { WriteGate } from './write-gate.ts';
@@ -28,49 +22,50 @@ export interface ServiceDeps {
   log: Log;
 }
 
-interface Services {
-  quiescer: Quiescer;
-  handlers(wake: () => void): ReadonlyMap<string, Handler>;
-  exec(socket: Duplex, head: Uint8Array): void;
+/** What the agent does for its launcher on request. All but taking files in is loaded when it is first wanted. */
+export class Services {
+  readonly #deps: ServiceDeps;
+  readonly #files: ReadonlyMap<string, Handler>;
+  #saving: Promise<Saving> | null = null;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+    this.#files = fileHandlers(deps);
+  }
+
+  async handler(key: string): Promise<Handler | undefined> {
+    return this.#files.get(key) ?? (await this.saving()).handlers.get(key);
+  }
+
+  saving(): Promise<Saving> {
+    this.#saving ??= import('./saving.ts').then(({ makeSaving }) => makeSaving(this.#deps));
+    return this.#saving;
+  }
+
+  async exec(socket: Duplex, head: Uint8Array): Promise<void> {
+    const { handleExec } = await import('./exec.ts');
+    handleExec(this.#deps, socket, head);
+  }
+
+  /** Loads everything, so that nobody waits for it later. */
+  async prepare(): Promise<void> {
+    await Promise.all([this.saving(), import('./exec.ts')]);
+  }
 }
 
-let made: Services | null = null;
-
-/** What the agent does for its launcher on request; made once. */
-export function servicesOf(deps: ServiceDeps): Services {
-  made ??= makeServices(deps);
-  return made;
-}
-
-function makeServices(deps: ServiceDeps): Services {
-  const { config, box, processes, gate, log } = deps;
-  const journal = new Journal(join(config.paths.workspace, '.devctl-box'));
-  const quiescer = new Quiescer({ config, box, processes, gate, journal, log });
+function fileHandlers({ config, box, gate, log }: ServiceDeps): ReadonlyMap<string, Handler> {
   const files = new Files({ config, box, gate });
-  const freezer = new Freezer(processes, gate, log);
-  const handlers = (wake: () => void) =>
-    new Map<string, Handler>([
-      [`POST ${AGENT_ROUTES.poke}`, async () => wake()],
-      [
-        `POST ${AGENT_ROUTES.quiesce}`,
-        async (incoming) => quiescer.quiesce(quiesceRequestSchema.parse(await readJson(incoming)).operationId),
-      ],
-      [
-        `POST ${AGENT_ROUTES.freeze}`,
-        async (incoming) => {
-          const { operationId, forMs } = freezeRequestSchema.parse(await readJson(incoming));
-          return freezer.freeze(operationId, forMs);
-        },
-      ],
-      [`PUT ${AGENT_ROUTES.import}`, async (incoming) => files.import(incoming)],
-      [`PUT ${AGENT_ROUTES.files}`, async (incoming, url) => files.put(pathOf(url), incoming)],
-      [
-        `GET ${AGENT_ROUTES.files}`,
-        async (_incoming, url, answer) => sendPath(resolveInBox(config.paths.workspace, pathOf(url)), answer, log),
-      ],
-      [`POST ${AGENT_ROUTES.thaw}`, async (incoming) => freezer.thaw(thawRequestSchema.parse(await readJson(incoming)).operationId)],
-    ]);
-  return { quiescer, handlers, exec: (socket, head) => handleExec(deps, socket, head) };
+  return new Map<string, Handler>([
+    [`PUT ${AGENT_ROUTES.import}`, async (incoming) => files.import(incoming)],
+    [`PUT ${AGENT_ROUTES.files}`, async (incoming, url) => files.put(pathOf(url), incoming)],
+    [
+      `GET ${AGENT_ROUTES.files}`,
+      async (_incoming, url, answer) => {
+        const { sendPath } = await import('./pack.ts');
+        return sendPath(resolveInBox(config.paths.workspace, pathOf(url)), answer, log);
+      },
+    ],
+  ]);
 }
 
 const pathOf = (url: URL): string => {

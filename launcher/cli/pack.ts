@@ -7,6 +7,7 @@ import { CLI_LIMITS } from './limits.ts';
 import type { Item } from './select.ts';
 
 const READ_BYTES = 256 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 const changed = (item: Item, cause?: unknown): DevctlError =>
   new DevctlError('source_unavailable', `${item.name} changed while it was read`, { hint: 'run it again', cause });
@@ -68,6 +69,21 @@ async function writeItem(tar: Pack, item: Item): Promise<void> {
   return written(tar, sized, content.subarray(0, item.bytes));
 }
 
+/** The same bytes in larger pieces: each piece of a request costs every program on its way as much as a file does. */
+async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let waiting: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    waiting.push(chunk);
+    bytes += chunk.length;
+    if (bytes < PIECE_BYTES) continue;
+    yield Buffer.concat(waiting, bytes);
+    waiting = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(waiting, bytes);
+}
+
 /**
  * Items as a tar stream. A file that shrank or went away since it was selected ends the stream with an error, so that the
  * other side never takes half of it for the whole.
@@ -92,7 +108,7 @@ export function packItems(items: readonly Item[], onBytes: (bytes: number) => vo
       tar.destroy();
     });
     try {
-      for await (const chunk of tar as AsyncIterable<Buffer>) yield chunk;
+      yield* gathered(tar as AsyncIterable<Buffer>);
     } catch (error) {
       failure ??= error;
     }

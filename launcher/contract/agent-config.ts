@@ -15,6 +15,21 @@ export interface BoxConfig {
   limits: BoxLimits;
 }
 
+/** The fixed paths inside every box. */
+export const BOX_PATHS = {
+  workspace: '/workspace',
+  src: '/workspace/src',
+  home: '/workspace/home',
+  cache: '/workspace/cache',
+  /** State of the agent that must survive the box: journal, canary. Not writable by mistake: a dot folder of its own. */
+  state: '/workspace/.devctl-box',
+  run: '/run/devctl',
+  /** The launcher listens here, for /boxes/* only. Nothing in the box can write to its folder. */
+  launcherSocket: '/run/devctl/launcher.sock',
+  /** The agent listens here, for the launcher: in a folder of its own, which is memory of the box. */
+  agentSocket: '/run/devctl/agent/agent.sock',
+} as const;
+
 /** Bounds of what the agent does for a launcher; sizes in bytes. */
 export interface BoxLimits {
   archiveBytes: number;

@@ -61,21 +61,6 @@ export const heartbeatSchema = z
   .meta({ id: 'Heartbeat' });
 export type Heartbeat = z.output<typeof heartbeatSchema>;
 
-/** The fixed paths inside every box. */
-export const BOX_PATHS = {
-  workspace: '/workspace',
-  src: '/workspace/src',
-  home: '/workspace/home',
-  cache: '/workspace/cache',
-  /** State of the agent that must survive the box: journal, canary. Not writable by mistake: a dot folder of its own. */
-  state: '/workspace/.devctl-box',
-  run: '/run/devctl',
-  /** The launcher listens here, for /boxes/* only. Nothing in the box can write to its folder. */
-  launcherSocket: '/run/devctl/launcher.sock',
-  /** The agent listens here, for the launcher: in a folder of its own, which is memory of the box. */
-  agentSocket: '/run/devctl/agent/agent.sock',
-} as const;
-
 /** Refuses the name of a path that leaves the workspace, before anything is opened. */
 export function assertRelativePath(path: string): void {
   if (path.startsWith('/') || path.split('/').includes('..') || path.includes('\0')) {

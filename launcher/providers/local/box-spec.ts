@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { BoxConfig, BoxLimits } from '../../contract/agent-config.ts';
-import { BOX_PATHS } from '../../contract/box.ts';
+import { BOX_PATHS } from '../../contract/agent-config.ts';
 import type { LaunchRequest } from '../../ports/compute.ts';
 import { writeEtc } from './etc.ts';
 import { hostMounts, systemPath } from './host-view.ts';

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { BOX_PATHS } from '../../contract/box.ts';
+import { BOX_PATHS } from '../../contract/agent-config.ts';
 import type { SandboxIdentity } from './sandbox-spec.ts';
 
 /** Where a box has the host's own /etc: as deep as that one, so that links in it which lead up by `..` lead to the same places. */
