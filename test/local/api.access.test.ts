@@ -1,5 +1,5 @@
 import { createServer as createTcpServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Session } from '../../launcher/contract/api.ts';
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { ComputeError } from '../../launcher/ports/compute.ts';
@@ -98,6 +98,35 @@ describe('files', () => {
     expect((await bench.ask('GET', `/sessions/${session.id}`, { token })).body).toMatchObject({ content: 'present' });
     expect(codeOf(await put('/import', 'second'))).toBe('workspace_not_empty');
     expect(bench.access.imported.get(session.id)?.toString()).toBe('first');
+  });
+});
+
+describe('files for a box that is still on its way', () => {
+  const send = (id: string, query: string) => bench.ask('PUT', `/sessions/${id}/import${query}`, { token, raw: 'early', headers: tar });
+  const begin = async (workspace: string) =>
+    (await bench.ask<Session>('POST', '/sessions', { token, body: { workspace, source: { kind: 'upload' } } })).body.id;
+  afterEach(() => {
+    bench.muteBoxes = false;
+    bench.compute.faults.clear();
+  });
+
+  it('wait for it when told to, and are refused when not', async () => {
+    bench.muteBoxes = true;
+    const id = await begin('early');
+    expect(codeOf(await send(id, ''))).toBe('wrong_phase');
+    expect(codeOf(await send(id, '?wait=ready&timeout=1s'))).toBe('timeout');
+    const sent = send(id, '?wait=ready');
+    bench.muteBoxes = false;
+    await bench.boot({ owner: 'dev', id }, 1);
+    expect((await sent).body).toEqual({ files: 1, bytes: 5 });
+    expect(bench.access.imported.get(id)?.toString()).toBe('early');
+    await bench.down(token, id);
+  });
+
+  it('hear why it does not come', async () => {
+    bench.compute.faults.add({ op: 'launch', kind: 'capacity', times: 3 });
+    const failed = await send(await begin('never'), '?wait=ready');
+    expect(failed.body).toMatchObject({ code: 'no_capacity', detail: 'launch: capacity (as told)' });
   });
 });
 

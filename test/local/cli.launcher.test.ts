@@ -73,6 +73,19 @@ describe('the embedded launcher', () => {
     expect(await ended).toEqual([0, null]);
   });
 
+  it('is started again when it is killed under files that wait for their box, and they go in', async () => {
+    const folder = person.folder('sent');
+    writeFileSync(join(folder, 'a.txt'), 'a');
+    await person.must(['token', 'ls']);
+    const boxes = join(person.state, 'local/boxes');
+    const up = person.run(['up'], { cwd: folder });
+    await expect.poll(() => existsSync(boxes) && readdirSync(boxes).length, { timeout: 20_000, interval: 5 }).toBe(1);
+    process.kill(running().pid, 'SIGKILL');
+    expect(await up).toMatchObject({ code: 0 });
+    expect(await person.must(['exec', '--', 'cat', 'a.txt'], { cwd: folder })).toBe('a');
+    await person.must(['down', 'sent']);
+  });
+
   it('is replaced when it is of another version, and says so', async () => {
     await person.must(['token', 'ls']);
     const old = running();

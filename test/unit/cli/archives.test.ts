@@ -195,6 +195,14 @@ describe('a tar stream that is sent', () => {
     expect(readFileSync(at('to/renamed/big')).equals(readFileSync(at('from/big')))).toBe(true);
   });
 
+  it('goes out in few pieces', async () => {
+    for (let n = 0; n < 100; n += 1) put(`from/f${n}`, 'x'.repeat(2_000));
+    const pieces: Buffer[] = await packItems(selectTree(at('from'), '').items).toArray();
+    // Each file takes 2,560 bytes of the archive.
+    expect(pieces.length).toBeLessThan(10);
+    expect(Buffer.concat(pieces).length).toBe(100 * 2_560 + 1_024);
+  });
+
   it('ends with an error when a file shrinks meanwhile', async () => {
     for (const size of [10, 1_000_000]) {
       put('from/a', 'x'.repeat(size));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { paint, pairs, plainRows, table, wantsColor } from '../../../launcher/cli/output.ts';
-import { clockTime, plainLines, plainText, seconds, span, width } from '../../../launcher/cli/text.ts';
+import { clockTime, plainLines, plainText, plural, seconds, span, width } from '../../../launcher/cli/text.ts';
 
 const ESC = '\u001b';
 
@@ -44,6 +44,18 @@ describe('spans and times', () => {
 
   it('shows what a step took', () => {
     expect([8, 290, 6_800, 90_000].map(seconds)).toEqual(['0.01 s', '0.29 s', '6.8 s', '2 min']);
+  });
+
+  it('counts in groups of three', () => {
+    expect([0, 1, 999, 1000, 20_000, 1_234_567].map((count) => plural(count, 'file'))).toEqual([
+      '0 files',
+      '1 file',
+      '999 files',
+      '1,000 files',
+      '20,000 files',
+      '1,234,567 files',
+    ]);
+    expect(plural(2, 'branch', 'branches')).toBe('2 branches');
   });
 
   it('names the day only when it is another one', () => {
