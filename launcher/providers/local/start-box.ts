@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BOX_PATHS } from '../../contract/box.ts';
+import { BOX_PATHS } from '../../contract/agent-config.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import { type BoxPaths, readJson, writeWhole } from './layout.ts';
 import { killMarked } from './plain-processes.ts';
