@@ -122,10 +122,11 @@ export const gitUrlSchema = z
     message: 'use https://host/path, ssh://host/path or user@host:path',
   })
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  .refine((url) => !/[\u0000-\u0020\u007f]|:\/\/-/.test(url), { message: 'has spaces, control characters or a leading dash' })
+  .refine((url) => !/[\u0000-\u0020\u007f]|:\/\/-|@-/.test(url), { message: 'has spaces, control characters or a leading dash' })
   .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), {
     message: 'must not carry a user or password: use a credential helper in the box',
   })
+  .refine((url) => !/^ssh:\/\/[^/@]*:[^/@]*@/i.test(url), { message: 'must not carry a password: use a key in the box' })
   .meta({ example: 'https://github.com/honojs/hono' });
 
 export const gitRefSchema = z
