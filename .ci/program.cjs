@@ -1,13 +1,16 @@
 // The start of a built program: `PROGRAM_TEXT` is all of it, as the text of one function. V8 needs longer to read that text
 // than the program needs to run, so the build keeps what V8 has made of it beside the program (`devctl.cache`). Whatever is
 // wrong with that file (missing, damaged, of another text or another Node), the text is read as usual.
-const { readFileSync } = require('node:fs');
+const { readFileSync, statSync } = require('node:fs');
 const { Script } = require('node:vm');
 
 /* global PROGRAM_TEXT, PROGRAM_MARK */
 function keptCode() {
   try {
-    const kept = readFileSync(__filename.replace(/\.cjs$/, '.cache'));
+    const path = __filename.replace(/\.cjs$/, '.cache');
+    // A pipe of that name would be waited for.
+    if (!statSync(path).isFile()) return undefined;
+    const kept = readFileSync(path);
     // One version of Node is built in many ways (other libraries, no ICU), of which V8 knows nothing: its parts tell.
     const node = `${process.platform} ${process.arch} ${Object.values(process.versions).join()}`;
     const head = Buffer.from(`${PROGRAM_MARK} ${node}\n`);

@@ -3,9 +3,14 @@ import type { Caller, UpgradeSlot } from './operation.ts';
 /** The longest that a timer can wait. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/** A request that was let in before its token was revoked has opened its stream by then. */
+const CUT_KEEP_MS = 600_000;
+
 /** Streams that are open, by the token that they were opened with: they end with it. */
 export class OpenStreams {
   readonly #byToken = new Map<string, Set<AbortController>>();
+  /** Tokens that were revoked a moment ago, and when. */
+  readonly #cutAtMs = new Map<string, number>();
 
   /** @returns aborted when the token is revoked through this process, or expires; `over` is to be called when the stream is over */
   open(caller: Caller, nowMs: number): { cut: AbortSignal; over: () => void } {
@@ -13,19 +18,33 @@ export class OpenStreams {
     const control = new AbortController();
     const streams = this.#byToken.get(name) ?? new Set();
     this.#byToken.set(name, streams.add(control));
-    const leftMs = caller.expiresAtMs === null ? TIMER_MAX_MS : Math.min(TIMER_MAX_MS, caller.expiresAtMs - nowMs);
-    const timer = caller.expiresAtMs === null ? undefined : setTimeout(() => control.abort(), leftMs).unref();
+    if (this.#cutAtMs.has(name)) control.abort();
+    const stopWaiting = caller.expiresAtMs === null ? () => {} : after(caller.expiresAtMs - nowMs, () => control.abort());
     const over = () => {
-      clearTimeout(timer);
+      stopWaiting();
       streams.delete(control);
       if (streams.size === 0 && this.#byToken.get(name) === streams) this.#byToken.delete(name);
     };
     return { cut: control.signal, over };
   }
 
-  cut(owner: string, tokenId: string): void {
-    for (const control of this.#byToken.get(`${owner} ${tokenId}`) ?? []) control.abort();
+  cut(owner: string, tokenId: string, nowMs: number): void {
+    const name = `${owner} ${tokenId}`;
+    for (const [other, atMs] of this.#cutAtMs) if (nowMs - atMs > CUT_KEEP_MS) this.#cutAtMs.delete(other);
+    this.#cutAtMs.set(name, nowMs);
+    for (const control of this.#byToken.get(name) ?? []) control.abort();
   }
+}
+
+/** Calls after any time, also one that is longer than a timer can wait. @returns to stop waiting */
+function after(ms: number, call: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const wait = (leftMs: number): void => {
+    const thisMs = Math.min(TIMER_MAX_MS, leftMs);
+    timer = setTimeout(() => (leftMs > thisMs ? wait(leftMs - thisMs) : call()), thisMs).unref();
+  };
+  wait(ms);
+  return () => clearTimeout(timer);
 }
 
 export interface Life {

@@ -193,9 +193,10 @@ export interface TokenMemory {
 export const revokeToken =
   ({ tokens, open }: TokenMemory) =>
   async ({ deps, caller, params }: Call<'revokeToken'>): Promise<JsonReply<undefined>> => {
-    const known = await deps.store.revokeToken(caller.owner, params.id, deps.clock.now());
+    const nowMs = deps.clock.now();
+    const known = await deps.store.revokeToken(caller.owner, params.id, nowMs);
     tokens.drop(caller.owner, params.id);
-    open.cut(caller.owner, params.id);
+    open.cut(caller.owner, params.id, nowMs);
     if (!known) throw notFound('token', `there is no token ${params.id}`);
     return { body: undefined };
   };

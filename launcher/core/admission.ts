@@ -28,7 +28,11 @@ function notOpen(session: SessionRecord): DevctlError {
     if (LEASE_ENDS.has(endReason)) return new DevctlError('lease_ended', `the lease of session ${id} has ended (${phase})`, extra);
     return new DevctlError('wrong_phase', `session ${id} is being stopped or is over (${phase})`, extra);
   }
-  return new DevctlError('wrong_phase', `session ${id} is ${phase}, not ready`, extra);
+  if (session.readyAt === null) return new DevctlError('wrong_phase', `session ${id} is ${phase}, not ready`, extra);
+  return new DevctlError('wrong_phase', `the work of session ${id} is being moved into another box (${phase})`, {
+    ...extra,
+    hint: 'try again in a moment: devctl up waits until it is ready',
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -77,6 +77,15 @@ describe('the kept code of a program', () => {
     ],
   ])('is ignored when it is %s', async (_, change) => {
     expect(await version(copyWith(change))).toEqual({ stdout: `${VERSION}\n`, stderr: 'none' });
+  });
+
+  it.each([
+    ['a pipe', (path: string) => void execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', path])],
+    ['a folder', (path: string) => mkdirSync(path)],
+  ])('is ignored when %s is in its place', async (_, make) => {
+    const program = copyWith(() => null);
+    make(cacheOf(program));
+    expect(await version(program)).toEqual({ stdout: `${VERSION}\n`, stderr: 'none' });
   });
 
   it('is left by V8 when it runs with other settings than it was made with', async () => {

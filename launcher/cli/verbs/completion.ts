@@ -27,9 +27,14 @@ compdef _devctl devctl
 
 const FISH = `function __devctl_complete
   set -l words (commandline -opc) (commandline -ct)
-  devctl __complete -- $words[2..-1] 2>/dev/null
+  set -l found (devctl __complete -- $words[2..-1] 2>/dev/null)
+  if count $found >/dev/null
+    printf '%s\\n' $found
+  else if contains -- $words[2] up cp
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c devctl -a '(__devctl_complete)'
+complete -c devctl -f -a '(__devctl_complete)'
 `;
 
 const SCRIPTS: Readonly<Record<string, string>> = { bash: BASH, zsh: ZSH, fish: FISH };

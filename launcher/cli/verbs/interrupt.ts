@@ -33,6 +33,7 @@ export const run: Run = async (cli, { args }) => {
   const client = await clientFor(cli, args[0]);
   const before = await needSession(cli, client, args[0]);
   const asked = await client.call('interruptSession', { params: { id: before.id }, body });
+  if (before.phase === 'rescuing') cli.warn('its box is being taken away already: this waits with it');
   let after = asked;
   if (cli.flags.wait !== false) {
     const steps = new Steps(cli);

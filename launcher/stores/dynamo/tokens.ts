@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import { TOKEN_PREFIX, tokenKey } from './keys.ts';
 import { listOwned } from './lists.ts';
 import type { Owners } from './owners.ts';
-import { decode, encode, number, type Shape } from './rows.ts';
+import { decode, encode, number, type Row, type Shape } from './rows.ts';
 
 /** `revokedAtMs` is in the row once the token is revoked, and only then. */
 const REVOKED = 'revokedAtMs';
@@ -36,7 +36,8 @@ export function tokenMethods(connection: Connection, owners: Owners): TokenMetho
       const row = await connection.get(key);
       if (!row) return false;
       if (decode(SHAPE, row).revokedAt !== null) return true;
-      return connection.update(key, `SET ${REVOKED} = :at`, { condition: IS_THERE }, { ':at': number(atMs) });
+      const values = { ':at': number(atMs), ':expiry': connection.expiry(atMs)['expirySec'] as Row[string] };
+      return connection.update(key, `SET ${REVOKED} = :at, expirySec = :expiry`, { condition: IS_THERE }, values);
     },
 
     listTokens: (owner, page) => listOwned(connection, SHAPE, { owner, prefix: TOKEN_PREFIX, newestFirst: true }, page),

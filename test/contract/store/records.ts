@@ -169,5 +169,10 @@ export function recordCases(bench: () => StoreBench): void {
     expect((await row())?.['lookAt']).toBeUndefined();
     await store.claimIdempotency(anIdempotency('dev', 'k'), T0);
     expect((await getRow('O#dev', 'I#k'))?.['expirySec']).toEqual({ N: String(T0 / 1000 + 1) });
+    const token = () => getRow('O#dev', `T#${tokenId(1)}`);
+    await store.createToken(aToken('dev', 1));
+    expect((await token())?.['expirySec']).toBeUndefined();
+    await store.revokeToken('dev', tokenId(1), T0);
+    expect(await token()).toMatchObject({ expirySec: { N: String(T0 / 1000 + 30 * 86_400) } });
   });
 }

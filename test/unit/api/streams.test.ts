@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { stayOpen } from '../../../launcher/api/streams.ts';
+import { describe, expect, it, vi } from 'vitest';
+import type { Caller } from '../../../launcher/api/operation.ts';
+import { OpenStreams, stayOpen } from '../../../launcher/api/streams.ts';
 
 /** A stream that gives its first chunk, and then waits until it is let go or breaks. */
 function waiting() {
@@ -20,6 +21,34 @@ function waiting() {
   };
   return { told, life, body, end: () => source?.close(), breakOff: () => source?.error(new Error('broken')) };
 }
+
+describe('streams of a token', () => {
+  const caller = (expiresAtMs: number | null): Caller => ({ owner: 'dev', tokenId: 'tok_1', scopes: ['read'], expiresAtMs });
+
+  it('end when it is revoked, also one that was let in before that and opened after it', () => {
+    const streams = new OpenStreams();
+    const early = streams.open(caller(null), 0);
+    expect(early.cut.aborted).toBe(false);
+    streams.cut('dev', 'tok_1', 0);
+    expect([early.cut.aborted, streams.open(caller(null), 0).cut.aborted]).toEqual([true, true]);
+    streams.cut('dev', 'tok_2', 3_600_000);
+    expect(streams.open(caller(null), 3_600_000).cut.aborted).toBe(false);
+  });
+
+  it('end when it expires, and not before, however late that is', () => {
+    vi.useFakeTimers();
+    try {
+      const dayMs = 86_400_000;
+      const { cut } = new OpenStreams().open(caller(60 * dayMs), 0);
+      vi.advanceTimersByTime(60 * dayMs - 1);
+      expect(cut.aborted).toBe(false);
+      vi.advanceTimersByTime(1);
+      expect(cut.aborted).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe('a stream', () => {
   it('whose client has gone is over, and has not failed', async () => {

@@ -22,6 +22,9 @@ describe('a session that is worked in', () => {
     expect(check(ready())).toBe('fine');
     expect(check(session())).toBe('wrong_phase');
     expect(check(over('user'))).toBe('wrong_phase');
+    expect(() => admission.assertReady(ready({ phase: 'rescuing' }), NOW)).toThrow(
+      expect.objectContaining({ code: 'wrong_phase', detail: expect.stringMatching(/moved into another box/) }),
+    );
     for (const reason of ['idle', 'hold', 'hard_limit']) expect(check(over(reason))).toBe('lease_ended');
     expect(check(ready({ desired: 'stopped', endReason: 'user' }))).toBe('wrong_phase');
     expect(check(ready(), NOW + 30 * MINUTE_MS - 1)).toBe('fine');
