@@ -57,6 +57,7 @@ async function start(dir: string): Promise<void> {
     config: { version: '0', providerName: 'dry', offers: DRY_OFFERS, isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true, recordsMissing: false }),
+    recover: async (dryRun) => ({ dryRun, complete: true, recordsMissing: false, workspaces: [], snapshots: 0, left: [] }),
     checks: async () => [],
     launcherLogs: async () => Readable.from([]),
     metricsText: () => telemetry.metricsText(),

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Check, ReapResult } from '../contract/api.ts';
+import type { Check, ReapResult, RecoverResult } from '../contract/api.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Budgets } from '../core/statement.ts';
 import type { LedgerDeps } from '../ledger/sessions.ts';
@@ -33,6 +33,8 @@ export interface ApiDeps extends LedgerDeps {
   startedAtMs: number;
   /** One pass of the reaper and the garbage collector. */
   reap(dryRun: boolean): Promise<ReapResult>;
+  /** Rebuilds records from tags. */
+  recover(dryRun: boolean): Promise<RecoverResult>;
   /** What `doctor` shows of the launcher's side. */
   checks(): Promise<Check[]>;
   /** The launcher's own log, oldest line first. */

@@ -47,6 +47,7 @@ export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   revokeToken: tokens.revokeToken(memory),
   whoami: tokens.whoami,
   reap: system.reap,
+  recover: system.recover,
   info: system.info,
   launcherLogs: system.launcherLogs,
   healthz: system.healthz,

@@ -8,6 +8,10 @@ export async function reap({ deps, body }: Call<'reap'>): Promise<Reply<'reap'>>
   return { body: await deps.reap(body.dryRun) };
 }
 
+export async function recover({ deps, body }: Call<'recover'>): Promise<Reply<'recover'>> {
+  return { body: await deps.recover(body.dryRun) };
+}
+
 export async function info({ deps }: Call<'info'>): Promise<Reply<'info'>> {
   const { version, providerName, isolation } = deps.config;
   const startedAt = new Date(deps.startedAtMs).toISOString();

@@ -201,6 +201,7 @@ export const FLAGS = {
   },
   pool: { long: 'pool', kind: 'text', env: 'DEVCTL_PLAN_POOL', value: 'N', about: 'stopped boxes in reserve', fallback: '0' },
   dryRun: { long: 'dry-run', kind: 'switch', env: 'DEVCTL_DRY_RUN', about: 'only say what would be done' },
+  fromTags: { long: 'from-tags', kind: 'switch', env: 'DEVCTL_RECOVER_FROM_TAGS', about: 'from the tags of boxes, disks and snapshots' },
   forbid: { long: 'forbid', kind: 'switch', env: 'DEVCTL_FORBID_SETUP', about: 'it may not run any more' },
   port: { long: 'port', kind: 'text', env: 'DEVCTL_PORT', value: 'PORT', about: 'port to listen on', fallback: '0, any free one' },
   host: { long: 'host', kind: 'text', env: 'DEVCTL_HOST', value: 'ADDRESS', about: 'address to listen on', fallback: '127.0.0.1' },

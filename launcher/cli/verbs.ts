@@ -369,6 +369,18 @@ idle, and boxes that run day and night.`,
     load: async () => (await import('./verbs/reap.ts')).run,
   },
   {
+    name: 'recover',
+    about: 'rebuild the records of a table that was lost',
+    more: `It shows what would be brought back, and asks. Nothing is overwritten or deleted. A workspace with several disks comes back
+quarantined: devctl restore goes back to one of its snapshots. What is only a fork so far has no tags of its own, and is not found.`,
+    flags: ['fromTags', 'dryRun'],
+    examples: [
+      ['devctl recover --from-tags --dry-run', 'what is there'],
+      ['devctl recover --from-tags', 'and bring it back'],
+    ],
+    load: async () => (await import('./verbs/recover.ts')).run,
+  },
+  {
     name: 'context',
     about: 'launchers that you use, by name',
     examples: [['devctl context ls', '']],

@@ -38,6 +38,7 @@ export const WIRE = {
   revokeToken: { method: 'DELETE', path: '/tokens/{id}' },
   whoami: { method: 'GET', path: '/whoami' },
   reap: { method: 'POST', path: '/reap' },
+  recover: { method: 'POST', path: '/recover' },
   info: { method: 'GET', path: '/info' },
   launcherLogs: { method: 'GET', path: '/launcher/logs' },
   healthz: { method: 'GET', path: '/healthz' },

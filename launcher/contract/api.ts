@@ -362,6 +362,39 @@ export const reapResultSchema = z
   .meta({ id: 'ReapResult' });
 export type ReapResult = z.infer<typeof reapResultSchema>;
 
+export const recoverSchema = z.strictObject({ dryRun: z.boolean().default(true) }).meta({ id: 'Recover', example: { dryRun: true } });
+export const recoverResultSchema = z
+  .object({
+    dryRun: z.boolean().meta({ description: 'True also when the list was not whole: then nothing is put into the table' }),
+    complete: z.boolean(),
+    recordsMissing: z.boolean().meta({ description: 'The table still lacks records: nothing is deleted, and no workspace is made' }),
+    workspaces: z.array(
+      z.object({
+        owner: ownerSchema,
+        name: workspaceNameSchema,
+        head: snapshotIdSchema.nullable(),
+        disk: z.string().nullable(),
+        session: sessionIdSchema.nullable(),
+        snapshots: count,
+        quarantined: z.string().nullable(),
+      }),
+    ),
+    snapshots: count,
+    left: z
+      .array(
+        z.object({
+          kind: z.enum(['box', 'volume', 'snapshot']),
+          id: z.string(),
+          owner: z.string().nullable(),
+          workspace: z.string().nullable(),
+          reason: z.string(),
+        }),
+      )
+      .meta({ description: 'Not brought back, and kept: a person decides' }),
+  })
+  .meta({ id: 'RecoverResult' });
+export type RecoverResult = z.infer<typeof recoverResultSchema>;
+
 const checkSchema = z.object({
   name: z.string(),
   ok: z.boolean(),

@@ -442,6 +442,16 @@ export const OPERATIONS = {
     response: api.reapResultSchema,
     errors: [],
   },
+  recover: {
+    method: 'POST',
+    path: '/recover',
+    summary: 'Rebuild records that the table lacks from the tags of what the provider has. Nothing is overwritten or deleted',
+    scope: 'admin',
+    body: api.recoverSchema,
+    status: 200,
+    response: api.recoverResultSchema,
+    errors: [],
+  },
   info: {
     method: 'GET',
     path: '/info',

@@ -94,7 +94,7 @@ async function condemned(deps: ControllerDeps): Promise<Condemned> {
 }
 
 /** What the provider has; a list that fails is one that misses everything. */
-async function listAll(deps: ControllerDeps): Promise<ResourceList> {
+export async function listAll(deps: ControllerDeps): Promise<ResourceList> {
   try {
     return await withDeadline(deps.limits.launchMs, deps.compute.list());
   } catch (error) {
@@ -109,7 +109,7 @@ function snapshotRefOf(resource: ListedResource): SnapshotRef {
 }
 
 /** Null when one of them cannot be read: then nobody can say whose the resource is, and it stays. */
-async function recordsOf(deps: ControllerDeps, resource: ListedResource): Promise<Records | null> {
+export async function recordsOf(deps: ControllerDeps, resource: ListedResource): Promise<Records | null> {
   try {
     return await readRecords(deps, resource);
   } catch (error) {

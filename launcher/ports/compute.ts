@@ -157,6 +157,17 @@ export interface ListedResource {
   tags: ResourceTags | null;
   createdAtMs: number;
   bytes: number | null;
+  /** Of a box: the volume under /workspace, null where that cannot be told. */
+  volumeId?: string | null;
+  /** Of a box: its class, null where that cannot be told. */
+  size?: Size | null;
+  /** Of a box: it is stopped, and kept. */
+  parked?: boolean;
+  /** Of a snapshot. */
+  parent?: SnapshotRef | null;
+  state?: 'pending' | 'completed' | 'error';
+  /** What it costs to keep, micro-dollars a month; null where that is not known, left out where nothing costs anything. */
+  microUsdPerMonth?: number | null;
 }
 
 export interface ResourceList {

@@ -5,6 +5,7 @@ import { DevctlError } from '../contract/errors.ts';
 import { makeBoxToken } from '../contract/tokens.ts';
 import type { ControllerDeps } from '../controllers/deps.ts';
 import { reap } from '../controllers/reaper.ts';
+import { recover } from '../controllers/recover.ts';
 import { createSignals, type LocalSignals } from '../controllers/signals.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -85,6 +86,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ ...(await reap(controller, { dryRun })), sessionsLookedAt: 0 }),
+    recover: (dryRun) => recover(controller, { dryRun }),
     checks: () => launcherChecks(provider, home, store),
     launcherLogs: (options) => telemetry.logs(options),
     metricsText: () => telemetry.metricsText(),

@@ -85,6 +85,12 @@ export class Ec2World extends Records implements Stage {
     };
   }
 
+  /** The table is gone, and a launcher that starts makes another one. */
+  async loseTable(database: Database): Promise<void> {
+    this.store = outside((await database.open(this.clock, this.random)).store, this.aws);
+    this.launcher = this.newLauncher();
+  }
+
   newLauncher(): Launcher {
     const life = new Life();
     this.onNewLife(life);

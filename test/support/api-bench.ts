@@ -9,6 +9,7 @@ import type { Problem } from '../../launcher/contract/errors.ts';
 import type { Scope } from '../../launcher/contract/records.ts';
 import { makeBoxToken } from '../../launcher/contract/tokens.ts';
 import { reap } from '../../launcher/controllers/reaper.ts';
+import { recover } from '../../launcher/controllers/recover.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
 import { createWorker, type Worker } from '../../launcher/controllers/worker.ts';
 import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
@@ -96,6 +97,7 @@ export class ApiBench {
       },
       startedAtMs: clock.now(),
       reap: async (dryRun) => ({ ...(await reap(controllers, { dryRun })), sessionsLookedAt: 0 }),
+      recover: (dryRun) => recover(controllers, { dryRun }),
       checks: async () => [{ name: 'bench', ok: true, level: 'ok', detail: 'fine', fix: null }],
       launcherLogs: async () => Readable.from(this.lines.map((line) => `${line}\n`)),
       metricsText: () => this.telemetry.metricsText(),

@@ -248,7 +248,15 @@ export class FakeCompute implements ComputePort {
   list(of?: { sessionId: string }): Promise<ResourceList> {
     return this.#do('list', of ?? null, () => {
       const alive = [...this.boxes.values()].filter(({ state }) => state !== 'gone');
-      const boxes = alive.map(({ id, tags, createdAtMs }) => ({ kind: 'box' as const, id, tags, createdAtMs, bytes: null }));
+      const boxes = alive.map(({ id, tags, createdAtMs, volumeId, state }) => ({
+        kind: 'box' as const,
+        id,
+        tags,
+        createdAtMs,
+        bytes: null,
+        volumeId,
+        parked: state === 'parked',
+      }));
       const volumes = [...this.disks.volumes.values()].map(({ id, tags, createdAtMs }) => ({
         kind: 'volume' as const,
         id,
@@ -256,12 +264,13 @@ export class FakeCompute implements ComputePort {
         createdAtMs,
         bytes: null,
       }));
-      const snapshots = [...this.disks.snapshots.values()].map(({ ref, tags, createdAtMs }) => ({
+      const snapshots = [...this.disks.snapshots.values()].map(({ ref, tags, createdAtMs, state }) => ({
         kind: 'snapshot' as const,
         id: keyOfRef(ref),
         tags,
         createdAtMs,
         bytes: null,
+        state,
       }));
       const all = [...boxes, ...volumes, ...snapshots];
       const items = all.filter(({ tags }) => of === undefined || tags.sessionId === of.sessionId);

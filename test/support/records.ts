@@ -6,7 +6,7 @@ export const OWNER = 'dev';
 
 /** What the table of a world holds, whoever runs in it. */
 export class Records {
-  constructor(readonly store: StorePort) {}
+  constructor(public store: StorePort) {}
 
   async session(id: string): Promise<SessionRecord> {
     const session = await this.store.getSession({ owner: OWNER, id });

@@ -51,6 +51,7 @@ export function examples(ids: Things): Record<Exclude<OperationId, 'registerBox'
     revokeToken: { params: { id: ids.token } },
     whoami: {},
     reap: { body: {} },
+    recover: { body: {} },
     info: {},
     launcherLogs: {},
     healthz: {},

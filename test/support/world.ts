@@ -69,6 +69,12 @@ export class World extends Records {
     return new World(store, tableName, clock, options);
   }
 
+  /** The table is gone, and a launcher that starts makes another one. */
+  async loseTable(database: Database): Promise<void> {
+    this.store = (await database.open(this.clock, this.random)).store;
+    this.launcher = this.newLauncher();
+  }
+
   newLauncher(): Launcher {
     const life = new Life();
     this.onNewLife(life);

@@ -6,6 +6,7 @@ import type {
   FleetLaunchTemplateOverridesRequest,
   Instance,
 } from '@aws-sdk/client-ec2';
+import type { Size } from '../../contract/fields.ts';
 import type { ResourceTags } from '../../ports/compute.ts';
 import type { CreateState, Disk } from './launch-state.ts';
 import type { Subnet } from './pools.ts';
@@ -22,13 +23,14 @@ export const workspaceOf = ({ BlockDeviceMappings: devices = [] }: Instance): st
 export interface FleetSettings {
   deployment: string;
   ttl: string;
+  size: Size;
   overrides: number;
   subnetsOf(az: string): Subnet[];
 }
 
 /** The one call that makes a machine, with its workspace unless that is a volume that is there already. */
 export function fleetRequest(state: CreateState, tags: ResourceTags, settings: FleetSettings): CreateFleetRequest {
-  const { deployment, ttl, overrides, subnetsOf } = settings;
+  const { deployment, ttl, size, overrides, subnetsOf } = settings;
   const disks = blockDevices(state.disk);
   const pools = Object.entries(state.pools).flatMap(([az, types]) =>
     types.flatMap((type) =>
@@ -49,7 +51,7 @@ export function fleetRequest(state: CreateState, tags: ResourceTags, settings: F
       ? { SpotOptions: { AllocationStrategy: 'price-capacity-optimized' } }
       : { OnDemandOptions: { AllocationStrategy: 'lowest-price' } }),
     TagSpecifications: [
-      { ResourceType: 'instance', Tags: tagList(tags, { deployment, ttl }) },
+      { ResourceType: 'instance', Tags: tagList(tags, { deployment, ttl, size }) },
       { ResourceType: 'volume', Tags: tagList(tags, { deployment, ttl: 'keep' }) },
     ],
   };

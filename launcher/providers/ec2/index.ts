@@ -83,7 +83,7 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
     end: (box) => port('end', () => boxes.end(box)),
     dropVolume: (volumeId) => port('dropVolume', () => volumes.drop(volumeId)),
     dropSnapshot: (ref) => port('dropSnapshot', () => turns.take(refText(ref), () => snapshots.drop(ref))),
-    list: (of) => port('list', () => listAll({ calls, limits, deployment }, of)),
+    list: (of) => port('list', () => listAll({ calls, limits, deployment, prices }, of)),
   };
 }
 

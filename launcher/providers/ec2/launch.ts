@@ -156,7 +156,7 @@ export class Launches {
     }
     this.#begun.set(state.operationId, true);
     this.#begun.set(name, true);
-    const settings = { deployment, ttl, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
+    const settings = { deployment, ttl, size: request.size, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
     try {
       const result = await calls.make('createFleet', fleetRequest(state, request.tags, settings));
       const { boxId, errors } = readFleet(result, (subnetId) => pools.zoneOf(subnetId));

@@ -96,9 +96,9 @@ export class Snapshots {
     this.#unanswered.over(operationId);
   }
 
-  async #create({ ref, tags, volumeId }: SnapshotRequest): Promise<Snapshot> {
+  async #create({ ref, tags, volumeId, parent }: SnapshotRequest): Promise<Snapshot> {
     const { calls, deployment, looks } = this.#options;
-    const list = tagList(tags, { deployment, ttl: 'keep', ref });
+    const list = tagList(tags, { deployment, ttl: 'keep', ref, parent });
     const ask = {
       VolumeId: volumeId,
       Description: `devctl ${tags.workspace} ${ref.id}`,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
 import * as z from 'zod';
-import { ownerSchema, sessionIdSchema, workspaceIdSchema, workspaceNameSchema } from '../../contract/fields.ts';
+import { ownerSchema, type Size, sessionIdSchema, sizeSchema, workspaceIdSchema, workspaceNameSchema } from '../../contract/fields.ts';
 import { type SnapshotRef, snapshotRefSchema } from '../../contract/records.ts';
 import { ComputeError, type ResourceTags } from '../../ports/compute.ts';
 
@@ -17,6 +17,9 @@ export const TAGS = {
   operation: 'devctl:operation',
   /** `ws_…/snap_N` */
   snapshot: 'devctl:snapshot',
+  /** The snapshot before it, in the same form. */
+  parent: 'devctl:parent',
+  size: 'devctl:size',
 } as const;
 
 const VALUE_CHARS = 256;
@@ -39,10 +42,13 @@ export interface TagOptions {
   /** How long a thing of this kind may live, for whoever sweeps the account: `24h`, `keep`. */
   ttl: string;
   ref?: SnapshotRef;
+  parent?: SnapshotRef | null;
+  /** Of a box. */
+  size?: Size;
 }
 
 /** @throws ComputeError fatal for what no tag can carry */
-export function tagList(tags: ResourceTags, { deployment, ttl, ref }: TagOptions): Tag[] {
+export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = null, size }: TagOptions): Tag[] {
   const values: Record<string, string | null> = {
     env: 'dev',
     owner: 'ai',
@@ -56,6 +62,8 @@ export function tagList(tags: ResourceTags, { deployment, ttl, ref }: TagOptions
     [TAGS.generation]: tags.generation === null ? null : String(tags.generation),
     [TAGS.operation]: tags.operationId,
     [TAGS.snapshot]: ref === undefined ? null : refText(ref),
+    [TAGS.parent]: parent === null ? null : refText(parent),
+    [TAGS.size]: size ?? null,
   };
   return Object.entries(values).flatMap(([Key, Value]) => {
     if (Value === null) return [];
@@ -85,7 +93,9 @@ export function readTags(list: Tag[] | undefined, deployment: string): ResourceT
 
 export const refText = ({ workspaceId, id }: SnapshotRef): string => `${workspaceId}/${id}`;
 
-export function readRef(list: Tag[] | undefined): SnapshotRef | null {
-  const [workspaceId, id] = (tagOf(list, TAGS.snapshot) ?? '').split('/');
+export function readRef(list: Tag[] | undefined, key: string = TAGS.snapshot): SnapshotRef | null {
+  const [workspaceId, id] = (tagOf(list, key) ?? '').split('/');
   return snapshotRefSchema.safeParse({ workspaceId, id }).data ?? null;
 }
+
+export const readSize = (list: Tag[] | undefined): Size | null => sizeSchema.safeParse(tagOf(list, TAGS.size)).data ?? null;

@@ -208,6 +208,8 @@ export class Boxes {
         tags: meta?.tags ?? null,
         createdAtMs: meta?.createdAtMs ?? statSync(paths.dir).ctimeMs,
         bytes: null,
+        volumeId: meta?.volumeId ?? null,
+        size: meta?.size ?? null,
       });
     }
     return { items, complete: true };

@@ -181,7 +181,9 @@ export class Disks {
       const parsed = (kind === 'volume' ? volumeMetaSchema : snapshotMetaSchema).safeParse(raw);
       const bytes = parsed.success && 'bytes' in parsed.data ? Number(parsed.data.bytes) : null;
       const createdAtMs = parsed.success ? parsed.data.createdAtMs : lstatSync(dir).ctimeMs;
-      items.push({ kind, id, tags: parsed.success ? parsed.data.tags : null, createdAtMs, bytes });
+      const lineage =
+        parsed.success && 'parent' in parsed.data ? { state: 'completed' as const, parent: (parsed.data as SnapshotMeta).parent } : {};
+      items.push({ kind, id, tags: parsed.success ? parsed.data.tags : null, createdAtMs, bytes, ...lineage });
     };
     for (const volumeId of wholeEntries(layout.volumes)) add('volume', volumeId, join(layout.volumes, volumeId));
     for (const workspaceId of wholeEntries(layout.snapshots)) {
