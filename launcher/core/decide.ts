@@ -66,7 +66,7 @@ function decideLaunching(session: SessionRecord, workspace: WorkspaceRecord, obs
   if (nowMs < op.notBeforeMs) return { do: 'wait', untilMs: op.notBeforeMs };
   if (nowMs >= op.startedAt + limits.launchingMs)
     return fail(session, nowMs, 'timeout', `no box came up within ${formatDuration(limits.launchingMs)}`);
-  const isStranded = op.strandedVolumeId !== undefined && op.strandedVolumeId === workspace.volume?.id;
+  const isStranded = workspace.volume !== null && workspace.volume.id === op.strandedVolumeId;
   if (isStranded && savedCopyOf(workspace) === null) return decideStranded(session, op.id, observed, nowMs, limits);
   if (sourceOf(workspace) !== null) return { do: 'launch' };
   return fail(session, nowMs, 'workspace_quarantined', `neither a volume nor a snapshot of workspace ${workspace.name} is recorded`);
