@@ -47,6 +47,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: ['test/local/build.setup.ts'],
+          testTimeout: 60_000,
+          // A whole emulated machine, which is some twenty times slower than the one that it runs on.
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'aws',
           include: ['test/aws/**/*.test.ts'],
           globalSetup: ['test/aws/dynamodb-local.setup.ts', 'test/aws/moto.setup.ts'],

@@ -1,0 +1,39 @@
+// What the suites of test/vm need on this machine, before they begin: QEMU, and a kernel of Debian's, which is not installed.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const folder = fileURLToPath(new URL('.kernel/', import.meta.url));
+const say = (line) => {
+  console.error(line);
+  process.exit(1);
+};
+const quietly = (command, args, options = {}) => spawnSync(command, args, { stdio: ['ignore', 'pipe', 2], encoding: 'utf8', ...options });
+
+const hasKernel = () => {
+  try {
+    return readdirSync(folder).some((name) => name.startsWith('vmlinuz'));
+  } catch {
+    return false;
+  }
+};
+
+if (spawnSync('qemu-system-x86_64', ['--version'], { stdio: 'ignore' }).status !== 0)
+  say('test:vm needs QEMU: apt install --no-install-recommends qemu-system-x86');
+if (!hasKernel()) {
+  const wanted = quietly('apt-cache', ['depends', '--important', 'linux-image-cloud-amd64']).stdout?.match(
+    /Depends: (linux-image-\S+)/,
+  )?.[1];
+  if (!wanted) say('test:vm takes its kernel from the Debian package linux-image-cloud-amd64, which apt does not know here');
+  const partial = `${folder.slice(0, -1)}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  mkdirSync(partial);
+  console.error(`fetching ${wanted}`);
+  const steps = [
+    ['apt-get', ['download', '-qq', wanted]],
+    ['sh', ['-c', 'dpkg-deb -x *.deb unpacked && mv unpacked/boot/vmlinuz* . && rm -r unpacked *.deb']],
+  ];
+  for (const [command, args] of steps) if (quietly(command, args, { cwd: partial }).status !== 0) say(`${command} failed: see above`);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(partial, folder);
+}
