@@ -369,6 +369,14 @@ idle, and boxes that run day and night.`,
     load: async () => (await import('./verbs/reap.ts')).run,
   },
   {
+    name: 'gc',
+    about: 'what is left over, and what it costs; removes it',
+    more: 'The same pass as devctl reap, shown with age, owner and dollars a month. Needs the scope admin.',
+    flags: ['dryRun'],
+    examples: [['devctl gc --dry-run', 'only say what would go']],
+    load: async () => (await import('./verbs/gc.ts')).run,
+  },
+  {
     name: 'recover',
     about: 'rebuild the records of a table that was lost',
     more: `It shows what would be brought back, and asks. Nothing is overwritten or deleted. A workspace with several disks comes back

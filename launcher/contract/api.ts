@@ -352,6 +352,19 @@ export const reapResultSchema = z
         id: z.string(),
         reason: z.string(),
         action: z.enum(['removed', 'would_remove', 'waiting', 'failed', 'unknown']),
+        thing: z
+          .object({
+            owner: z.string().nullable(),
+            workspace: z.string().nullable(),
+            createdAt: isoTimeSchema,
+            usdPerMonth: z
+              .number()
+              .min(0)
+              .nullable()
+              .meta({ description: 'What it costs to keep it; of a snapshot the most that it may be' }),
+          })
+          .optional()
+          .meta({ description: 'Of what the provider lists; records of the table have none' }),
       }),
     ),
     recordsMissing: z

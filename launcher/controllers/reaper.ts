@@ -1,5 +1,6 @@
 import type { ReapResult } from '../contract/api.ts';
 import type { SnapshotRef } from '../contract/records.ts';
+import { dollars } from '../core/cost.ts';
 import { isUnknown, judge, type Records, type Verdict } from '../core/orphans.ts';
 import { changeWorkspace } from '../ledger/workspaces.ts';
 import type { ListedResource, ResourceList } from '../ports/compute.ts';
@@ -48,8 +49,7 @@ export async function compareRecords(
   const unknown: ReapItem[] = [];
   for (const resource of items) {
     const records = await recordsOf(deps, resource);
-    if (records !== null && isUnknown(resource, records))
-      unknown.push({ kind: resource.kind, id: resource.id, reason: 'the table has no record of it', action: 'unknown' });
+    if (records !== null && isUnknown(resource, records)) unknown.push(itemOf(resource, 'the table has no record of it', 'unknown'));
   }
   const vouches = complete && unknown.length === 0;
   if (vouches && !options.dryRun) await deps.store.vouch();
@@ -67,9 +67,20 @@ async function sweep(deps: ControllerDeps, options: { dryRun: boolean }): Promis
     if (!first.found.has(id)) continue;
     const { resource, verdict } = found;
     const action = options.dryRun || !second.complete ? 'would_remove' : await remove(deps, resource, verdict);
-    items.push({ kind: resource.kind, id: resource.id, reason: verdict.reason, action });
+    items.push(itemOf(resource, verdict.reason, action));
   }
   return { items, complete: second.complete };
+}
+
+function itemOf({ kind, id, tags, createdAtMs, microUsdPerMonth }: ListedResource, reason: string, action: ReapItem['action']): ReapItem {
+  const usdPerMonth = microUsdPerMonth === undefined || microUsdPerMonth === null ? null : dollars(microUsdPerMonth);
+  const thing = {
+    owner: tags?.owner ?? null,
+    workspace: tags?.workspace ?? null,
+    createdAt: new Date(createdAtMs).toISOString(),
+    usdPerMonth,
+  };
+  return { kind, id, reason, action, thing };
 }
 
 interface Condemned {
@@ -85,8 +96,7 @@ async function condemned(deps: ControllerDeps): Promise<Condemned> {
     const records = await recordsOf(deps, resource);
     if (records === null) continue;
     const verdict = judge(resource, records, deps.clock.now(), deps.limits);
-    if (verdict.verdict === 'wait')
-      result.waiting.push({ kind: resource.kind, id: resource.id, reason: verdict.reason, action: 'waiting' });
+    if (verdict.verdict === 'wait') result.waiting.push(itemOf(resource, verdict.reason, 'waiting'));
     if (verdict.verdict === 'drop' || verdict.verdict === 'expire')
       result.found.set(`${resource.kind} ${resource.id}`, { resource, verdict });
   }

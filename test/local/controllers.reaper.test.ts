@@ -49,6 +49,7 @@ describe('things without a record', () => {
   it('are removed once they are older than the grace time, and not before', async () => {
     await strays();
     const young = await world.reap();
+    expect(young.items[0]?.thing).toMatchObject({ owner: OWNER, workspace: 'ghost', usdPerMonth: null });
     expect(young.items.map(({ action }) => action)).toEqual(['waiting', 'waiting', 'waiting']);
     expect(everything()).toEqual([1, 1, 1]);
     later();

@@ -13,6 +13,21 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
+describe('what is left over on EC2', () => {
+  it('is named with what it costs a month, and whose it is', async () => {
+    const world = await Ec2World.open(database);
+    const users = new Users(world);
+    await users.up('shop');
+    await world.settle();
+    await world.loseTable(database);
+    const { items } = await world.reap();
+    const month = (kind: string) => items.find((item) => item.kind === kind)?.thing;
+    expect(month('volume')).toMatchObject({ owner: OWNER, workspace: 'shop', usdPerMonth: 0.8 });
+    expect(month('box')?.usdPerMonth).toBeGreaterThan(730 * 0.005);
+    expect(new Set(items.map(({ action }) => action))).toEqual(new Set(['unknown']));
+  });
+});
+
 describe('what a month on EC2 costs', () => {
   it('is what the account is billed, to a few percent: boxes, addresses and disks', async () => {
     const world = await Ec2World.open(database);

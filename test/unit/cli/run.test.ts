@@ -263,3 +263,11 @@ describe('errors', () => {
     });
   });
 });
+
+describe('what is left over', () => {
+  it('is nothing where there never was a launcher', async () => {
+    expect(await run('gc --dry-run')).toMatchObject({ code: 0, out: '0 things left over\n', err: '' });
+    expect(JSON.parse((await run('gc --dry-run --json')).out)).toMatchObject({ dryRun: true, items: [], usdPerMonth: 0 });
+    expect((await run('recover')).code).toBe(2);
+  });
+});
