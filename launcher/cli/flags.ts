@@ -89,6 +89,14 @@ export const FLAGS = {
     about: 'processor of the machine: x86_64, arm64',
     fallback: "that of the type, else the launcher's own",
   },
+  persistent: {
+    long: 'persistent',
+    kind: 'switch',
+    negatable: true,
+    env: 'DEVCTL_PERSISTENT',
+    about: 'where it would end its box is stopped and kept (on demand where machines are bought); devctl up goes on with it',
+    fallback: 'no',
+  },
   idle: { long: 'idle', kind: 'text', env: 'DEVCTL_IDLE', value: 'TIME', about: 'stop after this long without work', fallback: '30m' },
   max: { long: 'max', kind: 'text', env: 'DEVCTL_MAX', value: 'TIME', about: 'stop after this long in any case', fallback: '12h' },
   network: {

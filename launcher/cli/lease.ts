@@ -51,7 +51,7 @@ export function failureOf(session: Session): DevctlError {
 }
 
 /**
- * The live session of a workspace: a new one, or the one that there is. One that is going down is waited for first, so that
+ * The live session of a workspace: a new one, or the one that there is; one that is parked goes on. One that is going down is waited for first, so that
  * what comes back is its last state.
  */
 export async function lease(
@@ -60,13 +60,15 @@ export async function lease(
   deadline: Deadline,
   steps: Steps,
   signal?: AbortSignal,
-): Promise<{ session: Session; isNew: boolean }> {
+): Promise<{ session: Session; isNew: boolean; isWoken?: boolean }> {
   for (;;) {
     try {
       return { session: await client.call('createSession', { body, signal }), isNew: true };
     } catch (error) {
       if (!isDevctlError(error, 'workspace_in_use') || error.extra.sessionId === undefined) throw error;
       const session = await client.call('getSession', { params: { id: error.extra.sessionId }, signal });
+      if (session.desired === 'parked')
+        return { session: await client.call('wakeSession', { params: { id: session.id }, signal }), isNew: false, isWoken: true };
       if (session.desired === 'ready' && !isFinal(session.phase)) return { session, isNew: false };
       steps.doing(() => `${session.id} is going down (${session.phase}): waiting until ${body.workspace} is saved`);
       await settled(client, session, deadline, signal);

@@ -20,6 +20,7 @@ tracked and untracked files (not the ignored ones) and its git history. Later ru
       ['devctl up', 'a box for this folder'],
       ['devctl up https://github.com/honojs/hono', 'a box with a clone'],
       ['devctl up shop --size large --idle 2h', 'a workspace again, on a bigger box'],
+      ['devctl up --persistent', 'its box is kept, and stopped while it is idle'],
       ['devctl up --policy on-demand --arch arm64', 'a machine that nobody takes away, where machines are bought'],
       ['devctl up --no-network --allow-setup', 'no network, but its setup script may run'],
     ],
@@ -39,6 +40,19 @@ ${EACH_HELP}`,
       ['devctl down --all --yes', 'every one, without asking'],
     ],
     load: async () => (await import('./verbs/down.ts')).run,
+  },
+  {
+    name: 'park',
+    about: 'stop the box of a persistent session and keep it; devctl up goes on with it',
+    more: `${SESSION_HELP}
+devctl up --persistent makes one. By itself it is parked when it is idle; devctl down ends it for good, with a snapshot.`,
+    args: [session],
+    flags: ['wait', 'timeout'],
+    examples: [
+      ['devctl park', 'that of this folder'],
+      ['devctl park shop --no-wait', 'return at once'],
+    ],
+    load: async () => (await import('./verbs/park.ts')).run,
   },
   {
     name: 'ls',

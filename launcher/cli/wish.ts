@@ -4,7 +4,7 @@ import type { FlagKey, FlagValues } from './flags.ts';
 type Wish = Omit<CreateSessionInput, 'workspace' | 'source' | 'allowSetup'>;
 
 /** Flags that say what box a session gets, and for how long. */
-export const WISH_FLAGS = ['size', 'policy', 'type', 'arch', 'idle', 'max', 'network'] as const satisfies readonly FlagKey[];
+export const WISH_FLAGS = ['size', 'policy', 'type', 'arch', 'persistent', 'idle', 'max', 'network'] as const satisfies readonly FlagKey[];
 
 /** Under which flag a person knows a field of the request. */
 export const WISH_FIELDS = {
@@ -17,12 +17,13 @@ export const WISH_FIELDS = {
 };
 
 /** What the flags say of it; the table of flags has looked at those with a choice. */
-export function wishOf({ size, policy, type, arch, idle, max, network }: FlagValues): Wish {
+export function wishOf({ size, policy, type, arch, persistent, idle, max, network }: FlagValues): Wish {
   return {
     ...(size !== undefined && { size: size as NonNullable<Wish['size']> }),
     ...(policy !== undefined && { policy: policy as NonNullable<Wish['policy']> }),
     ...(type !== undefined && { instanceTypes: type.flatMap((words) => words.split(',')) }),
     ...(arch !== undefined && { arch: arch as NonNullable<Wish['arch']> }),
+    ...(persistent !== undefined && { persistent }),
     ...(idle !== undefined && { idleTtl: idle }),
     ...(max !== undefined && { maxTtl: max }),
     ...(network !== undefined && { network }),

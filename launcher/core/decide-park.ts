@@ -61,11 +61,12 @@ export function decideParked(session: SessionRecord, workspace: WorkspaceRecord,
   if (box !== null && observed.box === 'gone') return { do: 'change', change: lostBox(nowMs) };
   // Somebody else started it.
   if (box !== null && observed.box !== 'parked') return parkOrWait(session, observed, nowMs, limits);
+  if (op?.kind === 'park') return { do: 'change', change: { patch: { op: null, dueAt: nowMs } } };
   const saving = session.snapshot === null ? null : saveParked(session, observed.snapshot, nowMs, limits);
   if (saving !== null) return saving;
   if (desired === 'stopped')
     return { do: 'change', change: letGo(session, nowMs, session.report === null ? 'crash' : 'clean', 'asked to stop') };
-  if (desired === 'ready') return { do: 'change', change: wake(session, nowMs) };
+  if (desired === 'ready') return { do: 'change', change: wake(session, workspace, nowMs, limits) };
   const dueMs = snapshotDueMs(session, workspace, nowMs);
   if (nowMs < dueMs) return { do: 'wait', untilMs: Math.min(dueMs, nowMs + limits.parkedLookMs) };
   const operationId = `${session.id}.g${session.generation}.parked.${session.version}`;
@@ -94,11 +95,15 @@ const lostBox = (nowMs: number): Change => ({
   events: [{ type: 'box.lost', message: 'the parked box is gone; its volume is kept' }],
 });
 
-/** The next generation: the box that was kept, if it can go on, else another one with its volume. */
-function wake(session: SessionRecord, nowMs: number): Change {
+/**
+ * The next generation: the box that was kept, if it can go on, else another one with its volume. Where a snapshot has all of that, the
+ * day begins anew.
+ */
+function wake(session: SessionRecord, workspace: WorkspaceRecord, nowMs: number, limits: Limits): Change {
   const { box, generation } = session;
   const { patch, events } = toLaunching({ ...session, launchAttempts: 0, rescues: 0 }, nowMs, 'asked to go on');
   const kept = box && { boxId: box.id, generation, launchedAt: box.launchedAt };
   const op = patch.op as NonNullable<SessionRecord['op']>;
-  return { patch: { ...patch, op: { ...op, ...(kept && { parked: kept }) } }, ...(events && { events }) };
+  const nextSnapshotAt = isUnsaved(workspace) ? session.nextSnapshotAt : nowMs + limits.dailySnapshotMs;
+  return { patch: { ...patch, nextSnapshotAt, op: { ...op, ...(kept && { parked: kept }) } }, ...(events && { events }) };
 }

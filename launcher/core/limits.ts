@@ -49,6 +49,8 @@ export const LIMITS = {
   /** After a snapshot failed and the box was kept, the idle clock starts again with this. */
   retryDownMs: 300_000,
   parkAttempts: 5,
+  /** A machine takes half a minute to stop. */
+  parkPollMs: 2_000,
   /** A parked session is looked at this often: its box may have gone. */
   parkedLookMs: 900_000,
   /** Between two snapshots of a persistent session; and after one that failed. */

@@ -241,7 +241,7 @@ export const noDailySnapshot = (session: SessionRecord, nowMs: number, limits: L
  */
 export function parkTried(session: SessionRecord, failure: CallFailure | null, nowMs: number, limits: Limits): Change {
   const op = session.op?.kind === 'park' ? session.op : parkOperation(session, nowMs);
-  if (failure === null || failure.kind === 'busy') return { patch: { op: { ...op, notBeforeMs: nowMs + limits.pollMs } } };
+  if (failure === null || failure.kind === 'busy') return { patch: { op: { ...op, notBeforeMs: nowMs + limits.parkPollMs } } };
   const mayPass = failure.kind === 'transient' || failure.kind === 'unreachable' || session.phase === 'parked';
   if (mayPass || op.attempt < limits.parkAttempts)
     return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };

@@ -69,6 +69,7 @@ computeSuite('EC2, on moto', open, [
     reason: 'nothing runs on its instances',
     tests: [
       'a volume has one box at a time, and keeps its content',
+      'a parked box runs no more, and goes on in the next generation with its disk',
       'a snapshot gives back every byte, name, mode and link',
       'the canary of the report is in what is restored',
       'a live box stands still while it is copied, and goes on',

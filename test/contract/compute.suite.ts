@@ -121,6 +121,30 @@ export function computeSuite(
       await dropVolume(launched.volumeId);
     });
 
+    run('a parked box runs no more, and goes on in the next generation with its disk', async () => {
+      const first = await launch({ policy: 'on-demand' });
+      await subject.write(first.box, 'src/file', 'kept');
+      await ports.quiesce(first.box, operation());
+      let state = await ports.observe(first.box);
+      while (state !== 'parked' && state !== 'gone') {
+        await ports.park(first.box);
+        await subject.pause(500);
+        state = await ports.observe(first.box);
+      }
+      await ports.park(first.box);
+      const { workspaceId, sessionId, generation } = first.request.tags;
+      const source = { kind: 'volume', volumeId: first.volumeId, saved: null } as const;
+      const tags = { workspaceId, sessionId, generation: generation + 1, operationId: operation() };
+      const next = await launch({ source, tags, parked: state === 'parked' ? first.box : null });
+      expect(next.volumeId).toBe(first.volumeId);
+      expect(await subject.read(next.box, 'src/file')).toBe('kept');
+      // What still comes from before does nothing to it.
+      await ports.park(first.box);
+      await ports.end(first.box);
+      expect([await ports.observe(first.box), await ports.observe(next.box)]).toEqual(['gone', 'running']);
+      await ports.end(next.box);
+    });
+
     run('a box that is not there is gone, and can be ended', async () => {
       const nowhere = { boxId: 'box_0123456789abcdef', sessionId: subject.request().tags.sessionId, generation: 1 };
       expect(await ports.observe(nowhere)).toBe('gone');

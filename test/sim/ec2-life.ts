@@ -1,6 +1,33 @@
 import { Users } from '../support/users.ts';
+import { ZONES } from './catalog.ts';
 import { expectNothingLeft } from './ec2-checks.ts';
 import type { Ec2World } from './ec2-world.ts';
+
+/** A session that is parked, goes on in its own machine, then in another one for want of it, and ends while it is parked. */
+async function parkedLife(world: Ec2World, users: Users): Promise<void> {
+  const id = await users.up('shop', { persistent: true, policy: 'on-demand', idleTtlMs: 60_000 });
+  const parked = () => world.settle({ until: (sessions) => sessions.some((session) => session.id === id && session.phase === 'parked') });
+  const goesOn = async () => {
+    await users.wake(id);
+    await world.settle();
+    await world.expectContent(id);
+  };
+  await world.settle();
+  await world.expectContent(id);
+  await users.write(id, 'g', '7');
+  await parked();
+  await goesOn();
+  await users.write(id, 'h', '8');
+  await users.park(id);
+  await parked();
+  const { type } = world.aws.cloud.instances.get((await world.session(id)).box?.id ?? '') ?? {};
+  if (type !== undefined) world.aws.cloud.pools.setAll({ type, market: 'on-demand' }, 0, ZONES);
+  await goesOn();
+  await users.write(id, 'i', '9');
+  await users.park(id);
+  await parked();
+  await users.down(id);
+}
 
 /** One whole life of a workspace on EC2: what the crash sweep goes through. */
 export async function wholeLife(world: Ec2World): Promise<void> {
@@ -51,6 +78,8 @@ export async function wholeLife(world: Ec2World): Promise<void> {
   await users.write(third, 'f', '6');
   await users.down(third);
   await over(third);
+  cloud.pools.setAll({}, 1000, ZONES);
+  await parkedLife(world, users);
   await world.settle({ until: (sessions) => sessions.length === 0 });
   await users.delete('fork');
   await expectNothingLeft(world);

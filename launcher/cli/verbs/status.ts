@@ -37,8 +37,8 @@ export function workspacePairs(workspace: Workspace, now: Date): Array<[string, 
 }
 
 /** What was asked of its machine beside the size; what it is stands under `box`. */
-const askedWords = ({ policy, arch }: Session): string =>
-  [...(policy === 'spot-preferred' ? [] : [policy]), ...(arch === null ? [] : [arch])].join(' · ');
+const askedWords = ({ policy, arch, persistent }: Session): string =>
+  [...(persistent ? ['persistent'] : []), ...(policy === 'spot-preferred' ? [] : [policy]), ...(arch === null ? [] : [arch])].join(' · ');
 
 function sessionPairs(session: Session, now: Date): Array<[string, string]> {
   const { lease, box } = session;
@@ -68,8 +68,10 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
     ['  ready', at(session.readyAt, now)],
     ['  ended', session.endedAt ? `${at(session.endedAt, now)}${session.endReason ? ` (${session.endReason})` : ''}` : ''],
     [
-      '  stops',
-      live ? `${at(lease.endsAt, now)}: after ${span(lease.idleTtlMs)} idle, and at ${at(lease.hardEndsAt, now)} at the latest` : '',
+      session.persistent ? '  is parked' : '  stops',
+      live && session.desired !== 'parked'
+        ? `${at(lease.endsAt, now)}: after ${span(lease.idleTtlMs)} idle, and at ${at(lease.hardEndsAt, now)} at the latest`
+        : '',
     ],
     ['  holds', lease.holds.map((hold) => `${hold.name} until ${at(hold.until, now)}`).join(', ')],
     ['  cost', session.cost ? `${costText(session.cost)}${live ? ` · ${formatUsd(session.cost.perHourUsd)} an hour` : ''}` : ''],

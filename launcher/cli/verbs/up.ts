@@ -133,7 +133,7 @@ function conclude(cli: Cli, session: Session): void {
   }
   const { idleTtlMs, hardEndsAt } = session.lease;
   cli.print(
-    `session ${session.id} is ${session.phase} · stops after ${span(idleTtlMs)} idle (${span(Date.parse(hardEndsAt) - Date.now())} at most)\n`,
+    `session ${session.id} is ${session.phase} · ${session.persistent ? 'is parked' : 'stops'} after ${span(idleTtlMs)} idle (${span(Date.parse(hardEndsAt) - Date.now())} at most)\n`,
   );
   if (!cli.talks) return;
   const here = cli.surroundings.cwd();
@@ -142,6 +142,7 @@ function conclude(cli: Cli, session: Session): void {
   for (const [verb, meaning] of [
     [`devctl shell ${name}`, 'a terminal in it'],
     [`devctl exec ${name} npm test`, 'run a command'],
+    ...(session.persistent ? [[`devctl park ${name}`, 'stop its box and keep it'] as const] : []),
     [`devctl down ${name}`, 'snapshot it and let it go'],
   ] as const) {
     cli.say(`  ${shortFor(cli, verb, name, here).padEnd(28)}${cli.err.dim(meaning)}`);
@@ -165,7 +166,7 @@ async function bringUp(
 ): Promise<{ session: Session; oldFailure: Session['failure'] }> {
   const start = performance.now();
   try {
-    const { session, isNew } = await lease(client, body, deadline, steps);
+    const { session, isNew, isWoken } = await lease(client, body, deadline, steps);
     const oldFailure = session.failure;
     if (isNew) steps.done('leased', performance.now() - start);
     else if (WISH_FLAGS.some((flag) => cli.given.has(flag)))
@@ -174,22 +175,23 @@ async function bringUp(
     const early = files && session.content === 'empty' ? startImport(client, session, files, { waitMs: EARLY_MS }) : null;
     early?.bytes.catch(() => undefined);
     const ready = await waitReady(client, session, deadline, steps, { talks: cli.talks });
-    if (isNew) launchedSteps(steps, ready);
+    if (isNew || isWoken) launchedSteps(steps, ready, isWoken === true);
     if (early && files) await finishImport(client, ready, files, early, steps);
     else if (ready.content === 'empty' && chosen.folder !== null && cli.flags.import !== false)
       cli.warn(`the workspace is empty, and ${chosen.folder} cannot be sent in`);
-    steps.done('ready', performance.now() - start, isNew ? '' : 'it was there already');
+    steps.done('ready', performance.now() - start, isNew ? '' : isWoken ? 'it was parked' : 'it was there already');
     return { session: ready, oldFailure };
   } finally {
     steps.stop();
   }
 }
 
-function launchedSteps(steps: Steps, session: Session): void {
+function launchedSteps(steps: Steps, session: Session, isWoken: boolean): void {
   const { launching = 0, bootstrapping = 0, ready = 0 } = session.timings;
   const from = session.generation > 1 ? `gen ${session.generation} · ` : '';
   steps.done('box launched', bootstrapping - launching, `${from}${session.box?.description ?? ''}`);
-  if (session.content === 'present') steps.done('workspace in', ready - bootstrapping, session.head === null ? '' : `from ${session.head}`);
+  const source = isWoken ? 'its disk was kept' : session.head === null ? '' : `from ${session.head}`;
+  if (session.content === 'present') steps.done('workspace in', ready - bootstrapping, source);
 }
 
 export const run: Run = async (cli, { args }) => {

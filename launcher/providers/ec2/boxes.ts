@@ -38,6 +38,8 @@ export class Boxes {
   /** Boxes that are quiet, with their volume, which nothing has mounted any more. */
   readonly #quiet: Memory<true>;
   readonly #unseen: Since;
+  /** Boxes that were asked to stop. */
+  readonly #stopping: Since;
 
   constructor(options: BoxesOptions) {
     this.#options = options;
@@ -46,6 +48,7 @@ export class Boxes {
     this.#ended = new Memory(remembered);
     this.#quiet = new Memory(remembered);
     this.#unseen = new Since(options.time, remembered);
+    this.#stopping = new Since(options.time, remembered);
   }
 
   noteLaunched(boxId: string, sessionId: string, generation: number): void {
@@ -57,6 +60,7 @@ export class Boxes {
   noteWoken(boxId: string, sessionId: string, generation: number): void {
     this.#launched.set(boxId, { sessionId, generation, launchedAtMs: this.#options.time.now() });
     this.#quiet.delete(boxId);
+    this.#stopping.over(boxId);
     this.#options.looks.instance.forget(boxId);
   }
 
@@ -125,7 +129,11 @@ export class Boxes {
     const instance = await this.see(box.boxId);
     if (instance === null || !this.#isOf(instance, box) || isOver(instance)) return;
     if (instance.State?.Name !== 'running') throw new ComputeError('busy', `${box.boxId} is ${instance.State?.Name}`);
+    // Describes may go on showing it as running for a while.
+    if (this.#stopping.isSo(box.boxId) && this.#stopping.still(box.boxId) < this.#options.limits.readLagMs) return;
     await this.#options.calls.make('stopInstances', { InstanceIds: [box.boxId] });
+    this.#stopping.over(box.boxId);
+    this.#stopping.still(box.boxId);
     this.#options.looks.instance.forget(box.boxId);
   }
 
@@ -159,7 +167,8 @@ export class Boxes {
   /** Launched so lately that describes need not show it. */
   #isYoung(box: BoxRef, ms: number = this.#options.limits.invisibleMs): boolean {
     const { time } = this.#options;
-    const launchedAtMs = this.#launched.get(box.boxId)?.launchedAtMs ?? box.launchedAtMs;
+    const mine = this.#launched.get(box.boxId);
+    const launchedAtMs = mine?.generation === box.generation ? mine.launchedAtMs : box.launchedAtMs;
     return launchedAtMs !== undefined && Math.abs(time.now() - launchedAtMs) < ms;
   }
 }

@@ -206,7 +206,14 @@ describe('completion', () => {
     expect(await words('st')).toEqual(['status']);
     expect(await words('workspace', '')).toEqual(['ls', 'show', 'delete', 'prune', 'retention', 'allow-setup']);
     expect(await words('snapshot', '')).toEqual(['create', 'ls', 'rm']);
-    expect(await words('up', '--no-')).toEqual(['--no-network', '--no-allow-setup', '--no-import', '--no-wait', '--no-color']);
+    expect(await words('up', '--no-')).toEqual([
+      '--no-persistent',
+      '--no-network',
+      '--no-allow-setup',
+      '--no-import',
+      '--no-wait',
+      '--no-color',
+    ]);
     expect(await words('up', '--size', 'x')).toEqual(['xlarge']);
     expect(await words('ls', '--on', '')).toEqual(['local']);
     expect(await words('context', 'use', 'l')).toEqual(['local']);

@@ -97,7 +97,7 @@ describe('a persistent session that is over for now', () => {
     const tried = (found: SessionRecord, kind: outcome.CallFailure['kind'] | null) =>
       outcome.parkTried(found, kind && failure(kind), NOW, LIMITS).patch;
     for (const kind of [null, 'busy'] as const)
-      expect(tried(stopping, kind).op).toMatchObject({ attempt: 1, notBeforeMs: NOW + LIMITS.pollMs });
+      expect(tried(stopping, kind).op).toMatchObject({ attempt: 1, notBeforeMs: NOW + LIMITS.parkPollMs });
     const often = parking({ report, op: op('park', { attempt: LIMITS.parkAttempts }) });
     for (const kind of ['transient', 'unreachable'] as const)
       expect(tried(often, kind).op).toMatchObject({ attempt: LIMITS.parkAttempts + 1 });
@@ -163,6 +163,9 @@ describe('a parked session', () => {
     expect(patchOf(look(parked({ desired: 'ready', box: null }), seen(null))).op).not.toHaveProperty('parked');
     const unfixed = parked({ desired: 'ready', snapshot: making(false) });
     expect(look(unfixed, seen('parked', pending))).toMatchObject({ do: 'snapshot' });
+    const due = parked({ desired: 'ready', nextSnapshotAt: NOW });
+    expect(patchOf(look(due, seen('parked'))).nextSnapshotAt).toBe(NOW);
+    expect(patchOf(look(due, seen('parked'), NOW, saved)).nextSnapshotAt).toBe(NOW + DAY_MS);
   });
 
   it('ends with what its box was when it was parked', () => {
@@ -177,6 +180,7 @@ describe('a parked session', () => {
     for (const state of ['running', 'pending'] as const) expect(look(parked(), seen(state))).toEqual({ do: 'park' });
     expect(look(parked({ op: op('park', { notBeforeMs: NOW + 7 }) }), seen('running'))).toEqual({ do: 'wait', untilMs: NOW + 7 });
     expect(look(parked({ desired: 'ready' }), seen('unknown'))).toEqual({ do: 'wait', untilMs: NOW + LIMITS.pollMs });
+    expect(patchOf(look(parked({ op: op('park') }), seen('parked')))).toMatchObject({ op: null });
     expect(look(parked({ box: null }), seen(null), NOW, saved)).toMatchObject({ do: 'wait' });
   });
 
