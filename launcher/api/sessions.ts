@@ -16,7 +16,7 @@ import { listReply } from './lists.ts';
 import { assertOffered, policyOf } from './offers.ts';
 import type { Call, JsonReply, Reply, UserCall } from './operation.ts';
 import { mapBounded } from './parallel.ts';
-import { reserveSession, reserveWorkspace } from './quotas.ts';
+import { assertBudget, reserveSession, reserveWorkspace } from './quotas.ts';
 import { keyOf, readSession, workspaceOf } from './reads.ts';
 import { waitForSession } from './wait.ts';
 
@@ -51,6 +51,7 @@ export async function createSession(call: Call<'createSession'>): Promise<Reply<
 /** Quota, workspace, record: in this order, so that a crash leaves nothing that a repeat or the reaper would not find. */
 async function recordSession(call: Call<'createSession'>, id: string): Promise<SessionRecord> {
   const { deps, caller, body } = call;
+  await assertBudget(deps, caller.owner);
   await reserveSession(deps, caller.owner, id);
   let workspace: WorkspaceRecord;
   try {

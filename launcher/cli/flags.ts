@@ -214,6 +214,22 @@ export const FLAGS = {
   port: { long: 'port', kind: 'text', env: 'DEVCTL_PORT', value: 'PORT', about: 'port to listen on', fallback: '0, any free one' },
   host: { long: 'host', kind: 'text', env: 'DEVCTL_HOST', value: 'ADDRESS', about: 'address to listen on', fallback: '127.0.0.1' },
   provider: { long: 'provider', kind: 'text', env: 'DEVCTL_PROVIDER', value: 'NAME', about: 'where boxes come from', fallback: 'local' },
+  budget: {
+    long: 'budget',
+    kind: 'text',
+    env: 'DEVCTL_BUDGET',
+    value: 'USD',
+    about: 'dollars a month for all owners: when they are spent, no new session is leased',
+    fallback: 'none',
+  },
+  ownerBudget: {
+    long: 'owner-budget',
+    kind: 'text',
+    env: 'DEVCTL_OWNER_BUDGET',
+    value: 'USD',
+    about: 'the same for each owner',
+    fallback: 'none',
+  },
   isolation: {
     long: 'isolation',
     kind: 'text',

@@ -156,6 +156,13 @@ export const ERRORS = {
     title: 'A quota of the owner is used up',
     hint: 'end a session or delete a workspace, or raise the quota of the launcher',
   },
+  budget_exceeded: {
+    status: 429,
+    retryable: false,
+    exit: 6,
+    title: 'The budget of the month is spent',
+    hint: 'see devctl cost; live sessions go on, and whoever runs the launcher may raise the budget',
+  },
   rate_limited: {
     status: 429,
     retryable: true,

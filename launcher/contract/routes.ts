@@ -56,6 +56,7 @@ export const OPERATIONS = {
     errors: [
       'workspace_in_use',
       'quota_exceeded',
+      'budget_exceeded',
       'idempotency_mismatch',
       'conflict',
       'wrong_phase',

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { DevctlError } from '../contract/errors.ts';
+import { parseUsd } from '../contract/units.ts';
 
 export interface ServeConfig {
   /** State folder: DEVCTL_HOME. */
@@ -14,6 +15,8 @@ export interface ServeConfig {
   owner: string;
   /** Host folders that boxes may read, besides the system's own. */
   readOnlyPaths: string[];
+  /** Micro-dollars a month; null: none. */
+  budgets: { ownerMicroUsd: number | null; deploymentMicroUsd: number | null };
   /** One pass of the reaper, then exit. */
   reapOnce: boolean;
   dryRun: boolean;
@@ -46,6 +49,8 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
       isolation: { type: 'string', default: 'auto' },
       'allowed-host': { type: 'string', multiple: true, default: [] },
       'read-only-path': { type: 'string', multiple: true, default: [] },
+      budget: { type: 'string' },
+      'owner-budget': { type: 'string' },
       owner: { type: 'string' },
       reap: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
@@ -65,9 +70,20 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
     allowedHosts: values['allowed-host'],
     owner: values.owner ?? ownerOf(env),
     readOnlyPaths: values['read-only-path'],
+    budgets: {
+      ownerMicroUsd: budgetOf('owner-budget', values['owner-budget']),
+      deploymentMicroUsd: budgetOf('budget', values.budget),
+    },
     reapOnce: values.reap,
     dryRun: values['dry-run'],
   };
+}
+
+function budgetOf(field: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const microUsd = parseUsd(text);
+  if (microUsd === null) throw refuse(field, text, 'is not an amount of dollars');
+  return microUsd;
 }
 
 /** Owner of the first token: the name of the person who started the launcher, where it can be one. */

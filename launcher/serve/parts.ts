@@ -75,7 +75,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     random,
     limits: LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
-    money: { storagePrices: provider.storagePrices, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null } },
+    money: { storagePrices: provider.storagePrices, budgets: config.budgets },
     config: {
       version: VERSION,
       providerName: provider.name,

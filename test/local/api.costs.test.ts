@@ -79,6 +79,29 @@ describe('what a month costs', () => {
   });
 });
 
+describe('a budget that is spent', () => {
+  it.each([
+    ['ownerMicroUsd', 'you have spent'],
+    ['deploymentMicroUsd', 'all owners together have spent'],
+  ] as const)('%s: no new session is leased, and none that is live is ended', async (which, words) => {
+    const poor = await ApiBench.open(database, { priced: true, budgets: { [which]: 500 } });
+    const own = await poor.token('dev');
+    const first = await poor.up(own, 'shop');
+    // A minute is 800 micro-dollars.
+    poor.skewMs += 60_000;
+    const refused = await Promise.all(
+      Array.from({ length: 5 }, (_, n) => poor.ask('POST', '/sessions', { token: own, body: { workspace: `more-${n}` } })),
+    );
+    for (const { status, body } of refused)
+      expect([status, body]).toMatchObject([429, { code: 'budget_exceeded', detail: expect.stringContaining(words) }]);
+    expect((await poor.store.getUsage('dev')).sessions).toEqual([first.id]);
+    expect((await costsOf(poor, own)).owners[0]?.budget?.spent ?? (await costsOf(poor, own)).budget?.spent).toBeGreaterThan(1);
+    await poor.close();
+  });
+});
+
+const costsOf = async (of: ApiBench, who: string): Promise<Costs> => (await of.ask<Costs>('GET', '/costs', { token: who })).body;
+
 describe('boxes that cost nothing', () => {
   it('have no cost, and the month says that it is free', async () => {
     const free = await ApiBench.open(database);

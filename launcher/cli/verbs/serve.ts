@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { DevctlError } from '../../contract/errors.ts';
+import { parseUsd } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { findLauncher, stopLauncher } from '../launcher-process.ts';
 import { runLauncher } from '../launcher-run.ts';
@@ -71,7 +72,15 @@ function serveArgs(cli: Cli): string[] {
   args.push('--isolation', flags.isolation ?? 'auto');
   for (const host of flags.allowedHost ?? []) args.push('--allowed-host', host);
   for (const path of flags.readOnlyPath ?? []) args.push('--read-only-path', resolve(cli.surroundings.cwd(), path));
+  if (flags.budget !== undefined) args.push('--budget', dollarsOf(flags.budget, '--budget'));
+  if (flags.ownerBudget !== undefined) args.push('--owner-budget', dollarsOf(flags.ownerBudget, '--owner-budget'));
   return args;
+}
+
+function dollarsOf(text: string, name: string): string {
+  if (parseUsd(text) === null)
+    throw new UsageError(`${name} ${JSON.stringify(text.slice(0, 80))} is not an amount`, 'write dollars, such as 50 or 12.50');
+  return text;
 }
 
 async function foreground(cli: Cli): Promise<number> {
