@@ -92,7 +92,7 @@ function sessionRecord(box: Found, id: string, volumeId: string, nowMs: number):
       workspace,
       workspaceId,
       size: box.size ?? 'medium',
-      policy: 'spot-preferred',
+      policy: box.parked === true ? 'on-demand' : 'spot-preferred',
       instanceTypes: [],
       arch: null,
       persistent: box.parked === true,

@@ -113,7 +113,8 @@ describe('a persistent session that is over for now', () => {
     expect(ordersFor(parking(), workspace(), NOW, LIMITS).notice?.text).toBe(
       'devctl: this box is being parked: it was idle; devctl up goes on with it',
     );
-    expect(ordersFor(parking({ endReason: 'failed' }), workspace(), NOW, LIMITS).notice?.text).toContain('it cannot go on');
+    for (const endReason of ['failed', null])
+      expect(ordersFor(parking({ endReason }), workspace(), NOW, LIMITS).notice?.text).toContain('it cannot go on');
   });
 });
 
