@@ -3,6 +3,7 @@ import { apiSection } from './api.ts';
 import { boxSection } from './box.ts';
 import { cliSection } from './cli.ts';
 import type { Context } from './context.ts';
+import { ec2Section } from './ec2.ts';
 import { findEngine } from './engine.ts';
 import { assertGoingOn, watchSignals } from './interruption.ts';
 import { startBenchLauncher } from './launcher.ts';
@@ -16,6 +17,7 @@ const PARTS: Readonly<Record<Suite, (context: Context) => Promise<Section>>> = {
   cli: cliSection,
   api: apiSection,
   trees: treesSection,
+  ec2: ec2Section,
 };
 
 /** Measures what was asked for and prints it part by part. Nothing here judges a figure. */

@@ -59,6 +59,15 @@ describe('launches on EC2', () => {
     });
   });
 
+  it('asks once what is on offer for all who begin together, and looks once for all who wait', async () => {
+    const ups = await Promise.all(Array.from({ length: 20 }, () => bench.bring(bench.request())));
+    await Promise.all(ups.map(({ box }) => bench.ready(box)));
+    const pages = new Set(bench.aws.cloud.ledger.of('describeInstanceTypeOfferings').map(({ input }) => JSON.stringify(input)));
+    expect(bench.calls('describeInstanceTypeOfferings')).toBe(pages.size);
+    expect(bench.calls('createFleet')).toBe(20);
+    expect(bench.calls('describeInstances')).toBeLessThan(10);
+  });
+
   it('3, 8: an answer that is lost, and a launcher that dies over it, make one machine', async () => {
     const request = bench.request();
     const plan = (await bench.provider.launch(request)) as LaunchUnderway;

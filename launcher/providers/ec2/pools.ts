@@ -43,6 +43,7 @@ export class Pools {
   readonly #options: PoolsOptions;
   readonly #emptyAtMs: Memory<number>;
   /** Zones in which a type is on offer. */
+  readonly #asking = new Map<InstanceType, Promise<void>>();
   readonly #offers: Memory<{ atMs: number; zones: Set<string> }>;
 
   constructor(options: PoolsOptions) {
@@ -97,8 +98,18 @@ export class Pools {
     const { time, limits } = this.#options;
     const isFresh = (type: string) => time.now() - (this.#offers.get(type)?.atMs ?? Number.NEGATIVE_INFINITY) < limits.offersKeepMs;
     const unknown = types.filter((type) => !isFresh(type));
-    if (unknown.length > 0) await this.#ask(unknown);
+    const unasked = unknown.filter((type) => !this.#asking.has(type));
+    if (unasked.length > 0) this.#askOnce(unasked);
+    await Promise.all(unknown.map((type) => this.#asking.get(type)));
     return (type, az) => this.#offers.get(type)?.zones.has(az) ?? false;
+  }
+
+  /** Those who come while it is under way wait for the same answer. */
+  #askOnce(types: readonly InstanceType[]): void {
+    const asked = this.#ask(types).finally(() => {
+      for (const type of types) this.#asking.delete(type);
+    });
+    for (const type of types) this.#asking.set(type, asked);
   }
 
   async #ask(types: readonly InstanceType[]): Promise<void> {
