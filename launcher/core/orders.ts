@@ -63,14 +63,11 @@ const END_REASONS: Readonly<Record<string, string>> = {
 /** The line for every terminal: a warning of the end of the lease, then word that it has come. */
 function noticeFor(session: SessionRecord, nowMs: number): Orders['notice'] {
   if (isFinal(session.phase)) return null;
-  if (session.desired === 'stopped') {
-    const because = END_REASONS[session.endReason ?? ''] ?? 'it cannot go on';
+  const because = END_REASONS[session.endReason ?? ''] ?? 'it cannot go on';
+  if (session.desired === 'stopped')
     return { id: `stop-${session.generation}`, text: `devctl: this box is being saved and stopped: ${because}` };
-  }
-  if (session.desired === 'parked') {
-    const because = END_REASONS[session.endReason ?? ''] ?? 'it cannot go on';
+  if (session.desired === 'parked')
     return { id: `park-${session.generation}`, text: `devctl: this box is being parked: ${because}; devctl up goes on with it` };
-  }
   if (session.interruption)
     return { id: `away-${session.generation}`, text: 'devctl: this machine is taken away; your files go on in the next box: devctl shell' };
   const endMs = leaseEndMs(session.lease);
