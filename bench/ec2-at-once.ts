@@ -1,13 +1,20 @@
+import { randomBytes } from 'node:crypto';
+import { makeId } from '../launcher/contract/fields.ts';
+import type { ComputePort, LaunchRequest } from '../launcher/ports/compute.ts';
 import { ZONES } from '../test/sim/catalog.ts';
-import { Ec2Bench } from '../test/sim/ec2-bench.ts';
+import { providerOn, templatesOn } from '../test/sim/ec2-subject.ts';
 import { BUCKETS, DESCRIBE_NARROW, OTHER_MUTATING } from '../test/sim/figures.ts';
 import { isMutating } from '../test/sim/ledger.ts';
+import { SimulatedMachine } from '../test/sim/simulated-machine.ts';
+import { SimulatedAws } from '../test/sim/world.ts';
+import { launchRequestWith } from '../test/support/launch-request.ts';
 import { assertGoingOn } from './interruption.ts';
 import { table } from './report.ts';
 import { summarize } from './stats.ts';
 
 const SIZES = [1, 10, 100, 1000, 10_000];
 const QUICK_SIZES = [1, 10];
+const AGAIN_MS = 1000;
 
 /** Many sessions that want a box at the same moment, asked of the provider alone: time to ready, and what it costs in calls. */
 export async function atOnceNotes(quick: boolean): Promise<string[]> {
@@ -25,21 +32,19 @@ export async function atOnceNotes(quick: boolean): Promise<string[]> {
 }
 
 async function atOnce(sessions: number): Promise<string[]> {
-  const bench = await Ec2Bench.open();
-  bench.aws.cloud.faults.clear();
-  Object.assign(bench.aws.cloud.pools.quotas, { spotVcpus: 1e6, onDemandVcpus: 1e6, volumeGiB: 1e9 });
-  const { clock, ledger } = bench.aws.cloud;
-  bench.aws.cloud.pools.setAll({}, sessions * 2, ZONES);
-  for (const subnet of bench.aws.cloud.catalog.subnets.values()) subnet.freeAddresses = sessions * 2;
+  const ready: number[] = [];
+  const aws = new SimulatedAws({ boot: SimulatedMachine.boot({ onUp: () => ready.push(aws.cloud.clock.now() - startMs) }) });
+  const { clock, ledger, pools, catalog, faults } = aws.cloud;
+  faults.clear();
+  Object.assign(pools.quotas, { spotVcpus: 1e6, onDemandVcpus: 1e6, volumeGiB: 1e9 });
+  pools.setAll({}, sessions * 2, ZONES);
+  for (const subnet of catalog.subnets.values()) subnet.freeAddresses = sessions * 2;
+  const provider = providerOn(aws, await templatesOn(aws));
   const from = ledger.calls.length;
   const startMs = clock.now();
-  const ready: number[] = [];
-  const one = async () => {
-    const { box } = await bench.bring(bench.request(), Number.POSITIVE_INFINITY);
-    await bench.ready(box);
-    ready.push(clock.now() - startMs);
-  };
-  await Promise.all(Array.from({ length: sessions }, one));
+  const newId = (prefix: 'ws' | 'ses') => makeId(prefix, clock.now(), randomBytes(16));
+  await clock.run(Promise.all(Array.from({ length: sessions }, () => bring(provider, aws, launchRequestWith(newId)))));
+  await clock.until(() => ready.length === sessions);
   const calls = ledger.calls.slice(from);
   const describes = calls.filter(({ op }) => !isMutating(op)).length;
   const refused = calls.filter(({ outcome }) => outcome === 'RequestLimitExceeded').length;
@@ -54,6 +59,21 @@ async function atOnce(sessions: number): Promise<string[]> {
     String(refused),
     fullest(calls),
   ];
+}
+
+/** Every step of a launch. A call whose turn was too far away is asked for again, as the controllers do. */
+async function bring(provider: ComputePort, { cloud }: SimulatedAws, request: LaunchRequest): Promise<void> {
+  for (let providerState: unknown = null; ; ) {
+    try {
+      const answer = await provider.launch({ ...request, providerState });
+      if (!answer.underway) return;
+      providerState = answer.providerState;
+      await cloud.clock.sleep(answer.retryAfterMs);
+    } catch (error) {
+      if ((error as { kind?: string }).kind !== 'busy') throw error;
+      await cloud.clock.sleep(AGAIN_MS);
+    }
+  }
 }
 
 const WINDOW_MS = 10_000;

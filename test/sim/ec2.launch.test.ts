@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { LaunchUnderway } from '../../launcher/ports/compute.ts';
+import type { ComputeError, LaunchUnderway } from '../../launcher/ports/compute.ts';
 import { ZONES } from './catalog.ts';
 import { Ec2Bench } from './ec2-bench.ts';
 
@@ -66,6 +66,27 @@ describe('launches on EC2', () => {
     expect(bench.calls('describeInstanceTypeOfferings')).toBe(pages.size);
     expect(bench.calls('createFleet')).toBe(20);
     expect(bench.calls('describeInstances')).toBeLessThan(10);
+  });
+
+  it('when more begin than AWS takes calls for, all get their machine, and none is told that it failed', async () => {
+    const outcomes = new Set<string>();
+    const { provider } = bench;
+    bench.provider = {
+      ...provider,
+      launch: (request) =>
+        provider.launch(request).catch((error: ComputeError) => {
+          outcomes.add(error.kind);
+          throw error;
+        }),
+    };
+    for (const subnet of bench.aws.cloud.catalog.subnets.values()) subnet.freeAddresses = 1000;
+    Object.assign(bench.aws.cloud.pools.quotas, { spotVcpus: 1000, onDemandVcpus: 1000 });
+    bench.aws.cloud.pools.setAll({}, 1000, ZONES);
+    await Promise.all(Array.from({ length: 150 }, () => bench.bring(bench.request(), { busy: 1000 })));
+    expect([...outcomes]).toEqual(['busy']);
+    expect(bench.calls('createFleet')).toBe(150);
+    expect(bench.aws.cloud.ledger.of('createFleet').every(({ outcome }) => outcome === 'ok')).toBe(true);
+    expect(bench.alive()).toHaveLength(150);
   });
 
   it('3, 8: an answer that is lost, and a launcher that dies over it, make one machine', async () => {

@@ -32,11 +32,11 @@ describe('what a month on EC2 costs', () => {
   it('is what the account is billed, to a few percent: boxes, addresses and disks', async () => {
     const world = await Ec2World.open(database);
     const users = new Users(world);
-    const first = await users.up('shop', { idleTtlMs: 40 * 60_000 });
+    const first = await users.up('shop', { idleTtlMs: 12 * 60_000 });
     await world.settle();
     await users.write(first, 'a', '1');
     await world.reap();
-    // Nobody works in it: after 40 min it is saved and let go.
+    // Nobody works in it: after 12 min it is saved and let go.
     await world.settle({ until: (sessions) => sessions.length === 0 });
     await world.reap();
     const second = await users.up('shop');

@@ -63,7 +63,8 @@ export class Calls {
   async #turn(op: Op, caller: Caller): Promise<void> {
     const { limits, time } = this.#options;
     const waitMs = this.#budget.turn(op, caller, limits.turnMs);
-    if (waitMs === null) throw new ComputeError('transient', `too many calls of ${op} are waiting for their turn`);
+    // Nothing has failed: whoever asks again in a while gets its turn.
+    if (waitMs === null) throw new ComputeError('busy', `too many calls of ${op} are waiting for their turn`);
     await sleep(time, waitMs);
   }
 
