@@ -15,8 +15,8 @@ export interface ServerProgram {
   answers(url: string): Promise<boolean>;
 }
 
-/** Starts a server on a free loopback port, and waits until it answers. `stop` ends it by its process. */
-export async function startServer(program: ServerProgram): Promise<{ url: string; stop: () => Promise<void> }> {
+/** Starts a server on a free loopback port, and waits until it answers. `stop` ends it by its process. Somebody else may take the port first. */
+export async function startServer(program: ServerProgram, tries = 3): Promise<{ url: string; stop: () => Promise<void> }> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = spawn(program.command, program.args(port), {
@@ -37,7 +37,10 @@ export async function startServer(program: ServerProgram): Promise<{ url: string
   const until = Date.now() + UP_WITHIN_MS;
   while (!(await program.answers(url))) {
     if (server.exitCode !== null || server.pid === undefined || Date.now() > until) {
+      const hasEnded = server.exitCode !== null;
+      process.off('exit', killHard);
       await stop(server);
+      if (hasEnded && tries > 1) return startServer(program, tries - 1);
       throw new Error(`${program.name} did not come up (npm run test:aws installs what it needs): ${said}`);
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
