@@ -50,11 +50,16 @@ export class Budget {
 
   /** Takes the next turn that comes within `withinMs`. @returns ms until then; null when there is none */
   turn(op: Op, caller: Caller, withinMs: number): number | null {
-    const bucket = this.#now(op, caller);
-    const waitMs = bucket.tokens >= 1 ? 0 : ((1 - bucket.tokens) / (bucket.perSecond * bucket.pace)) * 1000;
+    const waitMs = this.untilTurn(op, caller);
     if (waitMs > withinMs) return null;
-    bucket.tokens -= 1;
-    return Math.ceil(waitMs);
+    this.#now(op, caller).tokens -= 1;
+    return waitMs;
+  }
+
+  /** Ms until the next turn, which is not taken. */
+  untilTurn(op: Op, caller: Caller): number {
+    const bucket = this.#now(op, caller);
+    return bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) / (bucket.perSecond * bucket.pace)) * 1000);
   }
 
   /** AWS has refused a call for its rate: somebody else uses the account, too. */

@@ -60,6 +60,13 @@ export class Calls {
     }
   }
 
+  /** How long a call had better rest before it waits for its turn, ms; 0: it may wait for it now. The queue is half empty by then. */
+  untilQueue(op: Op): number {
+    const { turnMs } = this.#options.limits;
+    const waitMs = this.#budget.untilTurn(op, 'work');
+    return waitMs > turnMs ? Math.max(waitMs - turnMs, turnMs / 2) : 0;
+  }
+
   async #turn(op: Op, caller: Caller): Promise<void> {
     const { limits, time } = this.#options;
     const waitMs = this.#budget.turn(op, caller, limits.turnMs);

@@ -148,6 +148,9 @@ export class Launches {
   /** The call that makes the machine. With the same state it is the same call, and AWS makes one machine. */
   async #create(request: LaunchRequest, state: CreateState): Promise<Answer> {
     const { calls, deployment, ttl, pools, limits, time } = this.#parts;
+    // Many begin at once: whoever's turn is far away makes room for others until then.
+    const restMs = calls.untilQueue('createFleet');
+    if (restMs > 0) return wait(state, restMs, []);
     const isPrompt = Math.abs(time.now() - state.plannedAtMs) < limits.promptMs;
     const name = `${state.operationId} ${state.fleet}`;
     if (this.#begun.get(name) || !isPrompt) {
