@@ -9,6 +9,8 @@ export interface ArchiveEntry {
   size?: number | undefined;
   mode?: number | undefined;
   linkname?: string | null | undefined;
+  /** Its extended header, by key. */
+  pax?: unknown;
 }
 
 /** What is made of an entry. Paths are relative, without `.` and `..`; the empty path is the folder itself. */
@@ -37,7 +39,9 @@ export class ArchivePolicy {
     const path = cleanPath(entry.name);
     this.#count(entry);
     const mode = (entry.mode ?? 0o644) & 0o777;
-    switch (entry.type ?? 'file') {
+    if (isSparse(entry)) throw refused(entry.name, 'is kept as a sparse file: pack it without --sparse');
+    // Null is a kind that the reader of archives does not know.
+    switch (entry.type === undefined ? 'file' : entry.type) {
       case 'directory':
         return { kind: 'folder', path, mode: mode | 0o700 };
       case 'file':
@@ -50,9 +54,12 @@ export class ArchivePolicy {
         this.#regular.delete(path);
         return { kind: 'symlink', path, target: innerTarget(entry, path) };
       case 'link':
-        return { kind: 'hardlink', path, from: this.#earlierFile(entry) };
+        return { kind: 'hardlink', path, from: this.#earlierFile(entry, path) };
       default:
-        throw refused(entry.name, `is a ${entry.type}: only files, folders and links can be unpacked`);
+        throw refused(
+          entry.name,
+          `is ${entry.type === null ? 'something unknown' : `a ${entry.type}`}: only files, folders and links can be unpacked`,
+        );
     }
   }
 
@@ -65,12 +72,16 @@ export class ArchivePolicy {
       throw new DevctlError('too_large', `the archive unpacks to more than ${this.#limits.archiveBytes} bytes`);
   }
 
-  #earlierFile(entry: ArchiveEntry): string {
+  #earlierFile(entry: ArchiveEntry, path: string): string {
     const from = cleanPath(entry.linkname ?? '');
-    if (!this.#regular.has(from)) throw refused(entry.name, 'is a hard link to something that is not a file earlier in the archive');
+    if (from === path || !this.#regular.has(from))
+      throw refused(entry.name, 'is a hard link to something that is not a file earlier in the archive');
+    this.#regular.add(path);
     return from;
   }
 }
+
+const isSparse = ({ pax }: ArchiveEntry): boolean => Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));
 
 /** @throws DevctlError invalid_archive for a name that could leave its folder, or that no file system takes */
 export function cleanPath(name: string): string {

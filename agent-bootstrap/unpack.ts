@@ -21,6 +21,8 @@ import { ArchivePolicy, type Step } from './archive-policy.ts';
 
 /** A file up to this size is written in one go. */
 const SMALL_BYTES = 64 * 1024;
+/** 34 bits of seconds are what ext4 keeps. */
+const MTIME_MAX_MS = 2 ** 33 * 1000;
 
 export interface Unpacked {
   files: number;
@@ -50,7 +52,7 @@ export async function unpack(source: Readable, into: string, limits: BoxLimits, 
     for await (const entry of archive) {
       const step = policy.admit(entry.header);
       if (step.kind === 'folder') folderModes.set(step.path, step.mode);
-      await tree.add(step, entry as unknown as AsyncIterable<Buffer>, entry.header.mtime);
+      await tree.add(step, entry as unknown as AsyncIterable<Buffer>, timeOf(entry.header.mtime));
       entry.resume();
     }
   } catch (error) {
@@ -62,6 +64,9 @@ export async function unpack(source: Readable, into: string, limits: BoxLimits, 
 }
 
 const isOurs = (error: unknown): boolean => error instanceof DevctlError || typeof (error as NodeJS.ErrnoException).syscall === 'string';
+
+/** A time that no file system takes is left out. */
+const timeOf = (mtime: Date | undefined): Date | undefined => (mtime && Math.abs(mtime.getTime()) < MTIME_MAX_MS ? mtime : undefined);
 
 type FileStep = Extract<Step, { kind: 'file' }>;
 

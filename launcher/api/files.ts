@@ -5,6 +5,7 @@ import { openBox } from './activity.ts';
 import type { Call, Reply, Upload } from './operation.ts';
 import { keyOf, readSession, workspaceOf } from './reads.ts';
 import { untilReady } from './sessions.ts';
+import { assertStillValid } from './tokens.ts';
 
 /** A Node stream as the body of an answer; leaving it early ends the source, and an error of the source cuts the answer off. */
 export function streamReply(source: Readable, contentType: string, onChunk: () => void = () => undefined): Response {
@@ -45,7 +46,10 @@ export async function getFiles(call: Call<'getFiles'>): Promise<Reply<'getFiles'
 export async function importSource(call: Call<'importSource'>): Promise<Reply<'importSource'>> {
   const { deps, params, query } = call;
   const session = await readSession(call, params.id);
-  if (query.wait === 'ready') await untilReady(call, keyOf(call, params.id), query.timeout);
+  if (query.wait === 'ready') {
+    await untilReady(call, keyOf(call, params.id), query.timeout);
+    await assertStillValid(deps, call.caller);
+  }
   const { box, alive } = await openBox(call, params.id, { kind: 'connection', detail: 'import of the source' });
   const workspace = await workspaceOf(deps, session);
   if (workspace?.content !== 'empty')

@@ -123,6 +123,12 @@ export async function authenticate(
   return { owner: record.owner, tokenId: record.id, scopes: record.scopes, expiresAtMs: record.expiresAt };
 }
 
+/** The token of a request that has waited for long: it may be over by now. @throws DevctlError unauthorized */
+export async function assertStillValid({ store, clock }: ApiDeps, { owner, tokenId }: Caller): Promise<void> {
+  const record = await store.getToken(owner, tokenId);
+  if (record === null || isOver(record, clock.now())) throw unauthorized();
+}
+
 const isOver = ({ revokedAt, expiresAt }: TokenRecord, nowMs: number): boolean =>
   revokedAt !== null || (expiresAt !== null && expiresAt <= nowMs);
 

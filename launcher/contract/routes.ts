@@ -261,7 +261,7 @@ export const OPERATIONS = {
     summary: 'Fill the empty workspace of a session from a tar stream: all of it or nothing; with wait=ready, once its box is there',
     scope: 'write',
     params: session,
-    query: api.waitQuerySchema,
+    query: api.importQuerySchema,
     upload: 'application/x-tar',
     status: 200,
     response: api.importResultSchema,

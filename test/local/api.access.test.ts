@@ -123,6 +123,19 @@ describe('files for a box that is still on its way', () => {
     await bench.down(token, id);
   });
 
+  it('are refused when their token is revoked meanwhile', async () => {
+    bench.muteBoxes = true;
+    const id = await begin('revoked');
+    const other = await bench.ask<{ id: string; token: string }>('POST', '/tokens', { token, body: { name: 'other', scopes: ['write'] } });
+    const sent = bench.ask('PUT', `/sessions/${id}/import?wait=ready`, { token: other.body.token, raw: 'late', headers: tar });
+    expect((await bench.ask('DELETE', `/tokens/${other.body.id}`, { token })).status).toBe(204);
+    bench.muteBoxes = false;
+    await bench.boot({ owner: 'dev', id }, 1);
+    expect(codeOf(await sent)).toBe('unauthorized');
+    expect(bench.access.imported.has(id)).toBe(false);
+    await bench.down(token, id);
+  });
+
   it('hear why it does not come', async () => {
     bench.compute.faults.add({ op: 'launch', kind: 'capacity', times: 3 });
     const failed = await send(await begin('never'), '?wait=ready');

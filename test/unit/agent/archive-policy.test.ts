@@ -5,6 +5,15 @@ import { ArchivePolicy, cleanPath } from '../../../agent-bootstrap/archive-polic
 const LIMITS = { archiveBytes: 1_000, archiveFiles: 5, archiveRatio: 10, archiveRatioFloorBytes: 10, stopGraceMs: 1, orphanLimitMs: 1 };
 const policy = () => new ArchivePolicy(LIMITS);
 
+describe('kinds of entries', () => {
+  it('that are not known, and sparse files, are refused: half of them would look whole', () => {
+    const sparse = { 'GNU.sparse.major': '1' };
+    expect(() => policy().admit({ name: 'a', type: null })).toThrow(/something unknown/);
+    expect(() => policy().admit({ name: 'a', type: 'file', pax: sparse })).toThrow(/without --sparse/);
+    expect(policy().admit({ name: 'a', type: 'file', pax: { mtime: '1' } })).toMatchObject({ kind: 'file' });
+  });
+});
+
 describe('names in an archive', () => {
   it.each([
     ['a', 'a'],
@@ -53,6 +62,14 @@ describe('links in an archive', () => {
   ])('%s to %s is refused', (name, target) =>
     expect(() => link(name, target)).toThrow(expect.objectContaining({ code: 'invalid_archive' })),
   );
+
+  it('a hard link may lead to another one, and not to itself', () => {
+    const one = policy();
+    one.admit({ name: 'file', size: 1 });
+    one.admit({ name: 'same', type: 'link', linkname: 'file' });
+    expect(one.admit({ name: 'again', type: 'link', linkname: 'same' })).toMatchObject({ kind: 'hardlink', from: 'same' });
+    expect(() => one.admit({ name: 'same', type: 'link', linkname: 'same' })).toThrow(/hard link/);
+  });
 
   it('a hard link needs a file that came before it', () => {
     const one = policy();
