@@ -103,8 +103,7 @@ export const waitQuerySchema = z.strictObject({
   timeout: durationSchema(SECOND, HOUR, '2m').default(120 * SECOND),
 });
 /** Shorter: while its body waits, a client that has gone is not noticed. */
-export const importQuerySchema = z.strictObject({
-  wait: z.enum(['none', 'ready']).default('none'),
+export const importQuerySchema = waitQuerySchema.extend({
   timeout: durationSchema(SECOND, 120 * SECOND, '2m').default(120 * SECOND),
 });
 export const downQuerySchema = z.strictObject({

@@ -76,11 +76,10 @@ export class Ec2Bench {
   }
 
   /** Every step, each with what the one before asked to be kept. What may pass is asked for again, as the controllers do. */
-  async bring(request: LaunchRequest, tries: Record<string, number> = { transient: 3 }): Promise<Up> {
+  async bring(request: LaunchRequest, tries = 3): Promise<Up> {
     let { providerState } = request;
     const notes: string[] = [];
-    const failures: Record<string, number> = {};
-    for (;;) {
+    for (let failures = 0; ; ) {
       try {
         const answer = await this.provider.launch({ ...request, providerState });
         if (!answer.underway) {
@@ -91,9 +90,8 @@ export class Ec2Bench {
         notes.push(...answer.notes);
         await this.clock.pass(answer.retryAfterMs);
       } catch (error) {
-        const { kind = '' } = error as { kind?: string };
-        failures[kind] = (failures[kind] ?? 0) + 1;
-        if (failures[kind] >= (tries[kind] ?? 1)) throw error;
+        failures += 1;
+        if ((error as { kind?: string }).kind !== 'transient' || failures >= tries) throw error;
         await this.clock.pass(1000);
       }
     }

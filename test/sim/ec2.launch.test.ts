@@ -82,7 +82,7 @@ describe('launches on EC2', () => {
     for (const subnet of bench.aws.cloud.catalog.subnets.values()) subnet.freeAddresses = 1000;
     Object.assign(bench.aws.cloud.pools.quotas, { spotVcpus: 1000, onDemandVcpus: 1000 });
     bench.aws.cloud.pools.setAll({}, 1000, ZONES);
-    await Promise.all(Array.from({ length: 150 }, () => bench.bring(bench.request(), { busy: 1000 })));
+    await Promise.all(Array.from({ length: 150 }, () => bench.bring(bench.request())));
     expect([...outcomes]).toEqual([]);
     expect(bench.calls('createFleet')).toBe(150);
     expect(bench.aws.cloud.ledger.of('createFleet').every(({ outcome }) => outcome === 'ok')).toBe(true);
