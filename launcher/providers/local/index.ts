@@ -1,22 +1,10 @@
 import { mkdirSync, realpathSync } from 'node:fs';
-import { freezeResultSchema, thawResultSchema } from '../../contract/agent.ts';
 import type { BoxLimits } from '../../contract/agent-config.ts';
-import { AGENT_ROUTES } from '../../contract/agent-config.ts';
-import { isDevctlError } from '../../contract/errors.ts';
-import { quiesceReportSchema } from '../../contract/receipt.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
-import {
-  type BoxRef,
-  ComputeError,
-  type LaunchRequest,
-  type LaunchResult,
-  type SnapshotRequest,
-  type SnapshotStatus,
-} from '../../ports/compute.ts';
+import type { BoxRef, LaunchRequest, LaunchResult, SnapshotRequest, SnapshotStatus } from '../../ports/compute.ts';
 import type { Provider } from '../../ports/provider.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import { localAccess } from './access.ts';
-import { askAgent } from './agent-client.ts';
+import { accessBy, BoxAgent } from '../agent/agent.ts';
 import type { BoxHandler } from './box-listener.ts';
 import { findNodePty } from './box-spec.ts';
 import { Boxes } from './boxes.ts';
@@ -25,6 +13,8 @@ import { Disks } from './disks.ts';
 import { doctorChecks } from './doctor.ts';
 import { chooseIsolation, type IsolationChoice, type IsolationName } from './isolation.ts';
 import { Layout } from './layout.ts';
+import { boxLogs } from './logs.ts';
+import { connectToBox } from './sockets.ts';
 import { Trees } from './trees.ts';
 
 export interface LocalProviderOptions {
@@ -62,7 +52,6 @@ export interface LocalProvider extends Provider {
 
 const QUIESCE_TIMEOUT_MS = 60_000;
 const FREEZE_MS = 600_000;
-const THAW_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
@@ -88,6 +77,8 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
     limits: options.limits,
   };
   const boxes: Boxes = new Boxes({ layout, disks, clock, telemetry, confinement, spec, boxHandler, onBoxGone });
+  const agentOf = (box: BoxRef) =>
+    new BoxAgent(async () => connectToBox(boxes.agentSocket(box)), options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
   const once = onePerKey();
   return {
     name: 'local',
@@ -102,11 +93,11 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
     stop: async () => boxes.stop(),
     launch: (request) => once(`launch ${request.tags.operationId}`, (): Promise<LaunchResult> => boxes.launch(request)),
     observe: async (box) => boxes.observe(box),
-    quiesce: (box, operationId) => quiesce(boxes, box, operationId, options.quiesceTimeoutMs ?? QUIESCE_TIMEOUT_MS),
+    quiesce: async (box, operationId) => agentOf(box).quiesce(operationId, options.quiesceTimeoutMs ?? QUIESCE_TIMEOUT_MS),
     snapshot: (request) =>
       once(
         `snapshot ${request.tags.operationId}`,
-        (): Promise<SnapshotStatus> => snapshot(boxes, disks, request, options.freezeMs ?? FREEZE_MS),
+        (): Promise<SnapshotStatus> => snapshot(disks, request.liveBox && agentOf(request.liveBox), request, options.freezeMs ?? FREEZE_MS),
       ),
     observeSnapshot: async (ref) => disks.observe(ref),
     // What is kept is the tree: the next launch starts a box on it.
@@ -119,56 +110,37 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
       const items = [...live.items, ...stored.items].filter(({ tags }) => of === undefined || tags?.sessionId === of.sessionId);
       return { items, complete: live.complete && stored.complete };
     },
-    ...localAccess(boxes, options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS),
+    ...accessBy(agentOf),
+    logs: async (box, options) => boxLogs(boxes.known(box).log, options, () => boxes.observe(box) === 'gone'),
   };
 }
 
-async function quiesce(boxes: Boxes, box: BoxRef, operationId: string, idleTimeoutMs: number) {
-  const call = { method: 'POST', path: AGENT_ROUTES.quiesce, body: JSON.stringify({ operationId }), idleTimeoutMs } as const;
-  return quiesceReportSchema.parse(await asCompute(() => askAgent(boxes.agentSocket(box), call)));
-}
-
 /** Takes a snapshot; a box that is using the volume stands still meanwhile. */
-async function snapshot(boxes: Boxes, disks: Disks, request: SnapshotRequest, forMs: number): Promise<SnapshotStatus> {
-  const { liveBox } = request;
+async function snapshot(disks: Disks, agent: BoxAgent | null, request: SnapshotRequest, forMs: number): Promise<SnapshotStatus> {
   const { operationId } = request.tags;
-  if (!liveBox)
+  if (agent === null)
     return disks.snapshot(
       request,
       async () => {},
       async () => true,
     );
-  const ask = (path: string, body: object, idleTimeoutMs: number) =>
-    asCompute(() => askAgent(boxes.agentSocket(liveBox), { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs }));
   let frozen = false;
   const thaw = async () => {
     frozen = false;
-    return thawResultSchema.parse(await ask(AGENT_ROUTES.thaw, { operationId }, THAW_TIMEOUT_MS)).held;
+    return agent.thaw(operationId);
   };
   try {
     return await disks.snapshot(
       request,
       async () => {
         frozen = true;
-        const result = freezeResultSchema.parse(await ask(AGENT_ROUTES.freeze, { operationId, forMs }, THAW_TIMEOUT_MS));
-        if (!result.frozen) throw new ComputeError('unreachable', 'the box could not be frozen');
+        await agent.freeze(operationId, forMs);
       },
       thaw,
     );
   } finally {
     // It thaws by itself in the end; sooner is better.
     if (frozen) await thaw().catch(() => {});
-  }
-}
-
-/** What the agent says, as an error of the port. */
-async function asCompute<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (isDevctlError(error))
-      throw new ComputeError(error.code === 'disk_full' ? 'disk_full' : 'transient', error.detail, { cause: error });
-    throw error;
   }
 }
 

@@ -6,9 +6,11 @@ import { DevctlError } from '../../contract/errors.ts';
 import { problemSchema } from '../../contract/problem.ts';
 import { reasonOf } from '../../contract/system-errors.ts';
 import { ComputeError } from '../../ports/compute.ts';
-import { connectToBox } from './sockets.ts';
 
 const JSON_MAX_BYTES = 4 * 1024 * 1024;
+
+/** A new connection to the agent of one box. @throws ComputeError unreachable */
+export type Reach = () => Promise<Duplex>;
 
 interface AgentCall {
   method: 'GET' | 'POST' | 'PUT';
@@ -20,14 +22,14 @@ interface AgentCall {
 }
 
 /** Asks the agent for JSON. @throws ComputeError unreachable, DevctlError as the agent says */
-export async function askAgent(socketPath: string, call: AgentCall): Promise<unknown> {
-  const answer = await callAgent(socketPath, call);
+export async function askAgent(reach: Reach, call: AgentCall): Promise<unknown> {
+  const answer = await callAgent(reach, call);
   return JSON.parse(await readText(answer));
 }
 
 /** The answer of the agent, when it is a success. Its body must be read or destroyed. */
-export async function callAgent(socketPath: string, call: AgentCall): Promise<IncomingMessage> {
-  const socket = await connectToBox(socketPath);
+export async function callAgent(reach: Reach, call: AgentCall): Promise<IncomingMessage> {
+  const socket = await reach();
   let abandon = () => {};
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
@@ -85,8 +87,8 @@ async function readText(answer: IncomingMessage): Promise<string> {
 }
 
 /** A byte stream of exec frames. @throws ComputeError unreachable */
-export async function openExec(socketPath: string, timeoutMs: number): Promise<Duplex> {
-  const socket = await connectToBox(socketPath);
+export async function openExec(reach: Reach, timeoutMs: number): Promise<Duplex> {
+  const socket = await reach();
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
     const outgoing = request({
