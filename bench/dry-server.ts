@@ -10,6 +10,7 @@ import { makeBoxToken } from '../launcher/contract/tokens.ts';
 import { createSignals } from '../launcher/controllers/signals.ts';
 import { createWorker } from '../launcher/controllers/worker.ts';
 import { LIMITS } from '../launcher/core/limits.ts';
+import { NO_BUDGETS } from '../launcher/core/statement.ts';
 import { openEmbeddedDynamo } from '../launcher/stores/dynamo/embedded.ts';
 import { createDynamoStore } from '../launcher/stores/dynamo/store.ts';
 import { ensureTable } from '../launcher/stores/dynamo/table.ts';
@@ -53,7 +54,7 @@ async function start(dir: string): Promise<void> {
     random,
     limits: DRY_LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
-    money: { storagePrices: null, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null } },
+    money: { storagePrices: null, budgets: NO_BUDGETS },
     config: { version: '0', providerName: 'dry', offers: DRY_OFFERS, isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true, recordsMissing: false }),
@@ -69,6 +70,7 @@ async function start(dir: string): Promise<void> {
     compute,
     access: dryAccess,
     limits: DRY_LIMITS,
+    budgets: NO_BUDGETS,
     boxToken: ({ owner }) => makeBoxToken(owner, secret),
   });
   const server = await listen(createApp(api), api);

@@ -2,8 +2,8 @@ import { DevctlError } from '../contract/errors.ts';
 import { monthOf } from '../core/cost.ts';
 import { statement } from '../core/statement.ts';
 import { readOwnerMonth } from '../ledger/costs.ts';
+import { mapBounded } from '../ledger/parallel.ts';
 import type { Call, Reply } from './operation.ts';
-import { mapBounded } from './parallel.ts';
 import { assertScope } from './tokens.ts';
 
 export async function costs({ deps, caller, query }: Call<'costs'>): Promise<Reply<'costs'>> {

@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import type { Check, ReapResult, RecoverResult } from '../contract/api.ts';
 import type { Limits } from '../core/limits.ts';
-import type { Budgets } from '../core/statement.ts';
+import type { Money } from '../core/statement.ts';
 import type { LedgerDeps } from '../ledger/sessions.ts';
 import type { AccessPort } from '../ports/access.ts';
 import type { Random } from '../ports/clock.ts';
-import type { BoxOffers, StoragePrices } from '../ports/compute.ts';
+import type { BoxOffers } from '../ports/compute.ts';
 import type { Quotas } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 
@@ -28,7 +28,7 @@ export interface ApiDeps extends LedgerDeps {
   telemetry: Telemetry;
   limits: Limits;
   quotas: Quotas;
-  money: { storagePrices: StoragePrices | null; budgets: Budgets };
+  money: Money;
   config: ApiConfig;
   startedAtMs: number;
   /** One pass of the reaper and the garbage collector. */

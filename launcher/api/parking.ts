@@ -2,6 +2,8 @@ import { DevctlError } from '../contract/errors.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { SessionRecord } from '../contract/records.ts';
 import { askToPark, askToWake } from '../core/admission.ts';
+import { admission } from '../core/budget.ts';
+import { admitToBudgets } from '../ledger/budgets.ts';
 import { changeSession } from '../ledger/sessions.ts';
 import type { Call, Reply } from './operation.ts';
 import { keyOf, readSession } from './reads.ts';
@@ -32,8 +34,11 @@ export async function parkSession(call: Call<'parkSession'>): Promise<Reply<'par
 
 export async function wakeSession(call: Call<'wakeSession'>): Promise<Reply<'wakeSession'>> {
   const { deps, query, params, signal } = call;
-  await readSession(call, params.id);
+  const known = await readSession(call, params.id);
   const key = keyOf(call, params.id);
+  // A machine that is started costs what a new one does.
+  const admitted = admission(`${known.id}.g${known.generation}`, known);
+  if (known.desired === 'parked') await admitToBudgets(deps, deps.money, known.owner, admitted);
   const asked = await changeSession(deps, key, (session) => askToWake(session, deps.clock.now()));
   deps.signals.poke(key);
   if (query.wait === 'none') return { body: await view(deps, asked) };

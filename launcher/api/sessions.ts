@@ -4,9 +4,12 @@ import { makeId } from '../contract/fields.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
 import { addHold, askToStop, interrupt, removeHold } from '../core/admission.ts';
+import { admission, budgetNotice } from '../core/budget.ts';
 import { newSession } from '../core/session.ts';
 import { holdView, type Listening, sessionView, whyView } from '../core/views.ts';
 import { newWorkspace, withSource } from '../core/workspace.ts';
+import { admitToBudgets, leaveBudgets } from '../ledger/budgets.ts';
+import { mapBounded } from '../ledger/parallel.ts';
 import { changeSession } from '../ledger/sessions.ts';
 import { changeWorkspaceOf, claimWorkspace, releaseWorkspace } from '../ledger/workspaces.ts';
 import type { SessionKey } from '../ports/store.ts';
@@ -15,8 +18,7 @@ import { claimOnce } from './idempotency.ts';
 import { listReply } from './lists.ts';
 import { assertOffered, policyOf } from './offers.ts';
 import type { Call, JsonReply, Reply, UserCall } from './operation.ts';
-import { mapBounded } from './parallel.ts';
-import { assertBudget, reserveSession, reserveWorkspace } from './quotas.ts';
+import { reserveSession, reserveWorkspace } from './quotas.ts';
 import { keyOf, readSession, workspaceOf } from './reads.ts';
 import { waitForSession } from './wait.ts';
 
@@ -48,16 +50,18 @@ export async function createSession(call: Call<'createSession'>): Promise<Reply<
   return { body, headers: { location: `/sessions/${key.id}` } };
 }
 
-/** Quota, workspace, record: in this order, so that a crash leaves nothing that a repeat or the reaper would not find. */
+/** Budget, quota, workspace, record: in this order, so that a crash leaves nothing that a repeat or the reaper would not find. */
 async function recordSession(call: Call<'createSession'>, id: string): Promise<SessionRecord> {
   const { deps, caller, body } = call;
-  await assertBudget(deps, caller.owner);
-  await reserveSession(deps, caller.owner, id);
+  const admitted = admission(id, { size: body.size, instanceTypes: body.instanceTypes ?? [] });
+  const standings = await admitToBudgets(deps, deps.money, caller.owner, admitted);
   let workspace: WorkspaceRecord;
   try {
+    await reserveSession(deps, caller.owner, id);
     workspace = await getOrCreateWorkspace(call, id);
   } catch (error) {
     await deps.store.releaseSession(caller.owner, id);
+    await leaveBudgets(deps, deps.money, caller.owner, admitted);
     throw error;
   }
   const record = newSession(
@@ -77,8 +81,8 @@ async function recordSession(call: Call<'createSession'>, id: string): Promise<S
     },
     deps.clock.now(),
   );
-  if (await deps.store.createSession(record)) return record;
-  return readSession(call, id);
+  if (!(await deps.store.createSession(record))) return readSession(call, id);
+  return changeSession(deps, record, (current) => budgetNotice(current, standings, deps.clock.now()), record);
 }
 
 /** What is in a workspace is never overwritten: its source matters only when it is new. */
@@ -131,6 +135,7 @@ async function claimOrUndo(call: Call<'createSession'>, session: SessionRecord):
 async function undo(deps: ApiDeps, session: SessionRecord): Promise<void> {
   if (!(await deps.store.deleteSession(session))) return;
   await deps.store.releaseSession(session.owner, session.id);
+  await leaveBudgets(deps, deps.money, session.owner, admission(session.id, session));
   await releaseWorkspace(deps, session);
 }
 

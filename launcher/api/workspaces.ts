@@ -4,12 +4,12 @@ import type { Receipt } from '../contract/receipt.ts';
 import type { SessionRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { assertFree, epochToGiveUp, isRestored, markDeleted, restoredTo } from '../core/admission.ts';
 import { isUnsaved } from '../core/workspace.ts';
+import { mapBounded } from '../ledger/parallel.ts';
 import { changeWorkspace } from '../ledger/workspaces.ts';
 import type { ApiDeps } from './deps.ts';
 import { claimOnce } from './idempotency.ts';
 import { listReply } from './lists.ts';
 import type { Call, JsonReply, Reply } from './operation.ts';
-import { mapBounded } from './parallel.ts';
 import { everySnapshot, noWorkspace, readWorkspace, viewWorkspace } from './reads.ts';
 
 /** The last session of a workspace is looked for in this many sessions of the owner. */

@@ -160,6 +160,9 @@ export const sessionSchema = z
     receipt: receiptSchema.nullable(),
     failure: failureViewSchema.nullable(),
     cost: sessionMoneySchema.nullable().meta({ description: 'null: its boxes cost nothing' }),
+    budget: z.enum(['near', 'spent']).nullable().meta({
+      description: "What it was told of the month's budgets: 80 % of one is spent, or all of it; null: neither",
+    }),
     links: z.object({ self: z.string(), events: z.string(), workspace: z.string() }),
   })
   .meta({ id: 'Session' });
@@ -210,6 +213,7 @@ export const whySchema = z
     silent: z.boolean().meta({ description: 'The heartbeats of its box are overdue' }),
     since: isoTimeSchema,
     endsAt: isoTimeSchema.nullable(),
+    parks: z.boolean().meta({ description: 'What comes then: its box is stopped and kept, instead of saved and let go' }),
     because: z.string().meta({ description: 'Which deadline ends it', example: 'idle 30m after the last evidence' }),
     evidence: z.array(
       z.object({

@@ -199,6 +199,34 @@ export const spendSchema = z.looseObject({
 });
 export type Spend = Known<z.infer<typeof spendSchema>>;
 
+/** What a session was told of the budgets of a month. */
+const sessionBudgetSchema = z.looseObject({
+  month: monthSchema,
+  /** The worst of them: 80 % of it is spent, or all of it. */
+  level: z.enum(['near', 'spent']).nullable(),
+  /** `owner.near`, `deployment.spent`, … and `owner.saved`: the snapshot that is made then. */
+  told: z.array(z.string()),
+});
+export type SessionBudget = Known<z.infer<typeof sessionBudgetSchema>>;
+
+/** How a month's budget stands, of one owner or of all of them. */
+export const budgetRecordSchema = z.looseObject({
+  /** Null: that of all owners together. */
+  owner: ownerSchema.nullable(),
+  month: monthSchema,
+  /** 0: it is not in the table yet. */
+  version: count,
+  /** When all of it was counted anew. */
+  meteredAt: timeMs,
+  /** Until then, micro-dollars. */
+  spentMicroUsd: count,
+  /** With what is set aside for sessions that have begun. */
+  committedMicroUsd: count,
+  /** Sessions that were let in since then, `id=micro-dollars`: a set, so that letting in twice is letting in once. */
+  admitted: z.array(z.string()),
+});
+export type BudgetRecord = Known<z.infer<typeof budgetRecordSchema>>;
+
 export const interruptionSchema = z.object({
   /** When the box is taken away. */
   endsAtMs: timeMs,
@@ -286,6 +314,7 @@ export const sessionRecordSchema = z.looseObject({
   outbox: z.array(eventSchema),
   /** What its boxes cost so far; left out where they cost nothing. */
   spend: spendSchema.optional(),
+  budget: sessionBudgetSchema.optional(),
 });
 export type SessionRecord = Known<z.infer<typeof sessionRecordSchema>>;
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SessionRecord } from '../contract/records.ts';
 import type { Limits } from '../core/limits.ts';
+import type { Budgets } from '../core/statement.ts';
 import type { LedgerDeps } from '../ledger/sessions.ts';
 import type { AccessPort } from '../ports/access.ts';
 import type { ComputePort } from '../ports/compute.ts';
@@ -12,6 +13,7 @@ export interface ControllerDeps extends LedgerDeps {
   access: AccessPort;
   telemetry: Telemetry;
   limits: Limits;
+  budgets: Budgets;
   /** The token of one generation's box (makeBoxToken of contract/tokens: it names the owner). The same session and generation always give the same one: a launch may be repeated. */
   boxToken(session: SessionKey, generation: number): string;
 }

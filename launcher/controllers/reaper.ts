@@ -5,6 +5,7 @@ import { isUnknown, judge, type Records, type Verdict } from '../core/orphans.ts
 import { changeWorkspace } from '../ledger/workspaces.ts';
 import type { ListedResource, ResourceList } from '../ports/compute.ts';
 import { UnreadableRecordError } from '../ports/store.ts';
+import { watchBudgets } from './budgets.ts';
 import { withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
 import { tidyOwner } from './tidy.ts';
@@ -21,6 +22,7 @@ export type ReapItem = ReapResult['items'][number];
 export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): Promise<Omit<ReapResult, 'sessionsLookedAt'>> {
   const items: ReapItem[] = [];
   let complete = true;
+  if (!options.dryRun) await watchMoney(deps);
   const known = await compareRecords(deps, options);
   if (!known.vouches) return { dryRun: options.dryRun, items: known.unknown, complete: known.complete, recordsMissing: true };
   for (const owner of await deps.store.listOwners()) {
@@ -34,6 +36,15 @@ export async function reap(deps: ControllerDeps, options: { dryRun: boolean }): 
   deps.telemetry.info({ op: 'reap', outcome: 'ok', dryRun: options.dryRun, found: items.length, complete });
   for (const item of items) deps.telemetry.count('devctl_reaped_total', { kind: item.kind, action: item.action });
   return { dryRun: options.dryRun, items, complete, recordsMissing: false };
+}
+
+/** What goes wrong there keeps nobody from clearing up. */
+async function watchMoney(deps: ControllerDeps): Promise<void> {
+  try {
+    await watchBudgets(deps);
+  } catch (error) {
+    deps.telemetry.error({ op: 'budgets', outcome: 'error', detail: String(error) });
+  }
 }
 
 /**

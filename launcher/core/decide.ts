@@ -161,7 +161,8 @@ function decideReady(session: SessionRecord, workspace: WorkspaceRecord, observe
       },
     };
   }
-  if (session.checkpoint !== null && workspace.volume === null) return { do: 'change', change: noCheckpoint(session, nowMs, limits) };
+  if (session.checkpoint !== null && (workspace.volume === null || workspace.quarantined !== null))
+    return { do: 'change', change: noCheckpoint(session, nowMs, limits) };
   if (session.checkpoint !== null) {
     const { operationId, note, reason } = session.checkpoint;
     return { do: 'allocate', operationId, note, reason, clean: true };
@@ -211,7 +212,7 @@ function warning(session: SessionRecord, nowMs: number, limits: Limits): Change 
     events: [
       {
         type: 'lease.warning',
-        message: `stops in ${formatDuration(endMs - nowMs)}: ${leaseReason(session.lease)}`,
+        message: `${session.persistent ? 'is parked' : 'stops'} in ${formatDuration(endMs - nowMs)}: ${leaseReason(session.lease)}`,
         data: { endsAtMs: endMs },
       },
     ],

@@ -88,6 +88,16 @@ export const LIMITS = {
   quotaTokens: 100,
   quotaSnapshotBytes: 200 * 1024 ** 3,
 
+  // budgets
+  /** Of a month's budget: from here on its sessions are told. */
+  budgetNearPercent: 80,
+  /** A row that was counted anew longer ago is counted again before anybody is let in … */
+  budgetStaleMs: 120_000,
+  /** … and before anybody is refused. */
+  budgetRecheckMs: 15_000,
+  /** Sessions that are let in between two counts. */
+  budgetAdmissions: 200,
+
   // event streams
   eventsPage: 500,
   sseKeepAliveMs: 15_000,

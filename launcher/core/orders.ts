@@ -75,6 +75,6 @@ function noticeFor(session: SessionRecord, nowMs: number): Orders['notice'] {
   const advice = endMs === session.lease.hardDeadlineMs ? 'your files are saved' : 'any work keeps it; so does devctl hold';
   return {
     id: `warn-${endMs}`,
-    text: `devctl: this box stops in ${formatDuration(endMs - nowMs)} (${leaseReason(session.lease)}); ${advice}`,
+    text: `devctl: this box ${session.persistent ? 'is parked' : 'stops'} in ${formatDuration(endMs - nowMs)} (${leaseReason(session.lease)}); ${advice}`,
   };
 }

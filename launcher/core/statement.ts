@@ -28,6 +28,15 @@ export interface Budgets {
   deploymentMicroUsd: number | null;
 }
 
+export const NO_BUDGETS: Budgets = { ownerMicroUsd: null, deploymentMicroUsd: null };
+
+/** What of it the launcher that runs knows. */
+export interface Money {
+  /** Null: nothing costs anything. */
+  storagePrices: StoragePrices | null;
+  budgets: Budgets;
+}
+
 export interface StatementOf {
   month: string;
   nowMs: number;

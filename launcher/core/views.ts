@@ -2,7 +2,7 @@ import type { Session, Snapshot, Why, Workspace } from '../contract/api.ts';
 import { EVIDENCE } from '../contract/evidence.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { Evidence, Hold, Lease, SessionRecord, SnapshotRecord, TokenRecord, WorkspaceRecord } from '../contract/records.ts';
-import { burnOf, dollars, spentInAll } from './cost.ts';
+import { burnOf, dollars, monthOf, spentInAll } from './cost.ts';
 import { leaseEndMs, leaseReason, selfReportedLimitMs } from './lease.ts';
 import type { Limits } from './limits.ts';
 import { isUnsaved } from './workspace.ts';
@@ -66,6 +66,7 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     receipt: session.receipt,
     failure: session.failure,
     cost: moneyView(session, listening.nowMs),
+    budget: session.budget?.month === monthOf(listening.nowMs) ? session.budget.level : null,
     links: {
       self: `/sessions/${session.id}`,
       events: `/sessions/${session.id}/events`,
@@ -182,6 +183,7 @@ export function whyView(session: SessionRecord, listening: Listening): Why {
     silent: isSilent(session, listening),
     since: iso(session.phaseSince),
     endsAt: isLive ? iso(leaseEndMs(lease)) : null,
+    parks: session.persistent,
     because: because(session),
     evidence: [...lease.evidence]
       .sort((a, b) => b.atMs - a.atMs)

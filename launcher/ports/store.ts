@@ -1,4 +1,5 @@
 import type {
+  BudgetRecord,
   ChargeRecord,
   IdempotencyRecord,
   SessionEvent,
@@ -54,6 +55,13 @@ export interface PageRequest {
 export interface SessionKey {
   owner: string;
   id: string;
+}
+
+/** A session that is let in by a budget. */
+export interface Admission {
+  /** As it stands in `admitted`. */
+  entry: string;
+  microUsd: number;
 }
 
 export interface Quotas {
@@ -143,6 +151,18 @@ export interface StorePort {
   putCharge(charge: ChargeRecord): Promise<void>;
   /** The entries of a month, or those of one kind, in the order of their ids. Kept for 400 days. */
   listCharges(owner: string, of: { month: string; kind?: ChargeRecord['kind'] }, page: PageRequest): Promise<Page<ChargeRecord>>;
+
+  // -- budgets of a month: of one owner, or (owner null) of all
+  getBudget(owner: string | null, month: string): Promise<BudgetRecord | null>;
+  /** As saveSession; version 0 makes the row. */
+  saveBudget(budget: BudgetRecord): Promise<BudgetRecord | null>;
+  /**
+   * Counts one more session, if less than the budget is committed: one conditional write, which repeating does not change.
+   * @returns false when it does not fit, or the row is not there
+   */
+  admitToBudget(budget: BudgetRecord, admission: Admission, budgetMicroUsd: number): Promise<boolean>;
+  /** Takes that back. One that is not counted is fine. */
+  leaveBudget(budget: Pick<BudgetRecord, 'owner' | 'month'>, admission: Admission): Promise<void>;
 
   // -- tokens
   getToken(owner: string, id: string): Promise<TokenRecord | null>;

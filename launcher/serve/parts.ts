@@ -66,6 +66,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     compute: provider,
     access: provider,
     limits: LIMITS,
+    budgets: config.budgets,
     boxToken: ({ owner, id }: { owner: string; id: string }, generation: number) =>
       makeBoxToken(owner, derive(`box ${owner} ${id} ${generation}`)),
   };

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { openBench, type StoreBench, type StoreServer } from './store/bench.ts';
+import { budgetCases } from './store/budgets.ts';
 import { chargeCases } from './store/charges.ts';
 import { lostAnswerCases } from './store/lost-answers.ts';
 import { recordCases } from './store/records.ts';
@@ -29,6 +30,7 @@ export function storeContract(name: string, open: () => Promise<StoreServer>): v
     snapshotCases(current);
     usageCases(current);
     chargeCases(current);
+    budgetCases(current);
     lostAnswerCases(current);
   });
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Costs, costsSchema } from '../../launcher/contract/costs.ts';
-import { ApiBench } from '../support/api-bench.ts';
+import { ApiBench, until } from '../support/api-bench.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 
 const HOUR_MS = 3_600_000;
@@ -99,6 +99,83 @@ describe('a budget that is spent', () => {
     await poor.close();
   });
 });
+
+describe('a budget of the month', () => {
+  // 48 000 micro-dollars an hour is what a box costs once it is there; before, it counts as an hour on demand.
+  it.each(['ownerMicroUsd', 'deploymentMicroUsd'] as const)('%s: of many who ask at once only those that fit are let in', async (which) => {
+    const bound = await ApiBench.open(database, { priced: true, controllers: false, budgets: { [which]: 60_000 } });
+    const own = await bound.token('dev');
+    const ask = (n: number) => bound.ask('POST', '/sessions', { token: own, body: { workspace: `w-${n}`, size: 'small' } });
+    const answers = await Promise.all(Array.from({ length: 9 }, (_, n) => ask(n)));
+    const isIn = answers.filter(({ status }) => status === 201);
+    // A small box is $0.025 an hour: three of them reach it.
+    expect(isIn).toHaveLength(3);
+    for (const { status, body } of answers.filter((answer) => !isIn.includes(answer)))
+      expect([status, body]).toMatchObject([
+        429,
+        { code: 'budget_exceeded', detail: expect.stringContaining('the first hour of sessions') },
+      ]);
+    expect((await bound.store.getUsage('dev')).sessions).toHaveLength(3);
+    await bound.close();
+  });
+
+  it('does not count who was refused for another reason', async () => {
+    const bound = await ApiBench.open(database, { priced: true, controllers: false, budgets: { ownerMicroUsd: 60_000 } });
+    const own = await bound.token('dev');
+    const ask = () => bound.ask('POST', '/sessions', { token: own, body: { workspace: 'shop', size: 'small' } });
+    expect((await ask()).status).toBe(201);
+    for (let again = 0; again < 5; again += 1) expect((await ask()).body).toMatchObject({ code: 'workspace_in_use' });
+    await bound.close();
+  });
+
+  it('is told of by its sessions at 80 % and at 100 %, once, with one snapshot; a launcher that starts anew tells nothing twice', async () => {
+    const bound = await ApiBench.open(database, { priced: true, budgets: { ownerMicroUsd: 100_000 } });
+    const own = await bound.token('dev');
+    const session = await bound.up(own, 'shop', { idleTtl: '12h' });
+    expect(session.budget).toBeNull();
+    const pass = () => bound.ask('POST', '/reap', { token: own, body: {} });
+    const told = async () => {
+      const found = (await bound.store.getSession({ owner: 'dev', id: session.id }))?.outbox ?? [];
+      const kept = await bound.store.listEvents({ owner: 'dev', id: session.id }, null, 100);
+      return [...kept, ...found].map(({ type }) => type).filter((type) => type.startsWith('budget.'));
+    };
+    await pass();
+    bound.skewMs += 1.8 * HOUR_MS;
+    for (let again = 0; again < 3; again += 1) await pass();
+    expect(await told()).toEqual(['budget.near']);
+    expect((await bound.ask('GET', `/sessions/${session.id}`, { token: own })).body).toMatchObject({ phase: 'ready', budget: 'near' });
+    bound.skewMs += 0.5 * HOUR_MS;
+    await Promise.all([pass(), pass(), pass()]);
+    const snapshots = async () =>
+      (await bound.store.listSnapshots('dev', await workspaceIdOf(bound, 'shop'), { limit: 9, after: null })).items;
+    const [saved] = await until(async () => {
+      const found = await snapshots();
+      return found[0]?.state === 'completed' ? found : undefined;
+    }, 'the snapshot is made');
+    await pass();
+    expect(saved?.note).toMatch(/^the budget of 20\d\d-\d\d is spent$/);
+    expect([await told(), await snapshots()]).toEqual([['budget.near', 'budget.spent'], [saved]]);
+    expect((await bound.ask('GET', `/sessions/${session.id}`, { token: own })).body).toMatchObject({ phase: 'ready', budget: 'spent' });
+    expect((await bound.ask('POST', '/sessions', { token: own, body: { workspace: 'more' } })).body).toMatchObject({
+      code: 'budget_exceeded',
+    });
+    await bound.close();
+  });
+
+  it('refuses to start the box of a parked session, which stays parked', async () => {
+    const bound = await ApiBench.open(database, { priced: true, budgets: { ownerMicroUsd: 40_000 } });
+    const own = await bound.token('dev');
+    const session = await bound.up(own, 'shop', { persistent: true, policy: 'on-demand' });
+    bound.skewMs += HOUR_MS;
+    await bound.ask('POST', `/sessions/${session.id}/park?wait=parked&timeout=20s`, { token: own });
+    const woken = await bound.ask('POST', `/sessions/${session.id}/wake`, { token: own });
+    expect(woken.body).toMatchObject({ code: 'budget_exceeded' });
+    expect(await bound.store.getSession({ owner: 'dev', id: session.id })).toMatchObject({ phase: 'parked', desired: 'parked' });
+    await bound.close();
+  });
+});
+
+const workspaceIdOf = async (of: ApiBench, name: string): Promise<string> => (await of.store.getWorkspace('dev', name))?.id ?? '';
 
 const costsOf = async (of: ApiBench, who: string): Promise<Costs> => (await of.ask<Costs>('GET', '/costs', { token: who })).body;
 

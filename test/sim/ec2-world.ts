@@ -6,6 +6,7 @@ import { reconcile } from '../../launcher/controllers/reconcile.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
 import { applyHeartbeat, applyRegister } from '../../launcher/core/heartbeat.ts';
 import { LIMITS } from '../../launcher/core/limits.ts';
+import { NO_BUDGETS } from '../../launcher/core/statement.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
 import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { SessionKey, StorePort } from '../../launcher/ports/store.ts';
@@ -35,6 +36,7 @@ const nobody = async (): Promise<never> => {
 export class Ec2World extends Records implements Stage {
   readonly aws: SimulatedAws;
   readonly limits = LIMITS;
+  budgets = NO_BUDGETS;
   readonly random = new SeededRandom(11);
   readonly channel: SimulatedChannel;
   readonly telemetry = new RecordingTelemetry();
@@ -115,6 +117,7 @@ export class Ec2World extends Records implements Stage {
       signals: createSignals(),
       telemetry: this.telemetry,
       limits: this.limits,
+      budgets: this.budgets,
       boxToken: (session: SessionKey, generation: number) => `box-token-canary of ${session.id} ${generation}`,
     };
     return { life, deps };

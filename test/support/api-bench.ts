@@ -13,7 +13,7 @@ import { recover } from '../../launcher/controllers/recover.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
 import { createWorker, type Worker } from '../../launcher/controllers/worker.ts';
 import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
-import type { Budgets } from '../../launcher/core/statement.ts';
+import { type Budgets, NO_BUDGETS } from '../../launcher/core/statement.ts';
 import { type BoxRef, ComputeError } from '../../launcher/ports/compute.ts';
 import type { Quotas, SessionKey, StorePort } from '../../launcher/ports/store.ts';
 import { createTelemetry, type LauncherTelemetry } from '../../launcher/telemetry/index.ts';
@@ -78,7 +78,8 @@ export class ApiBench {
     const limits = { ...LIMITS, pollMs: 20, ...options.limits };
     const ledger = { store, clock, signals: createSignals(), telemetry: this.telemetry };
     const boxToken = (session: SessionKey, generation: number) => this.boxToken(session, generation);
-    const controllers = { ...ledger, access: this.access, compute: this.compute, limits, boxToken };
+    const budgets = { ...NO_BUDGETS, ...options.budgets };
+    const controllers = { ...ledger, access: this.access, compute: this.compute, limits, budgets, boxToken };
     const quotas = { liveSessions: 10, workspaces: 50, snapshotBytes: 1e12, ...options.quotas };
     this.deps = {
       ...ledger,
@@ -86,7 +87,7 @@ export class ApiBench {
       random,
       limits,
       quotas,
-      money: { storagePrices: this.compute.storagePrices, budgets: { ownerMicroUsd: null, deploymentMicroUsd: null, ...options.budgets } },
+      money: { storagePrices: this.compute.storagePrices, budgets },
       config: {
         version: '0.0.0',
         providerName: 'fake',

@@ -6,6 +6,7 @@ import { reconcile } from '../../launcher/controllers/reconcile.ts';
 import { createSignals, type LocalSignals } from '../../launcher/controllers/signals.ts';
 import { applyHeartbeat, applyRegister } from '../../launcher/core/heartbeat.ts';
 import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
+import { NO_BUDGETS } from '../../launcher/core/statement.ts';
 import { changeSession } from '../../launcher/ledger/sessions.ts';
 import type { SessionKey, StorePort } from '../../launcher/ports/store.ts';
 import { fakeAccess } from './fake-access.ts';
@@ -39,6 +40,7 @@ export class World extends Records {
   readonly telemetry = new RecordingTelemetry();
   readonly oracle: Oracle;
   readonly limits: Limits;
+  budgets = NO_BUDGETS;
   launcher: Launcher;
   /** Given to every new life, until it is taken away. */
   onNewLife: (life: Life) => void = () => {};
@@ -86,6 +88,7 @@ export class World extends Records {
       signals: createSignals(),
       telemetry: this.telemetry,
       limits: this.limits,
+      budgets: this.budgets,
       boxToken: (session: SessionKey, generation: number) => `token of ${session.id} ${generation}`,
     };
     return { life, deps };

@@ -39,6 +39,14 @@ function sums({
   return parts.join(' · ');
 }
 
+/** The same thresholds as sessions are told of. */
+function warnOf(cli: Cli, budget: Costs['budget'], whose: string): void {
+  if (budget === null || budget.spent < 0.8) return;
+  if (budget.spent < 1) cli.warn(`${whose} is nearly spent: once it is, no new session is leased`);
+  else
+    cli.warn(`${whose} is spent: no new session is leased until next month, or until it is raised (devctl serve --help); live ones go on`);
+}
+
 function showCosts(cli: Cli, costs: Costs): void {
   const isTeam = cli.flags.costAll === true;
   for (const owner of costs.owners) {
@@ -47,6 +55,8 @@ function showCosts(cli: Cli, costs: Costs): void {
     if (isTeam) cli.print('\n');
   }
   cli.print(`${costs.month}  ${sums(costs)}\n`);
+  warnOf(cli, costs.budget, 'the budget of all owners together');
+  if (!isTeam) warnOf(cli, costs.owners[0]?.budget ?? null, 'your budget');
   const dearest = costs.owners.flatMap(({ sessions }) => sessions).filter(({ live }) => live);
   if (dearest.length > 0) cli.say(`${plural(dearest.length, 'session')} live: see devctl ls`);
 }

@@ -18,6 +18,7 @@ function remark(session: Session): string {
   if (session.box?.silent) return 'silent: its box does not answer';
   if (session.failure) return shortened(session.failure.detail);
   if (session.desired === 'stopped' && session.phase === 'ready') return 'stopping';
+  if (session.budget !== null) return session.budget === 'spent' ? 'the budget is spent' : 'the budget is nearly spent';
   if (session.generation > 1) return `gen ${session.generation}`;
   if (session.lease.holds.length > 0) return `held: ${session.lease.holds.map((hold) => hold.name).join(', ')}`;
   if (session.phase === 'ready' && session.content === 'empty') return 'empty';

@@ -75,6 +75,10 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
     ],
     ['  holds', lease.holds.map((hold) => `${hold.name} until ${at(hold.until, now)}`).join(', ')],
     ['  cost', session.cost ? `${costText(session.cost)}${live ? ` · ${formatUsd(session.cost.perHourUsd)} an hour` : ''}` : ''],
+    [
+      '  budget',
+      session.budget === null || !live ? '' : `of this month ${session.budget === 'spent' ? '' : 'nearly '}spent: see devctl cost`,
+    ],
     ['  times', times.join(' · ')],
   ];
 }

@@ -125,6 +125,11 @@ function setupNote(cli: Cli, chosen: Plan): void {
     cli.warn(`.devctl/setup.sh was not run: allow it with devctl workspace allow-setup ${name} (with --forbid: never)`);
 }
 
+const BUDGET_WORDS = {
+  near: 'a budget of this month is nearly spent: once it is, no new session is leased; see devctl cost',
+  spent: 'a budget of this month is spent: no new session is leased, this one goes on; see devctl cost',
+};
+
 /** What a person wants to know at the end, and what to do next. */
 function conclude(cli: Cli, session: Session): void {
   if (cli.form !== 'table') {
@@ -224,6 +229,7 @@ export const run: Run = async (cli, { args }) => {
     throw error;
   }
   if (files) setupNote(cli, chosen);
+  if (session.budget !== null) cli.warn(BUDGET_WORDS[session.budget]);
   conclude(cli, session);
   if (session.phase !== 'ready' || !session.failure) return undefined;
   // What failed before this command (a setup script, a snapshot) was told then: the box that is wanted is there.

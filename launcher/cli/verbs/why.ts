@@ -13,7 +13,8 @@ export function whyLines(why: Why, now: Date): string[] {
   const head = `${why.phase}${why.silent ? ', but its box is silent,' : ''} since ${time(why.since, now)}`;
   if (isFinal(why.phase) || why.endsAt === null) return [`${head} · ${plainText(why.because)}`];
   const leftMs = Date.parse(why.endsAt) - now.getTime();
-  const lines = [`${head} · will stop at ${time(why.endsAt, now)} (in ${span(Math.max(0, leftMs))}): ${plainText(why.because)}`];
+  const end = why.parks ? 'will be parked' : 'will stop';
+  const lines = [`${head} · ${end} at ${time(why.endsAt, now)} (in ${span(Math.max(0, leftMs))}): ${plainText(why.because)}`];
   const evidence = [...why.evidence].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
   const columns = Math.max(...evidence.map((item) => item.detail.length), 0);
   for (const item of evidence) {

@@ -59,3 +59,10 @@ export const WRITE_UNCHANGED = 'writeId = :writeId';
 
 /** No entry is there, or one that counts until an earlier time. */
 export const KNOWS_LESS = 'attribute_not_exists(pk) OR chargedUntilMs <= :until';
+
+/** Less than the budget is committed, and this session is not counted yet. */
+export const BUDGET_FITS =
+  'committedMicroUsd < :budget AND attribute_not_exists(admitted) OR committedMicroUsd < :budget AND NOT contains(admitted, :entry)';
+
+/** This session is counted against the budget. */
+export const IS_ADMITTED = 'contains(admitted, :entry)';

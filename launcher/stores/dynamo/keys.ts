@@ -15,6 +15,7 @@ import type { SessionKey } from '../../ports/store.ts';
  * | idempotency | `O#owner` | `I#key` |
  * | usage | `O#owner` | `USAGE` |
  * | entry of a month's cost | `O#owner` | `C#month#session#id`, `C#month#storage#workspaceId` |
+ * | budget of a month | `O#owner`, or `TABLE` for all | `B#month` |
  * | event | `O#owner#E#sessionId` | event id |
  * | owner | `OWNERS` | owner |
  * | mark that nothing is missing | `TABLE` | `VOUCHES` |
@@ -53,6 +54,11 @@ export const chargeKey = (charge: ChargeRecord): Key => ({
   sk: chargePrefix(charge.month, charge.kind) + (charge.kind === 'session' ? charge.sessionId : charge.workspaceId),
 });
 export const ownerKey = (owner: string): Key => ({ pk: OWNERS_PK, sk: owner });
+
+export const budgetKey = ({ owner, month }: { owner: string | null; month: string }): Key => ({
+  pk: owner === null ? 'TABLE' : ownerPk(owner),
+  sk: `B#${month}`,
+});
 
 export const vouchKey: Key = { pk: 'TABLE', sk: 'VOUCHES' };
 

@@ -1,4 +1,5 @@
 import type { StorePort } from '../../ports/store.ts';
+import { budgetMethods } from './budgets.ts';
 import { chargeMethods } from './charges.ts';
 import { Connection, type DynamoStoreOptions } from './connection.ts';
 import { eventMethods } from './events.ts';
@@ -25,6 +26,7 @@ export function createDynamoStore(options: DynamoStoreOptions): StorePort {
     ...snapshotMethods(connection),
     ...usageMethods(connection, owners),
     ...chargeMethods(connection, owners),
+    ...budgetMethods(connection, owners),
     ...tokenMethods(connection, owners),
     ...idempotencyMethods(connection),
     listOwners: () => owners.list(),

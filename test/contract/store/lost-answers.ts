@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StoreUnavailableError } from '../../../launcher/ports/store.ts';
 import type { StoreBench } from './bench.ts';
+import { aBudget, anAdmission } from './budgets.ts';
 import type { Fault } from './faults.ts';
 import {
   anEvent,
@@ -129,6 +130,33 @@ const WRITES: Array<{
       return (await store.getUsage('dev')).snapshotBytes;
     },
     answer: 0,
+  },
+  {
+    name: 'saveBudget',
+    operation: 'PutItem',
+    given: ({ store }) => store.createToken(aToken('dev', 9)),
+    act: ({ store }) => store.saveBudget(aBudget()),
+    answer: aBudget({ version: 1 }),
+  },
+  {
+    name: 'admitToBudget',
+    operation: 'UpdateItem',
+    given: ({ store }) => store.saveBudget(aBudget()),
+    act: ({ store }) => store.admitToBudget(aBudget(), anAdmission(1), 401),
+    answer: true,
+  },
+  {
+    name: 'leaveBudget',
+    operation: 'UpdateItem',
+    given: async ({ store }) => {
+      await store.saveBudget(aBudget());
+      await store.admitToBudget(aBudget(), anAdmission(1), 401);
+    },
+    act: async ({ store }) => {
+      await store.leaveBudget(aBudget(), anAdmission(1));
+      return (await store.getBudget('dev', aBudget().month))?.committedMicroUsd;
+    },
+    answer: 400,
   },
   {
     name: 'createToken',

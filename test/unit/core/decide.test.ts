@@ -100,7 +100,13 @@ describe('ready', () => {
     const step = look(fresh, running, at);
     expect(step).toMatchObject({
       do: 'change',
-      change: { events: [{ type: 'lease.warning' }], patch: { lease: { warnedForMs: at + MINUTE_MS } } },
+      change: {
+        events: [{ type: 'lease.warning', message: expect.stringMatching(/^stops in 1m/) }],
+        patch: { lease: { warnedForMs: at + MINUTE_MS } },
+      },
+    });
+    expect(look({ ...fresh, persistent: true }, running, at)).toMatchObject({
+      change: { events: [{ message: expect.stringMatching(/^is parked in 1m/) }] },
     });
     const warned = { ...fresh, ...patchOf(step) } as SessionRecord;
     expect(look(warned, running, at).do).toBe('wait');
@@ -165,6 +171,7 @@ describe('ready', () => {
 
     it('goes on without it when there is no volume to take it of', () => {
       expect(patchOf(look(asked, running, NOW, workspace({ volume: null })))).toMatchObject({ checkpoint: null });
+      expect(patchOf(look(asked, running, NOW, workspace({ quarantined: 'damaged' })))).toMatchObject({ checkpoint: null });
     });
   });
 });

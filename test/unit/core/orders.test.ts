@@ -69,6 +69,8 @@ describe('orders', () => {
       id: `warn-${endMs}`,
       text: 'devctl: this box stops in 4m (idle 30m after the last evidence); any work keeps it; so does devctl hold',
     });
+    const kept = ordersFor({ ...warned, persistent: true }, workspace(), endMs - 4 * MINUTE_MS, LIMITS);
+    expect(kept.notice?.text).toContain('devctl: this box is parked in 4m');
     expect(ordersFor(ready({ lease: lease({ warnedForMs: endMs - 1 }) }), workspace(), NOW, LIMITS).notice).toBeNull();
     const hard = lease({ idleDeadlineMs: NOW + 99 * HOUR_MS, warnedForMs: NOW + 12 * HOUR_MS });
     expect(ordersFor(ready({ lease: hard }), workspace(), NOW, LIMITS).notice?.text).toContain('hard limit of 12h); your files are saved');

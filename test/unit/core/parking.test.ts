@@ -203,7 +203,9 @@ describe('a parked session', () => {
 
   it('says in why what parked it', () => {
     const why = (found: SessionRecord) => whyView(found, { nowMs: NOW, sinceMs: 0, limits: LIMITS });
-    expect(why(parked())).toMatchObject({ because: 'it was idle', endsAt: null });
+    expect(why(parked())).toMatchObject({ because: 'it was idle', endsAt: null, parks: true });
+    expect(why(ready({ persistent: true }))).toMatchObject({ parks: true, endsAt: expect.any(String) });
+    expect(why(ready()).parks).toBe(false);
     const failed = { code: 'no_capacity' as const, detail: 'no machine', hint: '' };
     expect(why(parked({ failure: failed })).because).toBe('no machine');
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sessionSchema, snapshotSchema, tokenSchema, whySchema, workspaceSchema } from '../../../launcher/contract/api.ts';
 import type { SessionRecord } from '../../../launcher/contract/records.ts';
+import { monthOf } from '../../../launcher/core/cost.ts';
 import { LIMITS } from '../../../launcher/core/limits.ts';
 import { sessionView, snapshotView, tokenView, whyView, workspaceView } from '../../../launcher/core/views.ts';
 import { box, evidence, HOUR_MS, lease, MINUTE_MS, NOW, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
@@ -37,6 +38,12 @@ describe('the view of a session', () => {
     const paid = ready({ box: { ...box(), price }, spend: { months: {}, sinceMs: NOW, about: true } });
     expect(sessionView(paid, null, 'ec2', listening(NOW + HOUR_MS)).cost).toEqual({ usd: 0.048, perHourUsd: 0.048, about: true });
     expect(sessionView(ready(), null, 'local', listening(NOW + HOUR_MS)).cost).toBeNull();
+  });
+
+  it('has what it was told of the budgets of this month, not of an earlier one', () => {
+    const told = (month: string) => ready({ budget: { month, level: 'near', told: ['owner.near'] } });
+    const budgetOf = (record: SessionRecord) => sessionView(record, null, 'ec2', listening(NOW)).budget;
+    expect([ready(), told(monthOf(NOW)), told('2020-01')].map(budgetOf)).toEqual([null, 'near', null]);
   });
 });
 
