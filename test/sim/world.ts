@@ -1,4 +1,5 @@
-import type { Ec2Api, SsmApi } from '../../launcher/providers/ec2/api.ts';
+import type { AccountApi, Ec2Api, SsmApi } from '../../launcher/providers/ec2/api.ts';
+import { Account } from './account.ts';
 import { Attachments } from './attach.ts';
 import { REGION, type SimImage } from './catalog.ts';
 import { Cloud, type CloudOptions } from './cloud.ts';
@@ -11,6 +12,7 @@ import { Launches } from './launch.ts';
 import { type Call, isMutating } from './ledger.ts';
 import { Lookups } from './lookups.ts';
 import type { Boot, Machine } from './machine.ts';
+import { Network } from './network.ts';
 import { Snapshots } from './snapshots.ts';
 import { Ssm } from './ssm.ts';
 import { Volumes } from './volumes.ts';
@@ -32,6 +34,8 @@ export class SimulatedAws {
   readonly cloud: Cloud;
   readonly ec2: Ec2Api;
   readonly ssm: SsmApi;
+  readonly accountApi: AccountApi;
+  readonly account: Account;
   readonly hands: Hands;
   readonly region = REGION;
   readonly #snapshots: Snapshots;
@@ -52,6 +56,8 @@ export class SimulatedAws {
     const lookups = new Lookups(cloud);
     this.ec2 = this.#ec2(volumes, launches, new Fleets(cloud, launches), lookups);
     this.ssm = this.#ssm(new Ssm(cloud));
+    this.account = new Account(cloud);
+    this.accountApi = this.#accountApi(this.account);
     cloud.catalog.addNetwork();
     this.addImage('x86_64');
     this.addImage('arm64');
@@ -94,6 +100,7 @@ export class SimulatedAws {
     const instances = this.#instances;
     const snapshots = this.#snapshots;
     const attachments = this.#attachments;
+    const network = new Network(this.cloud);
     return {
       createFleet: (input) => this.#call('createFleet', input, () => fleets.create(input), 'createFleet'),
       runInstances: (input) => this.#call('runInstances', input, () => launches.run(input), 'runInstances'),
@@ -121,6 +128,23 @@ export class SimulatedAws {
       describeInstanceTypeOfferings: (input) =>
         this.#call('describeInstanceTypeOfferings', input, () => lookups.describeInstanceTypeOfferings(input)),
       describeSpotPriceHistory: (input) => this.#call('describeSpotPriceHistory', input, () => lookups.describeSpotPriceHistory(input)),
+      describeRouteTables: (input) => this.#call('describeRouteTables', input, () => network.describeRouteTables(input)),
+      describeSecurityGroups: (input) => this.#call('describeSecurityGroups', input, () => network.describeSecurityGroups(input)),
+      describeRegions: (input) => this.#call('describeRegions', input, () => network.describeRegions(input)),
+      getEbsEncryptionByDefault: (input) =>
+        this.#call('getEbsEncryptionByDefault', input, () => ({ EbsEncryptionByDefault: this.cloud.catalog.encryptsByDefault })),
+    };
+  }
+
+  #accountApi(account: Account): AccountApi {
+    const get = <T>(op: string, input: object, effect: () => T) => this.#call(op, input, effect, 'describe');
+    return {
+      callerIdentity: () => get('callerIdentity', {}, () => account.callerIdentity()),
+      ec2Quota: (code) => get('ec2Quota', { code }, () => account.ec2Quota(code)),
+      hasRole: (name) => get('hasRole', { name }, () => account.hasRole(name)),
+      rolesOfProfile: (name) => get('rolesOfProfile', { name }, () => account.rolesOfProfile(name)),
+      functionState: (name) => get('functionState', { name }, () => account.functionState(name)),
+      serverTime: () => get('serverTime', {}, () => account.serverTime()),
     };
   }
 

@@ -21,6 +21,12 @@ import type {
   DescribeInstanceTypesResult,
   DescribeLaunchTemplatesRequest,
   DescribeLaunchTemplatesResult,
+  DescribeRegionsRequest,
+  DescribeRegionsResult,
+  DescribeRouteTablesRequest,
+  DescribeRouteTablesResult,
+  DescribeSecurityGroupsRequest,
+  DescribeSecurityGroupsResult,
   DescribeSnapshotsRequest,
   DescribeSnapshotsResult,
   DescribeSpotInstanceRequestsRequest,
@@ -32,6 +38,7 @@ import type {
   DescribeVolumesRequest,
   DescribeVolumesResult,
   DetachVolumeRequest,
+  GetEbsEncryptionByDefaultResult,
   Reservation,
   RunInstancesRequest,
   Snapshot,
@@ -105,6 +112,11 @@ export interface Ec2Api {
   describeInstanceTypes(input: DescribeInstanceTypesRequest): Promise<DescribeInstanceTypesResult>;
   describeInstanceTypeOfferings(input: DescribeInstanceTypeOfferingsRequest): Promise<DescribeInstanceTypeOfferingsResult>;
   describeSpotPriceHistory(input: DescribeSpotPriceHistoryRequest): Promise<DescribeSpotPriceHistoryResult>;
+
+  describeRouteTables(input: DescribeRouteTablesRequest): Promise<DescribeRouteTablesResult>;
+  describeSecurityGroups(input: DescribeSecurityGroupsRequest): Promise<DescribeSecurityGroupsResult>;
+  describeRegions(input: DescribeRegionsRequest): Promise<DescribeRegionsResult>;
+  getEbsEncryptionByDefault(input: object): Promise<GetEbsEncryptionByDefaultResult>;
 }
 
 /** The operations of Systems Manager that devctl uses: reaching into a box, and the id of the newest image. */
@@ -116,4 +128,19 @@ export interface SsmApi {
   sendCommand(input: SendCommandRequest): Promise<SendCommandResult>;
   getCommandInvocation(input: GetCommandInvocationRequest): Promise<GetCommandInvocationResult>;
   getParameter(input: GetParameterRequest): Promise<GetParameterResult>;
+}
+
+/** What `doctor` asks of the account itself. Nothing here changes anything, and each may be repeated. */
+export interface AccountApi {
+  /** Whose credentials these are. STS answers this to everybody. */
+  callerIdentity(): Promise<{ accountId: string; arn: string }>;
+  /** A quota of EC2 by its code (`L-34B43A08`): what was granted, or what everybody has. */
+  ec2Quota(code: string): Promise<number>;
+  hasRole(name: string): Promise<boolean>;
+  /** Names of the roles in an instance profile; null where there is no such profile. */
+  rolesOfProfile(name: string): Promise<string[] | null>;
+  /** Null where there is no such function in the region. `state` and `update` as Lambda names them: `Active`, `Successful`. */
+  functionState(name: string): Promise<{ state: string; update: string; reason: string | null } | null>;
+  /** What time it is at AWS, ms since the epoch, to the second. It needs no credentials. */
+  serverTime(): Promise<number>;
 }

@@ -97,3 +97,47 @@ export function asComputeError(error: unknown, doing: string): unknown {
 /** Nobody answered a call in time. */
 export const unanswered = (op: string, ms: number): Error =>
   Object.assign(new Error(`${op} was not answered within ${ms} ms`), { name: 'TimeoutError', $metadata: {} });
+
+/** Why AWS tells us nothing, for whoever looks for what is wrong with an installation. */
+export type Refusal =
+  /** These credentials may not make this call. */
+  | 'denied'
+  | 'no_credentials'
+  | 'expired_credentials'
+  /** AWS does not know these credentials, or not in this region. */
+  | 'unknown_credentials'
+  /** Our clock is wrong: what we sign is of another time. */
+  | 'clock'
+  | 'throttled'
+  /** Nobody answers at this address. */
+  | 'unreachable'
+  /** There is no such thing. */
+  | 'none';
+
+const REFUSALS: Readonly<Record<Exclude<Refusal, 'throttled'>, readonly string[]>> = {
+  denied: ['UnauthorizedOperation', 'AccessDenied', 'AccessDeniedException'],
+  no_credentials: ['CredentialsProviderError', 'TokenProviderError', 'MissingAuthenticationToken', 'MissingAuthenticationTokenException'],
+  expired_credentials: ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'],
+  unknown_credentials: [
+    'AuthFailure',
+    'InvalidClientTokenId',
+    'UnrecognizedClientException',
+    'SignatureDoesNotMatch',
+    'InvalidSignatureException',
+    'OptInRequired',
+  ],
+  clock: ['RequestTimeTooSkewed', 'RequestExpired', 'RequestInTheFuture'],
+  unreachable: ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'TimeoutError'],
+  none: ['ParameterNotFound', 'InvalidAMIID.NotFound', 'InvalidAMIID.Malformed', 'InvalidAMIID.Unavailable'],
+};
+const REFUSAL_OF = new Map(Object.entries(REFUSALS).flatMap(([kind, names]) => names.map((name) => [name, kind as Refusal] as const)));
+
+/** Null for what is none of these. */
+export function refusalOf(error: unknown): Refusal | null {
+  if (!(error instanceof Error)) return null;
+  const { name, code, message } = error as Thrown;
+  const isOfAnotherTime = /^Signature (expired|not yet current)/.test(message);
+  if (isOfAnotherTime) return 'clock';
+  if (CLASS_OF.get(name) === 'throttled') return 'throttled';
+  return REFUSAL_OF.get(name) ?? REFUSAL_OF.get(code ?? '') ?? null;
+}

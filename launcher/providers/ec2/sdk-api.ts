@@ -13,6 +13,9 @@ import {
   DescribeInstanceTypeOfferingsCommand,
   DescribeInstanceTypesCommand,
   DescribeLaunchTemplatesCommand,
+  DescribeRegionsCommand,
+  DescribeRouteTablesCommand,
+  DescribeSecurityGroupsCommand,
   DescribeSnapshotsCommand,
   DescribeSpotInstanceRequestsCommand,
   DescribeSpotPriceHistoryCommand,
@@ -20,6 +23,7 @@ import {
   DescribeVolumesCommand,
   DetachVolumeCommand,
   EC2Client,
+  GetEbsEncryptionByDefaultCommand,
   RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
@@ -34,7 +38,8 @@ import {
   StartSessionCommand,
   TerminateSessionCommand,
 } from '@aws-sdk/client-ssm';
-import type { Ec2Api, SsmApi } from './api.ts';
+import { createAccountApi } from './account-api.ts';
+import type { AccountApi, Ec2Api, SsmApi } from './api.ts';
 
 /** Time-outs of one call over the network. An instant fleet answers only when its instances are on their way. */
 const CONNECT_MS = 3000;
@@ -51,10 +56,10 @@ export interface AwsConnection {
 }
 
 /**
- * EC2 and Systems Manager over the SDK. The SDK's models are large: import this file with `import()`, and only where
+ * EC2 and Systems Manager over the SDK, and the account with the same credentials. The SDK's models are large: import this file with `import()`, and only where
  * boxes are on EC2.
  */
-export function connectAws(connection: AwsConnection): { ec2: Ec2Api; ssm: SsmApi; close(): void } {
+export function connectAws(connection: AwsConnection): { ec2: Ec2Api; ssm: SsmApi; account: AccountApi; close(): void } {
   const config = {
     ...connection,
     // The provider repeats what may be repeated: it knows which calls have a token, and how long the user still waits.
@@ -68,7 +73,9 @@ export function connectAws(connection: AwsConnection): { ec2: Ec2Api; ssm: SsmAp
     ec2.destroy();
     ssm.destroy();
   };
-  return { ec2: ec2Api(ec2), ssm: ssmApi(ssm), close };
+  const { credentials, sha256 } = ec2.config;
+  const account = createAccountApi({ ...connection, credentials, sha256 });
+  return { ec2: ec2Api(ec2), ssm: ssmApi(ssm), account, close };
 }
 
 /** `engines` in package.json says which Node is supported. */
@@ -108,6 +115,10 @@ const ec2Api = (client: EC2Client): Ec2Api => ({
   describeInstanceTypes: (input) => client.send(new DescribeInstanceTypesCommand(input)),
   describeInstanceTypeOfferings: (input) => client.send(new DescribeInstanceTypeOfferingsCommand(input)),
   describeSpotPriceHistory: (input) => client.send(new DescribeSpotPriceHistoryCommand(input)),
+  describeRouteTables: (input) => client.send(new DescribeRouteTablesCommand(input)),
+  describeSecurityGroups: (input) => client.send(new DescribeSecurityGroupsCommand(input)),
+  describeRegions: (input) => client.send(new DescribeRegionsCommand(input)),
+  getEbsEncryptionByDefault: (input) => client.send(new GetEbsEncryptionByDefaultCommand(input)),
 });
 
 const ssmApi = (client: SSMClient): SsmApi => ({

@@ -1,4 +1,5 @@
 import type { Check } from '../../contract/api.ts';
+import { bad, good, warn } from '../../contract/checks.ts';
 import type { Confinement } from './confinement.ts';
 import type { Isolation } from './isolation.ts';
 import { findTool } from './isolation.ts';
@@ -44,7 +45,3 @@ function isolationCheck({ name, identity }: Isolation): Check {
   if (name === 'unshare') return { ...good('isolation', `unshare · ${who}`), fix: 'bubblewrap, when it is installed, is used instead' };
   return good('isolation', `bubblewrap · ${who}`);
 }
-
-const good = (name: string, detail: string): Check => ({ name, ok: true, level: 'ok', detail, fix: null });
-const warn = (name: string, detail: string, fix: string): Check => ({ name, ok: true, level: 'warn', detail, fix });
-const bad = (name: string, detail: string, fix: string): Check => ({ name, ok: false, level: 'error', detail, fix });

@@ -44,7 +44,8 @@ export const tableDefinition = (tableName: string) =>
     ],
   }) satisfies CreateTableCommandInput;
 
-async function describe(client: DynamoDBClient, tableName: string): Promise<TableDescription | null> {
+/** Null when there is none. */
+export async function describeTable(client: DynamoDBClient, tableName: string): Promise<TableDescription | null> {
   try {
     return (await client.send(new DescribeTableCommand({ TableName: tableName }))).Table ?? null;
   } catch (error) {
@@ -61,15 +62,18 @@ async function create(client: DynamoDBClient, tableName: string): Promise<void> 
   }
 }
 
-/** Somebody else's table under our name must not be written to. */
-function assertOurs(table: TableDescription, tableName: string): void {
+/** What is wrong with the shape of a table that is not one of ours; null for one of ours. */
+export function otherShapeOf(table: TableDescription, tableName: string): string | null {
   const keys = table.KeySchema?.map((key) => `${key.AttributeName}:${key.KeyType}`).join(' ');
   const indexes = table.GlobalSecondaryIndexes?.map((index) => index.IndexName) ?? [];
-  if (keys !== 'pk:HASH sk:RANGE' || !indexes.includes(DUE_INDEX)) {
-    throw new Error(
-      `table ${tableName} exists and is not one of devctl: its keys are ${keys}, its indexes ${indexes.join(', ') || 'none'}`,
-    );
-  }
+  if (keys === 'pk:HASH sk:RANGE' && indexes.includes(DUE_INDEX)) return null;
+  return `table ${tableName} exists and is not one of devctl: its keys are ${keys}, its indexes ${indexes.join(', ') || 'none'}`;
+}
+
+/** Somebody else's table under our name must not be written to. */
+function assertOurs(table: TableDescription, tableName: string): void {
+  const other = otherShapeOf(table, tableName);
+  if (other !== null) throw new Error(other);
 }
 
 /**
@@ -78,7 +82,7 @@ function assertOurs(table: TableDescription, tableName: string): void {
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<void> {
   for (let poll = 0; poll < POLLS; poll += 1) {
-    const table = await describe(client, tableName);
+    const table = await describeTable(client, tableName);
     if (table === null) {
       await create(client, tableName);
       continue;
