@@ -1,6 +1,6 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
-import type { SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
+import type { ForkTarget, SnapshotRecord, SnapshotRef, VolumeCopyRecord, WorkspaceRecord } from '../contract/records.ts';
 import { assertSaved } from '../core/admission.ts';
 import { isUnsaved, newWorkspace } from '../core/workspace.ts';
 import { everyPage } from '../ledger/pages.ts';
@@ -34,11 +34,31 @@ export async function forkWorkspace(call: ForkCall): Promise<Reply<'forkWorkspac
   const { items: known } = await everyPage((page) => deps.store.listWorkspaces(source.owner, page));
   assertNamesFree(plan, known);
   const done = known.find((workspace) => plan.ids.includes(workspace.id));
-  const snapshot = done?.source.kind === 'fork' ? done.source.snapshot : await snapshotToFork(call, source, claim.resourceId);
-  const workspaces = await createForks(deps, source, plan, { snapshot, known });
+  const start =
+    done?.source.kind === 'fork'
+      ? { snapshot: done.source.snapshot, copies: [] }
+      : await startOf(call, source, targetsOf(plan, source, known));
+  const { snapshot } = start;
+  const workspaces = await createForks(deps, source, plan, { ...start, known });
   const views = [];
   for (const workspace of workspaces) views.push(await viewWorkspace(deps, workspace));
   return { body: { snapshot: snapshot.id, workspaces: views } };
+}
+
+/** What the forks begin with. Those with a copy need not wait for the snapshot. */
+interface Start {
+  snapshot: SnapshotRef;
+  copies: VolumeCopyRecord[];
+}
+
+/** The forks by the names that they will have, unless somebody takes one of those first. */
+function targetsOf({ ids, names }: Plan, source: WorkspaceRecord, known: readonly WorkspaceRecord[]): ForkTarget[] {
+  const taken = new Set(known.map(({ name }) => name));
+  return ids.map((workspaceId, index) => {
+    const workspace = names?.[index] ?? nextFreeName(source.name, taken);
+    taken.add(workspace);
+    return { workspaceId, workspace };
+  });
 }
 
 /** One id for each fork, with the time of the first: the last two characters are its number. */
@@ -65,32 +85,36 @@ function assertNamesFree(plan: Plan, known: readonly WorkspaceRecord[]): void {
  * The one that was named, else a checkpoint of the live session, else the head: never a state that is older than what is
  * on the live volume without having been asked for.
  */
-async function snapshotToFork(call: ForkCall, source: WorkspaceRecord, baseId: string): Promise<SnapshotRef> {
+async function startOf(call: ForkCall, source: WorkspaceRecord, targets: ForkTarget[]): Promise<Start> {
   const { deps, body } = call;
   if (body.snapshot !== undefined) {
     const own = { workspaceId: source.id, id: body.snapshot };
-    if (source.head?.id === body.snapshot && (await deps.store.getSnapshot(source.owner, own)) === null) return source.head;
-    return own;
+    const isBorrowed = source.head?.id === body.snapshot && (await deps.store.getSnapshot(source.owner, own)) === null;
+    return { snapshot: isBorrowed ? (source.head as SnapshotRef) : own, copies: [] };
   }
   // What is parked and saved needs none.
   if (source.claim !== null && (isUnsaved(source) || source.head === null)) {
     const session = await readSession(call, source.claim.sessionId);
-    const ask = { operationId: `${session.id}.fork.${baseId}`, note: null, reason: 'fork' as const };
-    const made = await checkpoint(call, session, ask);
-    return { workspaceId: made.workspaceId, id: made.id };
+    const ask = { operationId: `${session.id}.fork.${targets[0]?.workspaceId}`, note: null, reason: 'fork' as const, copies: targets };
+    const { snapshot, copies } = await checkpoint(call, session, ask);
+    return { snapshot: { workspaceId: snapshot.workspaceId, id: snapshot.id }, copies: usable(copies, snapshot, deps) };
   }
   assertSaved(source);
   if (source.head === null)
     throw new DevctlError('wrong_phase', `workspace ${source.name} has no snapshot yet`, { hint: 'run devctl up first' });
-  return source.head;
+  return { snapshot: source.head, copies: [] };
 }
+
+/** Copies that have been nobody's for long may be taken for left over any moment. */
+const usable = (copies: VolumeCopyRecord[], { createdAt }: SnapshotRecord, { clock, limits }: ApiDeps): VolumeCopyRecord[] =>
+  clock.now() - createdAt > limits.orphanGraceMs / 2 ? [] : copies;
 
 /** Makes what is missing of the plan; when that does not work, what this call made is taken back. */
 async function createForks(
   deps: ApiDeps,
   source: WorkspaceRecord,
   plan: Plan,
-  from: { snapshot: SnapshotRef; known: readonly WorkspaceRecord[] },
+  from: Start & { known: readonly WorkspaceRecord[] },
 ): Promise<WorkspaceRecord[]> {
   const taken = new Set(from.known.map((workspace) => workspace.name));
   const made: WorkspaceRecord[] = [];
@@ -98,8 +122,12 @@ async function createForks(
   try {
     for (const [index, id] of plan.ids.entries()) {
       const before = from.known.find((workspace) => workspace.id === id);
+      const copy = from.copies.find(({ workspaceId }) => workspaceId === id);
       const workspace =
-        before ?? (await createFork(deps, source, { id, name: plan.names?.[index] ?? null, snapshot: from.snapshot, taken }));
+        before ??
+        (copy === undefined
+          ? await createFork(deps, source, { id, name: plan.names?.[index] ?? null, snapshot: from.snapshot, taken })
+          : await createForkBeside(deps, source, from.snapshot, copy));
       if (before === undefined) made.push(workspace);
       await holdOn(deps, workspace);
       taken.add(workspace.name);
@@ -110,6 +138,26 @@ async function createForks(
     for (const workspace of made) await removeFork(deps, workspace);
     throw error;
   }
+}
+
+/** A fork with a disk of its own already. The provider has that under this very name, so it gets no other. */
+async function createForkBeside(
+  deps: ApiDeps,
+  source: WorkspaceRecord,
+  snapshot: SnapshotRef,
+  copy: VolumeCopyRecord,
+): Promise<WorkspaceRecord> {
+  const { owner } = source;
+  const { workspaceId: id, workspace: name } = copy;
+  await reserveWorkspace(deps, owner, id);
+  const forkOf = { kind: 'fork' as const, workspace: source.name, snapshot };
+  const fresh = newWorkspace({ owner, name, id, source: forkOf }, deps.clock.now(), copy);
+  const record = { ...fresh, setupAllowed: source.setupAllowed, retention: source.retention };
+  if (await deps.store.createWorkspace(record)) return record;
+  const winner = await deps.store.getWorkspace(owner, name);
+  if (winner?.id === id) return winner;
+  await deps.store.releaseWorkspace(owner, id);
+  throw new DevctlError('conflict', `there is a workspace ${name} already`, { hint: 'ask again, or choose another name' });
 }
 
 async function createFork(
@@ -174,7 +222,7 @@ function nextFreeName(base: string, taken: ReadonlySet<string>): string {
 
 /** Only what nobody has used yet. */
 async function removeFork(deps: ApiDeps, workspace: WorkspaceRecord): Promise<void> {
-  if (!(await deps.store.deleteWorkspace(workspace)) || workspace.head === null) return;
-  await deps.store.unpinSnapshot(workspace.owner, workspace.head, workspace.id);
+  if (!(await deps.store.deleteWorkspace(workspace))) return;
+  if (workspace.head !== null) await deps.store.unpinSnapshot(workspace.owner, workspace.head, workspace.id);
   await deps.store.releaseWorkspace(workspace.owner, workspace.id);
 }

@@ -1,6 +1,6 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
-import type { SnapshotRecord } from '../contract/records.ts';
+import type { SessionRecord, SnapshotRecord, VolumeCopyRecord } from '../contract/records.ts';
 import { askCheckpoint } from '../core/admission.ts';
 import { snapshotView } from '../core/views.ts';
 import { expiredSnapshots } from '../core/workspace.ts';
@@ -16,15 +16,22 @@ import { waitForSession } from './wait.ts';
 const CHECKPOINT_WAIT_MS = 5 * 60_000;
 const ID_BYTES = 16;
 
+export interface Checkpoint {
+  snapshot: SnapshotRecord;
+  /** Volumes that have its content, one for each fork that was named; then the snapshot may still be on its way. */
+  copies: VolumeCopyRecord[];
+}
+
 /**
- * Asks for a checkpoint of a ready session and waits until it is the head. The same operation id gives the same snapshot.
+ * Asks for a checkpoint of a ready session and waits until it is the head, or until the forks that were named have a copy of the
+ * disk. The same operation id gives the same snapshot.
  * @throws DevctlError wrong_phase, lease_ended, snapshot_failed, timeout
  */
 export async function checkpoint(
   call: UserCall,
   session: { id: string; workspaceId: string },
-  ask: { operationId: string; note: string | null; reason: 'checkpoint' | 'fork' },
-): Promise<SnapshotRecord> {
+  ask: NonNullable<SessionRecord['checkpoint']>,
+): Promise<Checkpoint> {
   const { deps, caller } = call;
   const key = keyOf(call, session.id);
   const find = () => findByOperation(deps, { owner: caller.owner, workspaceId: session.workspaceId }, ask.operationId);
@@ -34,9 +41,12 @@ export async function checkpoint(
   }
   const options = { timeoutMs: CHECKPOINT_WAIT_MS, signal: call.signal, what: 'snapshotted' };
   return waitForSession(deps, key, options, async (current) => {
-    if (current.checkpoint?.operationId === ask.operationId || current.snapshot?.operationId === ask.operationId) return undefined;
-    const record = await find();
-    if (record?.state === 'completed') return record;
+    const copies = current.snapshot?.operationId === ask.operationId ? current.snapshot.copies : undefined;
+    const isUnderway = current.checkpoint?.operationId === ask.operationId || current.snapshot?.operationId === ask.operationId;
+    if (isUnderway && copies === undefined) return undefined;
+    const snapshot = await find();
+    if (snapshot !== null && copies !== undefined) return { snapshot, copies };
+    if (snapshot?.state === 'completed') return { snapshot, copies: [] };
     throw new DevctlError('snapshot_failed', 'the snapshot was not made; see devctl events', { sessionId: session.id });
   });
 }
@@ -46,7 +56,7 @@ export async function createSnapshot(call: Call<'createSnapshot'>): Promise<Repl
   const session = await readSession(call, params.id);
   const claim = await claimOnce(call, makeId('req', deps.clock.now(), deps.random.bytes(ID_BYTES)));
   const operationId = `${session.id}.checkpoint.${claim.resourceId}`;
-  const snapshot = await checkpoint(call, session, { operationId, note: body.note ?? null, reason: 'checkpoint' });
+  const { snapshot } = await checkpoint(call, session, { operationId, note: body.note ?? null, reason: 'checkpoint' });
   const workspace = await readWorkspace(call, session.workspace);
   return { body: snapshotView(snapshot, workspace) };
 }

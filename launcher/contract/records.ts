@@ -151,6 +151,12 @@ export const eventSchema = z
   .meta({ id: 'Event' });
 export type SessionEvent = z.infer<typeof eventSchema>;
 
+/** A workspace that is to begin with what a snapshot of another one has, and the volume of its own that was made for it. */
+export const forkTargetSchema = z.object({ workspaceId: workspaceIdSchema, workspace: workspaceNameSchema });
+export type ForkTarget = z.infer<typeof forkTargetSchema>;
+export const volumeCopySchema = forkTargetSchema.extend({ volumeId: z.string(), volumeGiB: count.optional() });
+export type VolumeCopyRecord = z.infer<typeof volumeCopySchema>;
+
 /** An operation at the provider that has been decided on and may have been carried out. Saved before the call is made. */
 export const operationSchema = z.looseObject({
   kind: z.enum(['launch', 'quiesce', 'snapshot', 'park', 'end']),
@@ -290,10 +296,20 @@ export const sessionRecordSchema = z.looseObject({
       operationId: z.string(),
       /** The provider has fixed the point in time: what comes after is not in it, and the box may go. */
       started: z.boolean(),
+      /** Volumes with the same content, one for each fork that the checkpoint named. */
+      copies: z.array(volumeCopySchema).optional(),
     })
     .nullable(),
   /** A checkpoint that was asked for and is not done. */
-  checkpoint: z.object({ operationId: z.string(), note: z.string().nullable(), reason: z.enum(['checkpoint', 'fork']) }).nullable(),
+  checkpoint: z
+    .object({
+      operationId: z.string(),
+      note: z.string().nullable(),
+      reason: z.enum(['checkpoint', 'fork']),
+      /** Forks that need not wait for it, where the provider can copy the disk. */
+      copies: z.array(forkTargetSchema).optional(),
+    })
+    .nullable(),
   report: quiesceReportSchema.nullable(),
   /** The box is being taken away by whoever lent it. */
   interruption: interruptionSchema.nullish(),

@@ -9,7 +9,7 @@ import * as outcome from '../core/outcome.ts';
 import { applyChange, type Change } from '../core/session.ts';
 import type { LaunchSource, Step } from '../core/steps.ts';
 import { changeSession, commitSession } from '../ledger/sessions.ts';
-import { adoptVolume, allocateSnapshot, claimWorkspace, moveHead, releaseWorkspace } from '../ledger/workspaces.ts';
+import { adoptVolume, allocateSnapshot, claimWorkspace, moveHead, releaseWorkspace, settleFork } from '../ledger/workspaces.ts';
 import {
   type BoxRef,
   ComputeError,
@@ -157,7 +157,7 @@ async function claimSource(deps: ControllerDeps, session: SessionRecord): Promis
   try {
     const workspace = await claimWorkspace(deps, session);
     const current = await deps.store.getSession(session);
-    if (current?.phase === 'launching' && current.generation === session.generation) return sourceOf(workspace);
+    if (current?.phase === 'launching' && current.generation === session.generation) return sourceOf(await settleFork(deps, workspace));
     // A session that is over has given its claim back for good.
     if (current === null || isFinal(current.phase)) await releaseWorkspace(deps, session);
     return null;
@@ -208,6 +208,7 @@ async function takeSnapshot(
   live: boolean,
 ): Promise<SessionRecord | null> {
   const ref = { workspaceId: record.workspaceId, id: record.id };
+  const copies = copiesAsked(session, record);
   let status: SnapshotStatus;
   try {
     status = await withDeadline(
@@ -218,6 +219,7 @@ async function takeSnapshot(
         volumeId: record.volumeId,
         liveBox: live ? boxRef(session) : null,
         parent: record.parent,
+        ...(copies && { copies }),
       }),
     );
     if (status.state === 'error' || status.state === 'absent')
@@ -231,9 +233,16 @@ async function takeSnapshot(
     return after;
   }
   // Started first: a controller that comes too late has nothing to say about the record.
-  const saved = await save(deps, session, (current) => outcome.snapshotStarted(current, record, deps.clock.now(), deps.limits));
+  const saved = await save(deps, session, (current) => outcome.snapshotStarted(current, record, status, deps.clock.now(), deps.limits));
   if (saved !== null) await noteStatus(deps, session, record, status);
   return saved;
+}
+
+/** Whose the copies of the disk are that are to be made with a snapshot. */
+function copiesAsked({ owner, checkpoint }: SessionRecord, { operationId }: SnapshotRecord): ResourceTags[] | undefined {
+  if (checkpoint?.operationId !== operationId) return undefined;
+  const workspaces = checkpoint.copies;
+  return workspaces?.map((workspace) => ({ owner, ...workspace, sessionId: null, generation: null, operationId }));
 }
 
 /** Writes what the provider says of a snapshot into its record. */

@@ -3,7 +3,7 @@ import { isFinal } from '../contract/phases.ts';
 import type { SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
 import { expiredSnapshots } from '../core/workspace.ts';
 import { everyPage } from '../ledger/pages.ts';
-import { changeWorkspace } from '../ledger/workspaces.ts';
+import { changeWorkspace, settleFork } from '../ledger/workspaces.ts';
 import { type Page, type PageRequest, UnreadableRecordError } from '../ports/store.ts';
 import { withDeadline } from './deadline.ts';
 import type { ControllerDeps } from './deps.ts';
@@ -22,7 +22,8 @@ export async function tidyOwner(deps: ControllerDeps, owner: string, options: { 
   const items: ReapItem[] = [];
   const kept: Kept[] = [];
   let complete = workspaces.complete;
-  for (const workspace of workspaces.items) {
+  for (const found of workspaces.items) {
+    const workspace = options.dryRun ? found : await settleFork(deps, found);
     const snapshots = await all(deps, (page) => deps.store.listSnapshots(owner, workspace.id, page));
     complete &&= snapshots.complete;
     kept.push({ workspace, snapshots: snapshots.items });

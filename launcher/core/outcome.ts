@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../contract/errors.ts';
 import type { QuiesceReport } from '../contract/receipt.ts';
-import type { BoxPrice, Failure, SessionRecord, SnapshotRecord } from '../contract/records.ts';
+import type { BoxPrice, Failure, SessionRecord, SnapshotRecord, VolumeCopyRecord } from '../contract/records.ts';
 import { fail, failed, letGo, stopLaunch } from './ends.ts';
 import { backoffMs, type Limits } from './limits.ts';
 import type { Change, NewEvent } from './session.ts';
@@ -157,13 +157,21 @@ export function allocated(session: SessionRecord, record: SnapshotRecord, nowMs:
 }
 
 /** The point in time is fixed. */
-export function snapshotStarted(session: SessionRecord, record: SnapshotRecord, nowMs: number, limits: Limits): Change {
+export function snapshotStarted(
+  session: SessionRecord,
+  record: SnapshotRecord,
+  { copies, noCopies }: { copies?: VolumeCopyRecord[]; noCopies?: string },
+  nowMs: number,
+  limits: Limits,
+): Change {
   const op = session.op && { ...session.op, notBeforeMs: nowMs + limits.pollMs };
-  const snapshot = { id: record.id, operationId: record.operationId, started: true };
+  const snapshot = { id: record.id, operationId: record.operationId, started: true, ...(copies && { copies }) };
+  const asWell = copies === undefined ? '' : `; its disk was copied for ${copies.length === 1 ? 'a fork' : `${copies.length} forks`}`;
+  const instead = noCopies === undefined ? '' : `; its disk was not copied, so what forks it waits for it (${noCopies})`;
   const nextSnapshotAt = session.persistent ? nowMs + limits.dailySnapshotMs : null;
   return {
     patch: { snapshot, nextSnapshotAt, op, dueAt: nowMs + limits.pollMs },
-    events: [{ type: 'snapshot.started', message: `${record.id} is being made`, data: { snapshot: record.id } }],
+    events: [{ type: 'snapshot.started', message: `${record.id} is being made${asWell}${instead}`, data: { snapshot: record.id } }],
   };
 }
 

@@ -1,19 +1,35 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
-import type { Retention, SnapshotRecord, SnapshotRef, Source, WorkspaceRecord } from '../contract/records.ts';
+import type { Retention, SnapshotRecord, SnapshotRef, Source, VolumeCopyRecord, WorkspaceRecord } from '../contract/records.ts';
 
 import { LIMITS } from './limits.ts';
 
-/** A workspace that was just asked for, version 1. */
-export function newWorkspace(input: { owner: string; name: string; id: string; source: Source }, nowMs: number): WorkspaceRecord {
+/** Of a volume until a claim raises it. */
+const FIRST_EPOCH = 1;
+
+/**
+ * A workspace that was just asked for, version 1.
+ * @param copy of a fork: a volume with what the snapshot has, which is still being made and becomes the head later
+ */
+export function newWorkspace(
+  input: { owner: string; name: string; id: string; source: Source },
+  nowMs: number,
+  copy: VolumeCopyRecord | null = null,
+): WorkspaceRecord {
   return {
     ...input,
     version: 1,
     createdAt: nowMs,
     content: input.source.kind === 'fork' ? 'present' : 'empty',
-    head: input.source.kind === 'fork' ? input.source.snapshot : null,
+    head: input.source.kind === 'fork' && copy === null ? input.source.snapshot : null,
     headSeq: 0,
     snapshotSeq: 0,
-    volume: null,
+    volume: copy && {
+      id: copy.volumeId,
+      epoch: FIRST_EPOCH,
+      savedEpoch: 0,
+      keepUntil: null,
+      ...(copy.volumeGiB !== undefined && { gib: copy.volumeGiB }),
+    },
     claim: null,
     deleting: false,
     quarantined: null,
@@ -76,6 +92,25 @@ export const isUnsaved = (workspace: WorkspaceRecord): boolean =>
  */
 export const savedCopyOf = ({ volume, head }: WorkspaceRecord): SnapshotRef | null =>
   volume !== null && volume.savedEpoch > 0 && volume.savedEpoch >= volume.epoch - 1 ? head : null;
+
+/**
+ * The snapshot that a fork began beside: while it was being made the fork was given a copy of the disk that it was taken of, and
+ * has no head yet. Null of every other workspace.
+ */
+export const originOfCopy = ({ source, head, volume, deleting }: WorkspaceRecord): SnapshotRef | null =>
+  source.kind === 'fork' && head === null && volume !== null && !deleting ? source.snapshot : null;
+
+/**
+ * The fork with the snapshot that it began beside as its head, now that this one is complete; null when it has a head. Of what
+ * the copy began with nothing is on it alone any more, so one that nobody uses is kept until `keepUntilMs`.
+ */
+export function settledFork(workspace: WorkspaceRecord, keepUntilMs: number): WorkspaceRecord | null {
+  const { volume, claim } = workspace;
+  const head = originOfCopy(workspace);
+  if (head === null || volume === null) return null;
+  const savedEpoch = Math.max(volume.savedEpoch, FIRST_EPOCH);
+  return { ...workspace, head, volume: { ...volume, savedEpoch, keepUntil: claim === null ? keepUntilMs : volume.keepUntil } };
+}
 
 /** True of a snapshot of this very volume, made while nobody wrote to it: after a checkpoint writing goes on. */
 const covers = ({ reason, volumeId }: SnapshotRecord, volume: WorkspaceRecord['volume']): boolean =>

@@ -1,7 +1,7 @@
 import { DevctlError, notFound } from '../contract/errors.ts';
 import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { LIMITS } from '../core/limits.ts';
-import { afterHeadMove, claimFor, releaseFor, savedCopyOf } from '../core/workspace.ts';
+import { afterHeadMove, claimFor, originOfCopy, releaseFor, savedCopyOf, settledFork } from '../core/workspace.ts';
 import type { LaunchResult } from '../ports/compute.ts';
 import type { LedgerDeps } from './sessions.ts';
 
@@ -82,7 +82,7 @@ export async function allocateSnapshot(
     workspaceId: workspace.id,
     id: `snap_${workspace.snapshotSeq}`,
     seq: workspace.snapshotSeq,
-    parent: workspace.head,
+    parent: workspace.head ?? originOfCopy(workspace),
     state: 'pending',
     reason: input.reason,
     note: input.note,
@@ -131,6 +131,24 @@ export async function adoptVolume(
     return { ...workspace, volume: { id: volumeId, epoch: 1, savedEpoch: 0, keepUntil: null, ...gib } };
   });
   return saved.volume?.id === volumeId && saved.claim?.sessionId === sessionId && saved.claim.generation === generation;
+}
+
+/**
+ * A fork that was given a copy of a disk gets the snapshot that was taken with it as its head, once that is complete; every other
+ * workspace stays as it is. May be repeated, by anyone.
+ */
+export async function settleFork(deps: LedgerDeps, workspace: WorkspaceRecord): Promise<WorkspaceRecord> {
+  const origin = originOfCopy(workspace);
+  if (origin === null) return workspace;
+  const { owner, name, id } = workspace;
+  const pin = async () => deps.store.pinSnapshot(owner, origin, id);
+  // Only what is complete can be pinned. The pin comes first: from then on no pruning takes it away.
+  if (!(await pin())) return workspace;
+  const keepUntilMs = deps.clock.now() + LIMITS.keepVolumeMs;
+  const settled = await changeWorkspace(deps, owner, name, (current) => (current.id === id ? settledFork(current, keepUntilMs) : null));
+  // The reaper may have taken a pin of something that had no such head yet.
+  await pin();
+  return settled;
 }
 
 /** Makes a completed snapshot the head, unless a newer one is the head already. Counts its bytes. */

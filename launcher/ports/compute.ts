@@ -137,6 +137,20 @@ export interface SnapshotRequest {
   /** The box that is using the volume, when it is live and not quiesced: it is frozen while the point in time is taken. */
   liveBox: BoxRef | null;
   parent: SnapshotRef | null;
+  /**
+   * Workspaces that are to begin with this very point in time, each with a volume of its own, which needs no waiting for the
+   * snapshot. All of them get one or none does; a provider whose snapshots are quick makes none.
+   */
+  copies?: readonly ResourceTags[];
+}
+
+/** A volume with what a snapshot has, tagged as one of its own workspace. */
+export interface VolumeCopy {
+  workspaceId: string;
+  workspace: string;
+  volumeId: string;
+  /** What is paid for it, GiB; left out where disks cost nothing. */
+  volumeGiB?: number;
 }
 
 export interface SnapshotStatus {
@@ -147,6 +161,10 @@ export interface SnapshotStatus {
   newBytes: number | null;
   files: number | null;
   detail?: string;
+  /** Of `snapshot`, where copies were asked for: those that were made. */
+  copies?: VolumeCopy[];
+  /** Why there are none, for people. */
+  noCopies?: string;
 }
 
 export interface ListedResource {

@@ -72,6 +72,7 @@ computeSuite('EC2, on moto', open, [
       'a parked box runs no more, and goes on in the next generation with its disk',
       'a snapshot gives back every byte, name, mode and link',
       'the canary of the report is in what is restored',
+      'a disk that is copied with its snapshot is another one, with what was there in that moment',
       'a live box stands still while it is copied, and goes on',
       'boxes made from one snapshot do not know of each other',
       'a quiet box writes nothing, takes no commands, and opens again when it is told',

@@ -276,6 +276,29 @@ export function computeSuite(
       await ports.end(copy.box);
     });
 
+    run('a disk that is copied with its snapshot is another one, with what was there in that moment', async () => {
+      const launched = await launch();
+      await subject.ready(launched.box);
+      await subject.write(launched.box, 'src/file', 'before');
+      const { tags } = subject.request();
+      const copies = [{ ...tags, sessionId: null, generation: null, operationId: operation() }];
+      const ref = { workspaceId: launched.request.tags.workspaceId, id: 'snap_1' };
+      const own = { ...launched.request.tags, operationId: operation() };
+      const request = { tags: own, ref, volumeId: launched.volumeId, liveBox: launched.box, parent: null, copies };
+      const { copies: made = [] } = await ports.snapshot(request);
+      expect((await ports.snapshot(request)).copies ?? []).toEqual(made);
+      await subject.write(launched.box, 'src/file', 'after');
+      // Where disks are not copied there is nothing more to ask: forks begin with the snapshot.
+      for (const { workspaceId, volumeId } of made) {
+        expect(volumeId).not.toBe(launched.volumeId);
+        const source = { kind: 'volume', volumeId, saved: null } as const;
+        const fork = await launch({ source, tags: { workspaceId } });
+        expect(await subject.read(fork.box, 'src/file')).toBe('before');
+        await ports.end(fork.box);
+      }
+      await ports.end(launched.box);
+    });
+
     run('boxes made from one snapshot do not know of each other', async () => {
       const source = await launch();
       await subject.write(source.box, 'src/file', 'base');

@@ -134,6 +134,54 @@ describe('a fork', () => {
     await bench.down(token, session.id);
   });
 
+  it('of a live session whose disk can be copied does not wait for the checkpoint, and has it as its head later', async () => {
+    const session = await bench.up(token, 'quick');
+    const boxId = bench.compute.boxOf(session.id)?.id ?? '';
+    bench.compute.write(boxId, 'a', '1');
+    Object.assign(bench.compute, { copiesDisks: true });
+    bench.compute.disks.plan = { looks: Number.POSITIVE_INFINITY, outcome: 'completed' };
+    const ask = { token, key: 'copied', body: { count: 2 } };
+    const answer = await bench.ask<Forked>('POST', '/workspaces/quick/fork', ask);
+    expect(answer.status, answer.text).toBe(201);
+    expect(answer.body.workspaces).toMatchObject([
+      { name: 'quick-f1', head: null, unsaved: true },
+      { name: 'quick-f2', head: null, unsaved: true },
+    ]);
+    expect((await bench.ask<Forked>('POST', '/workspaces/quick/fork', ask)).body).toEqual(answer.body);
+    bench.compute.write(boxId, 'a', 'later');
+    const first = await bench.up(token, 'quick-f1');
+    const disks = [...bench.compute.disks.volumes.values()].filter(({ tags }) => tags.workspace.startsWith('quick-f'));
+    expect(disks.map(({ disk }) => disk)).toEqual([{ a: '1' }, { a: '1' }]);
+    expect(bench.compute.boxOf(first.id)?.volumeId).toBe(disks[0]?.id);
+    const [snapshot] = [...bench.compute.disks.snapshots.values()].filter(({ tags }) => tags.workspace === 'quick');
+    Object.assign(snapshot ?? {}, { looksLeft: 0 });
+    await expect.poll(async () => (await get('quick')).head).toBe('snap_1');
+    await bench.ask('POST', '/reap', { token, body: {} });
+    for (const name of ['quick-f1', 'quick-f2']) expect(await get(name)).toMatchObject({ head: 'snap_1', headOf: 'quick' });
+    expect(await get('quick-f2')).toMatchObject({ unsaved: false });
+    bench.compute.disks.plan = { looks: 0, outcome: 'completed' };
+    await bench.down(token, first.id);
+    await bench.down(token, session.id);
+    expect(bench.compute.violations).toEqual([]);
+    Object.assign(bench.compute, { copiesDisks: false });
+  });
+
+  it('with a copy gets no other name than the copy has', async () => {
+    const session = await bench.up(token, 'taken');
+    Object.assign(bench.compute, { copiesDisks: true });
+    const { createWorkspace } = bench.store;
+    bench.store.createWorkspace = async (record) => {
+      bench.store.createWorkspace = createWorkspace;
+      await createWorkspace({ ...record, id: record.id.replace(/..$/, 'zz'), source: { kind: 'empty' }, volume: null, content: 'empty' });
+      return createWorkspace(record);
+    };
+    const refused = await bench.ask('POST', '/workspaces/taken/fork', { token });
+    expect(codeOf(refused)).toBe('conflict');
+    expect((await bench.ask<Forked>('POST', '/workspaces/taken/fork', { token })).body.workspaces[0]?.name).toBe('taken-f2');
+    Object.assign(bench.compute, { copiesDisks: false });
+    await bench.down(token, session.id);
+  });
+
   it('that cannot be made leaves nothing behind', async () => {
     await saved('limited');
     const { id } = await get('limited');

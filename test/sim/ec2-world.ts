@@ -222,6 +222,10 @@ export class Ec2World extends Records implements Stage {
     return this.#truth.get(workspaceId) ?? {};
   }
 
+  async filesOf(sessionId: string): Promise<Files> {
+    return this.truth((await this.session(sessionId)).workspaceId);
+  }
+
   contentOfHead(head: SnapshotRef): Files {
     const name = `${head.workspaceId}/${head.id}`;
     const found = this.aws.cloud.snapshots.all().filter(({ tags, state }) => tags['devctl:snapshot'] === name && state === 'completed');

@@ -123,7 +123,9 @@ export class Power {
 }
 
 /** Share of a volume's blocks that are not there yet. */
-function coldShare({ createdAtMs, hydratedAtMs }: SimVolume, nowMs: number): number {
+function coldShare({ createdAtMs, hydratedAtMs, sourceVolumeId }: SimVolume, nowMs: number): number {
+  // A copy reads from the volume that it was made of, in the same zone.
+  if (sourceVolumeId !== null) return 0;
   if (nowMs >= hydratedAtMs) return 0;
   return (hydratedAtMs - nowMs) / (hydratedAtMs - createdAtMs);
 }

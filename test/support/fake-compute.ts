@@ -15,6 +15,7 @@ import {
   type SnapshotRequest,
   type SnapshotStatus,
   type StoragePrices,
+  type VolumeCopy,
 } from '../../launcher/ports/compute.ts';
 import { FakeDisks, type Files, keyOfRef } from './fake-disks.ts';
 import { FaultQueue } from './faults.ts';
@@ -50,6 +51,9 @@ export class FakeCompute implements ComputePort {
   partial = false;
   /** Launches take two steps. */
   stepwise = false;
+  /** Disks are copied with a snapshot, for those who are to begin with it. */
+  copiesDisks = false;
+  readonly #copies = new Map<string, VolumeCopy[]>();
   /** Machines of boxes that are parked are kept. */
   keepsMachines = true;
   /** So many launches find no machine beside their volume. */
@@ -193,7 +197,7 @@ export class FakeCompute implements ComputePort {
       const known = this.disks.snapshots.get(keyOfRef(request.ref));
       if (known) {
         if (known.tags.operationId !== request.tags.operationId) throw new ComputeError('fatal', 'made by another operation');
-        return this.disks.status(known);
+        return { ...this.disks.status(known), ...this.#copiesWith(request) };
       }
       const volume = this.disks.volume(request.volumeId);
       this.#judgeWriters(request);
@@ -201,8 +205,22 @@ export class FakeCompute implements ComputePort {
         if (this.boxes.get(request.liveBox.boxId)?.state !== 'running') throw new ComputeError('unreachable', 'it cannot be frozen');
         this.disks.flush(volume.id);
       }
-      return this.disks.status(this.disks.take(request.ref, request.tags, volume.disk, this.#clock.now()));
+      const copies = this.copiesDisks && request.liveBox !== null ? (request.copies ?? []) : [];
+      const made = copies.map((tags) => ({
+        workspaceId: tags.workspaceId,
+        workspace: tags.workspace,
+        volumeId: this.disks.makeVolume(tags, volume.disk, this.#clock.now()).id,
+      }));
+      this.#copies.set(keyOfRef(request.ref), made);
+      const status = this.disks.status(this.disks.take(request.ref, request.tags, volume.disk, this.#clock.now()));
+      return { ...status, ...this.#copiesWith(request) };
     });
+  }
+
+  #copiesWith({ ref, copies: asked }: SnapshotRequest): Pick<SnapshotStatus, 'copies' | 'noCopies'> {
+    const copies = this.#copies.get(keyOfRef(ref)) ?? [];
+    if (asked === undefined) return {};
+    return copies.length > 0 ? { copies } : { noCopies: 'disks are not copied here' };
   }
 
   /** A disk that somebody writes to meanwhile gives a snapshot of no moment at all. */

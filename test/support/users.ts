@@ -18,8 +18,20 @@ export interface Stage extends Pick<World, 'random' | 'limits' | 'store' | 'sess
   act<T>(run: (deps: Deps) => Promise<T>): Promise<T>;
   readonly oracle: { write(session: SessionRecord, path: string, text: string): void; set(workspaceId: string, files: Files): void };
   contentOfHead(head: SnapshotRef): Files;
+  /** What the owner of a session has written. */
+  filesOf(sessionId: string): Promise<Files>;
   /** The owner wants it gone: its bytes are nobody's any more. */
   forget(workspaceId: string): void;
+}
+
+export interface LiveFork {
+  operationId: string;
+  id: string;
+  name: string;
+  source: string;
+  sessionId: string;
+  /** What its box had when it was asked for. */
+  files: Files;
 }
 
 type UpOptions = Partial<Omit<NewSession, 'owner' | 'id' | 'workspace' | 'workspaceId'>>;
@@ -159,6 +171,39 @@ export class Users {
         throw new DevctlError('in_use', `${name} is there already`);
     });
     this.#world.oracle.set(id, this.#world.contentOfHead(head));
+  }
+
+  /** A fork of what the live box has now. @returns what its operation is called */
+  async forkLive(source: string, sessionId: string, name: string): Promise<LiveFork> {
+    const id = this.id('ws');
+    const fork = { operationId: `${sessionId}.fork.${id}`, id, name, source, sessionId, files: await this.#world.filesOf(sessionId) };
+    const ask = { operationId: fork.operationId, note: null, reason: 'fork' as const, copies: [{ workspaceId: id, workspace: name }] };
+    const key = { owner: OWNER, id: sessionId };
+    await this.#world.act((deps) =>
+      changeSession(deps, key, (session) => askCheckpoint(session, ask, this.#world.clock.now(), this.#world.limits)),
+    );
+    return fork;
+  }
+
+  /** Makes the workspace, as soon as there is something for it to begin with. @returns with what; null: not yet */
+  async forked(fork: LiveFork): Promise<'copy' | 'snapshot' | 'nothing' | null> {
+    const { id, name, source, operationId } = fork;
+    const { snapshot, checkpoint, workspaceId } = await this.#world.session(fork.sessionId);
+    const isIt = snapshot?.operationId === operationId;
+    const copy = isIt ? snapshot.copies?.[0] : undefined;
+    const { items } = await this.#world.store.listSnapshots(OWNER, workspaceId, { limit: 50, after: null });
+    const record = items.find((each) => each.operationId === operationId && each.state !== 'error');
+    if (copy === undefined && (isIt || checkpoint?.operationId === operationId)) return null;
+    if (record === undefined || (copy === undefined && record.state !== 'completed')) return 'nothing';
+    const ref = { workspaceId: record.workspaceId, id: record.id };
+    await this.#world.act(async (deps) => {
+      await deps.store.reserveWorkspace(OWNER, id, QUOTAS);
+      if (copy === undefined && !(await deps.store.pinSnapshot(OWNER, ref, id))) throw new DevctlError('not_found', 'it is gone');
+      const kind = { kind: 'fork' as const, workspace: source, snapshot: ref };
+      await deps.store.createWorkspace(newWorkspace({ owner: OWNER, name, id, source: kind }, this.#world.clock.now(), copy ?? null));
+    });
+    this.#world.oracle.set(id, fork.files);
+    return copy === undefined ? 'snapshot' : 'copy';
   }
 
   async restore(name: string, snapshotId: string): Promise<void> {

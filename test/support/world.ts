@@ -187,6 +187,10 @@ export class World extends Records {
     this.compute.disks.forgotten.add(workspaceId);
   }
 
+  async filesOf(sessionId: string): Promise<Files> {
+    return this.oracle.truth((await this.session(sessionId)).workspaceId);
+  }
+
   contentOfHead(head: SnapshotRef): Files {
     return this.compute.disks.restore(head);
   }

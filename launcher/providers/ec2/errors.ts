@@ -42,6 +42,7 @@ const NAMES: Readonly<Record<Exclude<ErrorClass, 'fatal' | 'no_answer'>, readonl
     'ConcurrentSnapshotLimitExceeded',
     'PendingSnapshotLimitExceeded',
     'CopyVolumesLimitExceeded',
+    'ConcurrentCopyVolumeLimitExceeded',
   ],
   state: ['VolumeInUse', 'IncorrectState', 'IncorrectInstanceState', 'InvalidSnapshot.InUse', 'OperationNotPermitted'],
   token: ['IdempotentParameterMismatch', 'IdempotentInstanceTerminated'],

@@ -6,6 +6,7 @@ import { Boxes } from './boxes.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
 import { architecturesOf, Choices, type Templates } from './choice.ts';
+import { Copies } from './copies.ts';
 import { asComputeError } from './errors.ts';
 import { Launches } from './launch.ts';
 import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
@@ -52,7 +53,8 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const looks = createLooks({ calls, time, limits, deployment });
   const boxes = new Boxes({ calls, looks, time, limits, deployment });
   const volumes = new Volumes({ calls, looks, boxes, time, limits });
-  const snapshots = new Snapshots({ calls, looks, channel, time, limits, deployment });
+  const copies = new Copies({ calls, time, limits, deployment, random: options.random });
+  const snapshots = new Snapshots({ calls, looks, channel, time, limits, deployment, copies });
   const pools = new Pools({ calls, time, limits, subnets });
   const architectures = architecturesOf(templates);
   const choices = new Choices({ calls, time, limits, region, templates });

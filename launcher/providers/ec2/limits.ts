@@ -36,6 +36,10 @@ export const EC2_LIMITS = {
   detachMs: 60_000,
   /** Between two requests to let go of the same volume. */
   detachAgainMs: 10_000,
+  /** Copies of one volume that are asked for at once: AWS makes so many at a time. */
+  copies: 5,
+  /** Copies of a volume are waited for so long, for its box stands still meanwhile. */
+  copyMs: 6000,
   /** A frozen box thaws by itself after this. */
   freezeMs: 20_000,
   /** Lines that one step of a launch tells. */

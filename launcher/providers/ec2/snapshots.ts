@@ -1,8 +1,9 @@
 import type { Snapshot } from '@aws-sdk/client-ec2';
 import type { SnapshotRef } from '../../contract/records.ts';
-import { ComputeError, type SnapshotRequest, type SnapshotStatus } from '../../ports/compute.ts';
+import { ComputeError, type SnapshotRequest, type SnapshotStatus, type VolumeCopy } from '../../ports/compute.ts';
 import type { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
+import { type Copied, type Copies, copiesOf } from './copies.ts';
 import { classOf } from './errors.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Looks } from './looks.ts';
@@ -18,6 +19,7 @@ interface SnapshotsOptions {
   time: Time;
   limits: Ec2Limits;
   deployment: string;
+  copies: Copies;
 }
 
 const ABSENT: SnapshotStatus = { state: 'absent', bytes: null, newBytes: null, files: null };
@@ -46,14 +48,22 @@ export class Snapshots {
     const { ref, tags, volumeId } = request;
     const known = await this.find(ref);
     if (known !== null) {
-      if (tagOf(known.Tags, TAGS.operation) === tags.operationId) return statusOf(known);
+      if (tagOf(known.Tags, TAGS.operation) === tags.operationId) return this.#takenBefore(known, request);
       throw new ComputeError('fatal', `${refText(ref)} is the name of another snapshot`);
     }
     if (!isVolumeId(volumeId)) throw new ComputeError('missing', `there is no volume ${volumeId}`);
     this.#assertAnswered(tags.operationId);
-    const made = await this.#whileStill(request, () => this.#create(request));
+    const { made, because } = await this.#whileStill(request);
     this.#made.set(refText(ref), made);
-    return statusOf(made);
+    return statusWith(made, copiesOf(made, request.copies), request, because);
+  }
+
+  /** Its copies are told of as long as they are there: a launcher that came before may have let them go. */
+  async #takenBefore(snapshot: Snapshot, request: SnapshotRequest): Promise<SnapshotStatus> {
+    const named = copiesOf(snapshot, request.copies);
+    const seen = await Promise.all(named.map(({ volumeId }) => this.#options.looks.volume.look(volumeId)));
+    const areThere = seen.every(([volume]) => volume?.State === 'creating' || volume?.State === 'available');
+    return statusWith(snapshot, areThere ? named : [], request, 'they were not to be seen');
   }
 
   async status(ref: SnapshotRef): Promise<SnapshotStatus> {
@@ -96,9 +106,9 @@ export class Snapshots {
     this.#unanswered.over(operationId);
   }
 
-  async #create({ ref, tags, volumeId, parent }: SnapshotRequest): Promise<Snapshot> {
+  async #create({ ref, tags, volumeId, parent }: SnapshotRequest, copies: readonly string[]): Promise<Snapshot> {
     const { calls, deployment, looks } = this.#options;
-    const list = tagList(tags, { deployment, ttl: 'keep', ref, parent });
+    const list = tagList(tags, { deployment, ttl: 'keep', ref, parent, copies });
     const ask = {
       VolumeId: volumeId,
       Description: `devctl ${tags.workspace} ${ref.id}`,
@@ -120,19 +130,28 @@ export class Snapshots {
   }
 
   /** With a live box: it is frozen meanwhile, and what was taken of a box that had gone on by itself is not kept. */
-  async #whileStill({ liveBox }: SnapshotRequest, create: () => Promise<Snapshot>): Promise<Snapshot> {
-    if (liveBox === null) return create();
-    const { channel, limits } = this.#options;
+  async #whileStill(request: SnapshotRequest): Promise<{ made: Snapshot; because?: string | undefined }> {
+    const { liveBox } = request;
+    const { channel, limits, copies } = this.#options;
+    if (liveBox === null) return { made: await this.#create(request, []) };
     await channel.freeze(liveBox, limits.freezeMs);
     let stood = false;
+    let copied: Copied = { volumeIds: [] };
     let made: Snapshot;
     try {
-      made = await create();
+      copied = await copies.make(request);
+      made = await this.#create(request, copied.volumeIds);
+    } catch (error) {
+      const kind = classOf(error);
+      // Without an answer it may have been made after all, and then they belong to it.
+      if (kind !== 'no_answer' && kind !== 'passing') void copies.drop(copied.volumeIds);
+      throw error;
     } finally {
       stood = await channel.thaw(liveBox).catch(() => false);
     }
-    if (stood) return made;
+    if (stood) return { made, because: copied.because };
     await this.#delete(made.SnapshotId);
+    await copies.drop(copied.volumeIds);
     throw new ComputeError('unreachable', 'the box did not stand still for long enough: the snapshot was not kept');
   }
 
@@ -156,6 +175,17 @@ function statusOf(snapshot: Snapshot): SnapshotStatus {
   if (state === 'completed') return { state, bytes, newBytes: null, files: null };
   if (state === 'error') return { state, bytes: null, newBytes: null, files: null, detail: message ?? 'AWS could not make it' };
   return pending(progress ? `${progress} uploaded` : 'on its way');
+}
+
+function statusWith(
+  snapshot: Snapshot,
+  copies: VolumeCopy[],
+  { copies: asked }: SnapshotRequest,
+  noCopies = 'none was made',
+): SnapshotStatus {
+  const status = statusOf(snapshot);
+  if (asked === undefined) return status;
+  return copies.length > 0 ? { ...status, copies } : { ...status, noCopies };
 }
 
 /** Failed ones last, then the oldest first. */

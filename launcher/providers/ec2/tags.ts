@@ -20,6 +20,8 @@ export const TAGS = {
   /** The snapshot before it, in the same form. */
   parent: 'devctl:parent',
   size: 'devctl:size',
+  /** Of a snapshot: the volumes that were copied at its moment. */
+  copies: 'devctl:copies',
 } as const;
 
 const VALUE_CHARS = 256;
@@ -45,10 +47,11 @@ export interface TagOptions {
   parent?: SnapshotRef | null;
   /** Of a box. */
   size?: Size;
+  copies?: readonly string[];
 }
 
 /** @throws ComputeError fatal for what no tag can carry */
-export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = null, size }: TagOptions): Tag[] {
+export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = null, size, copies = [] }: TagOptions): Tag[] {
   const values: Record<string, string | null> = {
     env: 'dev',
     owner: 'ai',
@@ -64,6 +67,7 @@ export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = nul
     [TAGS.snapshot]: ref === undefined ? null : refText(ref),
     [TAGS.parent]: parent === null ? null : refText(parent),
     [TAGS.size]: size ?? null,
+    [TAGS.copies]: copies.length === 0 ? null : copies.join(' '),
   };
   return Object.entries(values).flatMap(([Key, Value]) => {
     if (Value === null) return [];

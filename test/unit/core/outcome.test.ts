@@ -104,14 +104,26 @@ describe('a snapshot', () => {
     expect(outcome.allocated(retry, record, NOW).patch.op).toMatchObject({ id: 'op.snapshot', attempt: 3, notBeforeMs: NOW + 7 });
   });
 
+  it('tells of the copies that were made with it, and why there are none', () => {
+    const record = snapshot({ state: 'pending' });
+    const copy = { workspaceId: record.workspaceId, workspace: 'b', volumeId: 'vol_7' };
+    const started = (made: Parameters<typeof outcome.snapshotStarted>[2]) => outcome.snapshotStarted(ready(), record, made, NOW, LIMITS);
+    const messageOf = ({ events }: ReturnType<typeof started>) => events?.[0]?.message;
+    expect(started({ copies: [copy] }).patch.snapshot).toMatchObject({ started: true, copies: [copy] });
+    expect(messageOf(started({ copies: [copy] }))).toContain('copied for a fork');
+    expect(messageOf(started({ copies: [copy, copy] }))).toContain('copied for 2 forks');
+    expect(messageOf(started({ noCopies: 'VolumeLimitExceeded' }))).toContain('waits for it (VolumeLimitExceeded)');
+    expect(messageOf(started({}))).toBe(`${record.id} is being made`);
+  });
+
   it('that is on its way is looked at again after a rest, also after its operation was forgotten', () => {
     const record = snapshot({ state: 'pending' });
     const later = NOW + LIMITS.pollMs;
-    expect(outcome.snapshotStarted(ready({ op: op('snapshot') }), record, NOW, LIMITS).patch).toMatchObject({
+    expect(outcome.snapshotStarted(ready({ op: op('snapshot') }), record, {}, NOW, LIMITS).patch).toMatchObject({
       snapshot: { started: true },
       op: { notBeforeMs: later },
     });
-    expect(outcome.snapshotStarted(ready(), record, NOW, LIMITS).patch.op).toBeNull();
+    expect(outcome.snapshotStarted(ready(), record, {}, NOW, LIMITS).patch.op).toBeNull();
     for (const before of [null, op('snapshot')])
       expect(outcome.snapshotPending(ready({ op: before }), record, NOW, LIMITS).patch).toMatchObject({
         op: { kind: 'snapshot', notBeforeMs: later },

@@ -126,9 +126,9 @@ describe('a parked session', () => {
     expect(look(later, seen('parked'))).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
     for (const place of [saved, workspace({ quarantined: 'damaged' })])
       expect(look(parked(), seen('parked'), NOW, place)).toEqual({ do: 'wait', untilMs: NOW + LIMITS.parkedLookMs });
-    const taken = outcome.snapshotStarted(parked({ snapshot: making(false), op: op('snapshot') }), pending, NOW, LIMITS).patch;
+    const taken = outcome.snapshotStarted(parked({ snapshot: making(false), op: op('snapshot') }), pending, {}, NOW, LIMITS).patch;
     expect(taken.nextSnapshotAt).toBe(NOW + DAY_MS);
-    expect(outcome.snapshotStarted(ready(), pending, NOW, LIMITS).patch.nextSnapshotAt).toBeNull();
+    expect(outcome.snapshotStarted(ready(), pending, {}, NOW, LIMITS).patch.nextSnapshotAt).toBeNull();
   });
 
   it('sees it through until it is the head, with all that the volume has', () => {

@@ -7,7 +7,10 @@ import {
   expiredSnapshots,
   isUnsaved,
   newWorkspace,
+  originOfCopy,
   releaseFor,
+  savedCopyOf,
+  settledFork,
   withSource,
 } from '../../../launcher/core/workspace.ts';
 import { HOUR_MS, NOW, OTHER, SES, snapshot, WS, workspace } from './samples.ts';
@@ -23,6 +26,42 @@ describe('a new workspace', () => {
     const from = { workspaceId: WS, id: 'snap_4' };
     const fork = newWorkspace({ owner: 'dev', name: 'b', id: WS, source: { kind: 'fork', workspace: 'a', snapshot: from } }, NOW);
     expect(fork).toMatchObject({ content: 'present', head: from, headSeq: 0, volume: null });
+  });
+});
+
+describe('a fork that was given a copy of the disk', () => {
+  const from = { workspaceId: OTHER.replace('ses', 'ws'), id: 'snap_4' };
+  const source = { kind: 'fork' as const, workspace: 'a', snapshot: from };
+  const copy = { workspaceId: WS, workspace: 'b', volumeId: 'vol_7', volumeGiB: 60 };
+  const fork = newWorkspace({ owner: 'dev', name: 'b', id: WS, source }, NOW, copy);
+
+  it('has that as its only truth until the snapshot is complete, and then the snapshot as its head', () => {
+    expect(fork).toMatchObject({ content: 'present', head: null, volume: { id: 'vol_7', epoch: 1, savedEpoch: 0, gib: 60 } });
+    expect(isUnsaved(fork)).toBe(true);
+    expect(originOfCopy(fork)).toEqual(from);
+    const settled = settledFork(fork, NOW + 9);
+    expect(settled).toMatchObject({ head: from, headSeq: 0, volume: { epoch: 1, savedEpoch: 1, keepUntil: NOW + 9 } });
+    expect(settled && originOfCopy(settled)).toBeNull();
+    expect(settled && settledFork(settled, NOW)).toBeNull();
+  });
+
+  it('that is in use begins elsewhere from the snapshot only while nothing was written to the copy', () => {
+    const claimed = claimFor(fork, SES, 1) as typeof fork;
+    const settled = settledFork(claimed, NOW + 9) as typeof fork;
+    expect(settled.volume).toMatchObject({ epoch: 2, savedEpoch: 1, keepUntil: null });
+    expect(savedCopyOf(settled)).toEqual(from);
+    const later = settledFork(claimFor(claimed, SES, 2) as typeof fork, NOW + 9) as typeof fork;
+    expect(later.head).toEqual(from);
+    expect(savedCopyOf(later)).toBeNull();
+  });
+
+  it('is no other workspace', () => {
+    expect(originOfCopy({ ...fork, deleting: true })).toBeNull();
+    expect(originOfCopy({ ...fork, volume: null })).toBeNull();
+    expect(originOfCopy({ ...fork, source: { kind: 'empty' } })).toBeNull();
+    expect(newWorkspace({ owner: 'dev', name: 'b', id: WS, source }, NOW, { ...copy, volumeGiB: undefined }).volume).not.toHaveProperty(
+      'gib',
+    );
   });
 });
 
