@@ -74,7 +74,10 @@ module.exports = {
       comment: 'Amazon is known in the store and in its provider only',
       severity: 'error',
       from: { path: '^(launcher|agent-bootstrap)/', pathNot: '^launcher/(stores/dynamo|providers/ec2)/' },
-      to: { path: 'node_modules/@(aws-sdk|smithy)/' },
+      to: {
+        path: 'node_modules/@(aws-sdk|smithy)/',
+        pathNot: 'node_modules/@smithy/signature-v4/',
+      },
     },
     {
       name: 'composition-roots',

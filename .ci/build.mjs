@@ -47,10 +47,18 @@ function replace(path, content, mode = 0o644) {
   renameSync(partial, path);
 }
 
+/** The SDK of EC2 is larger than the launcher, and most launchers never need it: it is a file of its own. */
+const apart = {
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/sdk-api\.ts$/ }, () => ({ path: './aws.cjs', external: true }));
+  },
+};
+
 /** A program that starts from kept code, and that code: it is run once, with `words`, for what its start needs. */
 async function writeFast(name, entry, words) {
   // `import()` is not for the text of a script: what is not bundled is required.
-  const text = await bundle(entry, { supported: { 'dynamic-import': false } });
+  const text = await bundle(entry, { supported: { 'dynamic-import': false }, plugins: [apart] });
   const body = `(function (exports, require, module, __filename, __dirname) {${text}\n})`;
   const mark = createHash('sha256').update(body).digest('hex');
   const { outputFiles } = await build({
@@ -79,5 +87,6 @@ async function writeFast(name, entry, words) {
 
 mkdirSync(dist, { recursive: true });
 replace(join(dist, 'agent.cjs'), await bundle('agent-bootstrap/main.ts', { banner: { js: '#!/usr/bin/env node' } }));
+replace(join(dist, 'aws.cjs'), await bundle('launcher/providers/ec2/sdk-api.ts', {}));
 await writeFast('devctl', 'launcher/cli/main.ts', ['ls']);
 await writeFast('launcher', 'launcher/main.ts', []);

@@ -2,7 +2,7 @@ import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Heartbeat, Orders, Register } from '../launcher/contract/box.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { monotonicMs } from './monotonic.ts';
-import type { LauncherLink, Log, Machine } from './ports.ts';
+import type { LauncherLink, Log } from './ports.ts';
 import type { BoxState } from './state.ts';
 
 const RETRY_FIRST_MS = 50;
@@ -10,6 +10,8 @@ const RETRY_MAX_MS = 5_000;
 /** Past the hard limit, a launcher is given up after so many heartbeats without an answer, and not sooner than this. */
 const SILENT_HEARTBEATS = 5;
 const SILENT_MIN_MS = 2_000;
+/** The contract takes no more. */
+const INTERRUPTION_MAX_MS = 600_000;
 
 interface ControlDeps {
   config: BoxConfig;
@@ -28,7 +30,8 @@ interface ControlDeps {
   onRegistered: () => void;
   /** Stops every writer and flushes, for a box that its launcher has forgotten. */
   quiesceForGood: () => Promise<void>;
-  machine: Machine;
+  /** Ends the box. Does not return. */
+  end: (reason: string) => never;
   log: Log;
 }
 
@@ -41,12 +44,19 @@ export class ControlLoop {
   #heartbeatMs = 1_000;
   #lastContactMs = monotonicMs();
   #hardDeadlineMs: number;
+  #endsAtMs: number | null = null;
 
   constructor(deps: ControlDeps) {
     this.#deps = deps;
     this.#identity = { sessionId: deps.config.sessionId, generation: deps.config.generation };
     this.#hardDeadlineMs = monotonicMs() + deps.config.limits.orphanLimitMs;
     deps.box.onChange(() => this.wake());
+  }
+
+  /** The machine is to be taken away at this time: the launcher hears of it at once. */
+  interrupted(atMs: number): void {
+    this.#endsAtMs = atMs;
+    this.wake();
   }
 
   /** Beat now rather than at the next time. */
@@ -82,6 +92,7 @@ export class ControlLoop {
       state: box.state,
       ...(failure && { failure }),
       ...(progress !== undefined && box.state === 'preparing' && { progress: progress.slice(0, 200) }),
+      ...(this.#endsAtMs !== null && { interruptionInMs: Math.min(INTERRUPTION_MAX_MS, Math.max(0, this.#endsAtMs - Date.now())) }),
       contentPresent: contentPresent(),
       evidence: evidence.report(),
     };
@@ -93,11 +104,11 @@ export class ControlLoop {
 
   /** Orders are typed by the contract and not checked again: a newer launcher may say more. */
   #obey(orders: Orders, epoch: number): void {
-    const { box, machine, prepare, showNotice } = this.#deps;
+    const { box, end, prepare, showNotice } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
     this.#hardDeadlineMs = this.#lastContactMs + orders.hardLimitInMs;
-    if (orders.state === 'end') machine.end('the launcher said so');
+    if (orders.state === 'end') end('the launcher said so');
     if (orders.notice) showNotice(orders.notice);
     if (orders.state === 'hold') box.open = false;
     // An answer to a question from before the last quiesce knows nothing of it: it must not open the box again.
@@ -127,7 +138,7 @@ export class ControlLoop {
 
   async #endIfStale(error: unknown): Promise<void> {
     const { isDevctlError } = await import('../launcher/contract/errors.ts');
-    if (isDevctlError(error, 'stale_generation')) this.#deps.machine.end('a newer box has taken over');
+    if (isDevctlError(error, 'stale_generation')) this.#deps.end('a newer box has taken over');
   }
 
   async #endIfForgotten(): Promise<void> {
@@ -136,7 +147,7 @@ export class ControlLoop {
     if (now < this.#hardDeadlineMs || now - this.#lastContactMs < silentMs) return;
     this.#deps.log('the hard limit has passed and no launcher answers: stopping by itself');
     await this.#deps.quiesceForGood();
-    this.#deps.machine.end('hard limit with no launcher');
+    this.#deps.end('hard limit with no launcher');
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,6 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log, Machine, WorkspaceMount } from './ports.ts';
+import type { BoxConfig } from '../launcher/contract/agent-config.ts';
+import { readToken } from './config.ts';
+import { socketLink } from './launcher-link.ts';
+import type { Log, Machine, Startup, WorkspaceMount } from './ports.ts';
 
 /** A workspace that the provider has mounted before the agent started: only its folders are missing at first. */
 export function mountedWorkspace(root: string): WorkspaceMount {
@@ -12,10 +15,21 @@ export function mountedWorkspace(root: string): WorkspaceMount {
   };
 }
 
+/** What an agent in a sandbox needs: everything was made before it started. */
+export const startInSandbox = (config: BoxConfig, log: Log): Startup => ({
+  config,
+  link: socketLink(join(config.paths.run, 'launcher.sock'), readToken()),
+  mount: mountedWorkspace(config.paths.workspace),
+  machine: sandboxMachine(log),
+  guarded: null,
+  // Its launcher is who would know.
+  watchInterruption: () => {},
+});
+
 /** A sandbox ends with its first process: the kernel takes every other process of the PID namespace with it. */
-export function sandboxMachine(log: Log, killWorkload: () => void): Machine {
+function sandboxMachine(log: Log): Machine {
   return {
-    end(reason) {
+    end(reason, killWorkload) {
       log(`ending: ${reason}`);
       killWorkload();
       process.exit(0);

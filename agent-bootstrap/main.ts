@@ -1,13 +1,12 @@
 import { join } from 'node:path';
-import { AGENT_ROUTES } from '../launcher/contract/agent-config.ts';
-import { readStartup } from './config.ts';
+import type { Duplex } from 'node:stream';
+import { AGENT_ROUTES, MACHINE_CONFIG } from '../launcher/contract/agent-config.ts';
+import { readConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { EvidenceSampler } from './evidence-sampler.ts';
-import { socketLink } from './launcher-link.ts';
 import { randomId } from './lazy-crypto.ts';
-import { mountedWorkspace, sandboxMachine } from './local-machine.ts';
-import type { Log } from './ports.ts';
+import type { Log, Startup } from './ports.ts';
 import { Preparer } from './preparer.ts';
 import { Processes } from './processes.ts';
 import { serveAgent } from './server.ts';
@@ -22,11 +21,18 @@ const POKE = `POST ${AGENT_ROUTES.poke}`;
 
 const log: Log = (line) => process.stdout.write(`[devctl] ${line}\n`);
 
+/** What differs from machine to machine. */
+async function startup(path: string): Promise<Startup> {
+  const config = readConfig(path);
+  if (!('machine' in config)) return (await import('./local-machine.ts')).startInSandbox(config, log);
+  return (await import('./ec2/startup.ts')).startOnInstance(config, log);
+}
+
 /** The first process of devctl in a box: says that the box is up, then does what its launcher asks. */
-function main(): void {
-  const { config, token } = readStartup(process.argv[2] ?? '/opt/devctl/box.json');
-  const { workspace, run } = config.paths;
-  mountedWorkspace(workspace).prepare();
+async function main(): Promise<void> {
+  const { config, link, mount, machine, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
+  const { run } = config.paths;
+  mount.prepare();
   const box = new BoxState();
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
@@ -45,7 +51,7 @@ function main(): void {
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
     bootId: randomId(),
-    link: socketLink(join(run, 'launcher.sock'), token),
+    link,
     box,
     evidence,
     sampleEvidence: () => {
@@ -64,23 +70,30 @@ function main(): void {
       const { quiescer } = await (await later()).saving();
       await quiescer.quiesce(`hard-limit-${config.generation}`);
     },
-    machine: sandboxMachine(log, () => processes.signalAll('SIGKILL')),
+    end: (reason) => machine.end(reason, () => processes.signalAll('SIGKILL')),
     log,
   });
-  serveAgent(join(run, 'agent', 'agent.sock'), {
+  const agent = {
     log,
-    handler: async (key) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
-    exec: async (socket, head) => (await later()).exec(socket, head),
-  });
+    handler: async (key: string) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
+    exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
+  };
+  serveAgent(join(run, 'agent', 'agent.sock'), agent);
+  if (guarded !== null) serveAgent(guarded, agent);
+  watchInterruption((atMs) => control.interrupted(atMs));
   void control.run();
 }
 
 // A box with someone's work in it does not end for a fault in one request.
 process.on('uncaughtException', (error) => log(`fault: ${error.stack ?? error}`));
 process.on('unhandledRejection', (error) => log(`fault: ${error instanceof Error ? error.stack : error}`));
-try {
-  main();
-} catch (error) {
-  log(`the agent could not start: ${error instanceof Error ? error.message : error}`);
-  process.exit(1);
+if (process.argv[2] === 'call' || process.argv[2] === 'exec') {
+  void import('./command.ts').then(async ({ runCommand }) => {
+    process.exitCode = await runCommand(process.argv.slice(2));
+  });
+} else {
+  main().catch((error: unknown) => {
+    log(`the agent could not start: ${error instanceof Error ? error.message : error}`);
+    process.exit(1);
+  });
 }

@@ -1,3 +1,4 @@
+import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Orders } from '../launcher/contract/box.ts';
 
 /** What differs between a sandbox on this machine and a machine in a cloud, as the agent sees it. */
@@ -20,7 +21,19 @@ export interface WorkspaceMount {
 /** The machine under the agent. */
 export interface Machine {
   /** Ends the box with every process in it. Does not return. */
-  end(reason: string): never;
+  end(reason: string, killWorkload: () => void): never;
+}
+
+/** How an agent begins, on whatever machine it is. */
+export interface Startup {
+  config: BoxConfig;
+  link: LauncherLink;
+  mount: WorkspaceMount;
+  machine: Machine;
+  /** Where the launcher comes in over a network, besides the socket; null: it does not. */
+  guarded: { port: number; mayEnter(authorization: string | undefined): boolean } | null;
+  /** Tells when the machine is to be taken away, ms since the epoch. */
+  watchInterruption(tell: (atMs: number) => void): void;
 }
 
 /** One line of the box's log. */

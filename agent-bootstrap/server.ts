@@ -8,6 +8,12 @@ const JSON_MAX_BYTES = 64 * 1024;
 
 export type Handler = (incoming: IncomingMessage, url: URL, answer: ServerResponse) => Promise<unknown>;
 
+/** A port of loopback, which every process of the machine can connect to. */
+interface Guarded {
+  port: number;
+  mayEnter(authorization: string | undefined): boolean;
+}
+
 interface AgentServices {
   /** What answers `METHOD /path`. */
   handler(key: string): Promise<Handler | undefined>;
@@ -17,16 +23,20 @@ interface AgentServices {
 }
 
 /**
- * The agent's interface for its launcher. Only the box's own user and the launcher can reach the folder of the socket.
+ * The agent's interface for its launcher. Only the box's own user and the launcher can reach the folder of a socket.
  * Processes of the workload have the same user and so may call it too: it gives them nothing that they do not have.
  * A handler's result is sent as JSON, unless it has written the answer itself; an error is sent as problem+json.
  */
-export function serveAgent(socketPath: string, services: AgentServices): Server {
-  const server = createServer((incoming, answer) => void handle(services, incoming, answer));
+export function serveAgent(at: string | Guarded, services: AgentServices): Server {
+  const mayEnter = (incoming: IncomingMessage) => typeof at === 'string' || at.mayEnter(incoming.headers.authorization);
+  const server = createServer((incoming, answer) => {
+    if (mayEnter(incoming)) void handle(services, incoming, answer);
+    else answer.writeHead(401, { connection: 'close' }).end();
+  });
   server.on('upgrade', (incoming, socket, head) => {
     // A client that leaves early is no fault of the box.
     socket.on('error', () => {});
-    if (incoming.headers.upgrade !== EXEC_UPGRADE) {
+    if (!mayEnter(incoming) || incoming.headers.upgrade !== EXEC_UPGRADE) {
       socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
       return;
     }
@@ -35,10 +45,10 @@ export function serveAgent(socketPath: string, services: AgentServices): Server 
   });
   // Uploads may take long; who may call at all is the launcher's to say.
   server.requestTimeout = 0;
+  if (typeof at !== 'string') return server.listen(at.port, '127.0.0.1');
   // Left by an agent that was killed: nobody listens there.
-  rmSync(socketPath, { force: true });
-  server.listen(socketPath);
-  return server;
+  rmSync(at, { force: true });
+  return server.listen(at);
 }
 
 async function handle({ handler: find, log }: AgentServices, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {

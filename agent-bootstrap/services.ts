@@ -65,6 +65,7 @@ function fileHandlers({ config, box, gate, log }: ServiceDeps): ReadonlyMap<stri
         return sendPath(resolveInBox(config.paths.workspace, pathOf(url)), answer, log);
       },
     ],
+    [`GET ${AGENT_ROUTES.logs}`, async (_incoming, url, answer) => (await import('./logs.ts')).sendLog(config.log, url, answer)],
   ]);
 }
 

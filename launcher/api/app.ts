@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono';
+import { BOX_OWNER_HEADER } from '../contract/box.ts';
 import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
 import { OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
@@ -180,7 +181,8 @@ interface Target {
 async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, facts: RequestFacts): Promise<Response> {
   const { operation } = target;
   if (c.req.raw.method === 'HEAD' && operation.stream !== undefined) throw new MethodError('GET');
-  const caller = await identify(deps, memory, operation, { authorization: c.req.header('authorization'), remote: c.env?.remote ?? '' });
+  const from = { authorization: c.req.header('authorization'), boxOwner: c.req.header(BOX_OWNER_HEADER), remote: c.env?.remote ?? '' };
+  const caller = await identify(deps, memory, operation, from);
   if (caller !== null) facts.note.owner = caller.owner;
   const leave = isUser(caller) ? memory.underWay.enter(caller.owner) : () => undefined;
   try {
@@ -256,10 +258,10 @@ async function identify(
   deps: ApiDeps,
   memory: Memory,
   { scope }: Operation,
-  from: { authorization: string | undefined; remote: string },
+  from: { authorization: string | undefined; boxOwner: string | undefined; remote: string },
 ): Promise<Caller | BoxCaller | null> {
   if (scope === 'public') return null;
-  if (scope === 'box') return identifyBox(from.authorization);
+  if (scope === 'box') return identifyBox(deps.machines, { authorization: from.authorization, owner: from.boxOwner });
   const caller = await authenticate(deps, memory, from);
   memory.requests.enter(caller.owner, deps.clock.now());
   assertScope(caller, scope);

@@ -5,7 +5,7 @@ import { ordersFor } from '../core/orders.ts';
 import type { Change } from '../core/session.ts';
 import { changeSession } from '../ledger/sessions.ts';
 import { changeWorkspaceOf } from '../ledger/workspaces.ts';
-import type { Call, Reply } from './operation.ts';
+import type { BoxCaller, Call, Reply } from './operation.ts';
 import { workspaceOf } from './reads.ts';
 import { sameHash } from './tokens.ts';
 import { waitForSession } from './wait.ts';
@@ -27,9 +27,20 @@ async function sessionOfBox(call: BoxCall): Promise<SessionRecord> {
   // The hash of an older generation is kept nowhere, and need not be: all that it learns is that it is over.
   if (body.generation < session.generation)
     throw new DevctlError('stale_generation', `generation ${body.generation} is over`, { sessionId: session.id });
-  const wanted = session.box?.tokenHash ?? session.op?.tokenHash;
-  if (body.generation !== session.generation || wanted === undefined || !sameHash(caller.tokenHash, wanted)) throw notThisBox();
-  return session.phase === 'launching' ? launched(call, session) : session;
+  if (body.generation !== session.generation || !mayBe(caller, session)) throw notThisBox();
+  const current = session.phase === 'launching' ? await launched(call, session) : session;
+  if (!isBoxOf(caller, current)) throw notThisBox();
+  return current;
+}
+
+/** Before its launch is saved, a machine cannot be told from others. */
+const mayBe = (caller: BoxCaller, session: SessionRecord): boolean =>
+  ('boxId' in caller.shown && session.phase === 'launching') || isBoxOf(caller, session);
+
+function isBoxOf({ shown }: BoxCaller, { box, op }: SessionRecord): boolean {
+  if ('boxId' in shown) return box?.boxId === shown.boxId;
+  const wanted = box?.tokenHash ?? op?.tokenHash;
+  return wanted !== undefined && sameHash(shown.tokenHash, wanted);
 }
 
 const notThisBox = () => new DevctlError('unauthorized', 'the token is not of this box');
@@ -51,7 +62,9 @@ async function answer(
   const saved = await changeSession(deps, session, decide);
   const isNews = saved.phase !== session.phase || saved.desired !== session.desired;
   if (isNews) deps.signals.poke({ owner: saved.owner, id: saved.id });
-  return { body: ordersFor(saved, workspace, deps.clock.now(), deps.limits) };
+  const orders = ordersFor(saved, workspace, deps.clock.now(), deps.limits);
+  const accessKey = deps.machines?.accessKey({ sessionId: saved.id, generation: saved.generation });
+  return { body: { ...orders, ...(accessKey !== undefined && { accessKey }) } };
 }
 
 export async function registerBox(call: Call<'registerBox'>): Promise<Reply<'registerBox'>> {

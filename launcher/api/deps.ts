@@ -6,6 +6,7 @@ import type { LedgerDeps } from '../ledger/sessions.ts';
 import type { AccessPort } from '../ports/access.ts';
 import type { Random } from '../ports/clock.ts';
 import type { BoxOffers } from '../ports/compute.ts';
+import type { Machines } from '../ports/provider.ts';
 import type { Quotas } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 
@@ -31,6 +32,8 @@ export interface ApiDeps extends LedgerDeps {
   money: Money;
   config: ApiConfig;
   startedAtMs: number;
+  /** Of boxes that are machines with an identity of their own; left out where each box has a token. */
+  machines?: Machines;
   /** One pass of the reaper and the garbage collector. */
   reap(dryRun: boolean): Promise<ReapResult>;
   /** Rebuilds records from tags. */

@@ -12,10 +12,10 @@ export interface Caller {
   expiresAtMs: number | null;
 }
 
-/** A box that shows a token. Which session and generation it is of is checked against the body. */
+/** A box, by what it has shown: a token of its own, or which machine it is. Which session and generation it is of is checked against the body. */
 export interface BoxCaller {
   owner: string;
-  tokenHash: string;
+  shown: { tokenHash: string } | { boxId: string };
 }
 
 type ScopeOf<Id extends OperationId> = (typeof OPERATIONS)[Id]['scope'];

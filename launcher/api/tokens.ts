@@ -1,12 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { DevctlError, notFound } from '../contract/errors.ts';
-import { makeId } from '../contract/fields.ts';
+import { makeId, ownerSchema } from '../contract/fields.ts';
 import type { Scope, TokenRecord } from '../contract/records.ts';
 import { makeUserToken, parseBoxToken, parseUserToken, type UserToken } from '../contract/tokens.ts';
 import { formatDuration } from '../contract/units.ts';
 import { tokenView } from '../core/views.ts';
 import { everyPage } from '../ledger/pages.ts';
 import type { Clock, Random } from '../ports/clock.ts';
+import type { Machines } from '../ports/provider.ts';
 import type { StorePort } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
 import type { FailureGate } from './gates.ts';
@@ -139,12 +140,30 @@ async function readToken(deps: ApiDeps, cache: TokenCache, token: UserToken, now
   return record;
 }
 
-/** The box that a box token names; whether it is the live one is checked against its session. @throws DevctlError unauthorized */
-export function identifyBox(authorization: string | undefined): BoxCaller {
-  const token = bearerOf(authorization);
+/**
+ * Which box it is, by its own token or by its machine; whether it is the live one is checked against its session.
+ * @throws DevctlError unauthorized, unavailable
+ */
+export async function identifyBox(machines: Machines | undefined, shown: BoxProof): Promise<BoxCaller> {
+  if (machines !== undefined) return identifyMachine(machines, shown);
+  const token = bearerOf(shown.authorization);
   const box = token && parseBoxToken(token);
   if (!token || !box) throw unauthorized();
-  return { owner: box.owner, tokenHash: sha256(token) };
+  return { owner: box.owner, shown: { tokenHash: sha256(token) } };
+}
+
+/** What a request of a box carries. */
+interface BoxProof {
+  authorization: string | undefined;
+  /** A machine's token names no owner: the box does, from its tags. It finds a session of that owner only where it is the box of it. */
+  owner: string | undefined;
+}
+
+async function identifyMachine(machines: Machines, shown: BoxProof): Promise<BoxCaller> {
+  const token = /^Bearer ([\x21-\x7e]{1,8000})$/i.exec(shown.authorization ?? '')?.[1];
+  const owner = ownerSchema.safeParse(shown.owner);
+  if (token === undefined || !owner.success) throw unauthorized();
+  return { owner: owner.data, shown: { boxId: await machines.boxIdOf(token) } };
 }
 
 /** @throws DevctlError forbidden */

@@ -213,7 +213,22 @@ export const FLAGS = {
   forbid: { long: 'forbid', kind: 'switch', env: 'DEVCTL_FORBID_SETUP', about: 'it may not run any more' },
   port: { long: 'port', kind: 'text', env: 'DEVCTL_PORT', value: 'PORT', about: 'port to listen on', fallback: '0, any free one' },
   host: { long: 'host', kind: 'text', env: 'DEVCTL_HOST', value: 'ADDRESS', about: 'address to listen on', fallback: '127.0.0.1' },
-  provider: { long: 'provider', kind: 'text', env: 'DEVCTL_PROVIDER', value: 'NAME', about: 'where boxes come from', fallback: 'local' },
+  provider: {
+    long: 'provider',
+    kind: 'text',
+    env: 'DEVCTL_PROVIDER',
+    value: 'NAME',
+    choices: ['local', 'ec2'],
+    about: 'where boxes come from: local, ec2',
+    fallback: 'local',
+  },
+  config: {
+    long: 'config',
+    kind: 'text',
+    env: 'DEVCTL_CONFIG',
+    value: 'FILE',
+    about: 'what there is in the AWS account, for --provider ec2',
+  },
   budget: {
     long: 'budget',
     kind: 'text',

@@ -322,7 +322,19 @@ const MACHINERY: readonly Verb[] = [
   {
     name: 'serve',
     about: 'run the launcher in the foreground; stop or find the one in the background',
-    flags: ['port', 'host', 'provider', 'isolation', 'readOnlyPath', 'allowedHost', 'budget', 'ownerBudget', 'stop', 'serveStatus'],
+    flags: [
+      'port',
+      'host',
+      'provider',
+      'config',
+      'isolation',
+      'readOnlyPath',
+      'allowedHost',
+      'budget',
+      'ownerBudget',
+      'stop',
+      'serveStatus',
+    ],
     examples: [
       ['devctl serve --port 7070', 'until Ctrl-C'],
       ['devctl serve --status', 'is there one in the background?'],

@@ -13,6 +13,34 @@ export interface BoxConfig {
   /** The whole environment of commands, before what `start.env` adds. */
   env: Record<string, string>;
   limits: BoxLimits;
+  /** File that the agent's output goes to, where the agent itself shows it. */
+  log?: string;
+}
+
+/**
+ * What an image tells the agent of every box that is made from it, as the JSON file MACHINE_CONFIG. Whose box it is, the agent
+ * reads from the tags of its instance, and where its launcher is from the user data.
+ */
+export interface MachineConfig {
+  machine: 'ec2';
+  paths: BoxConfig['paths'];
+  /** Where the agent listens on loopback, for its launcher: whoever connects has to show the key that the launcher gave it. */
+  agentPort: number;
+  /** The environment of commands, before what `start.env` adds. */
+  env: Record<string, string>;
+  limits: BoxLimits;
+  /** File that the agent's output goes to: what `devctl logs` shows. */
+  log: string;
+  /** Command that ends the machine. */
+  powerOff: [string, ...string[]];
+}
+export const MACHINE_CONFIG = '/etc/devctl/agent.json';
+
+/** User data of a box: where it finds its launcher, and never a secret. */
+export interface BoxUserData {
+  devctl: 1;
+  deployment: string;
+  launcherUrl: string;
 }
 
 /** The fixed paths inside every box. */
@@ -51,6 +79,7 @@ export const AGENT_ROUTES = {
   files: '/files',
   import: '/import',
   exec: '/exec',
+  logs: '/logs',
 } as const;
 
 /** Value of the Upgrade header that turns `GET /exec` into a byte stream of exec frames. */

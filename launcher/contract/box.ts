@@ -9,6 +9,9 @@ const BOX_KINDS = (Object.keys(EVIDENCE) as EvidenceKind[]).filter((kind) => EVI
   ...EvidenceKind[],
 ];
 
+/** Header in which a box that proves itself by its machine names the owner of its session. */
+export const BOX_OWNER_HEADER = 'devctl-owner';
+
 const identity = { sessionId: sessionIdSchema, generation: z.int().min(1) };
 
 /** `POST /boxes/register`: the agent is up and its workspace is mounted. May be repeated. */
@@ -31,6 +34,8 @@ export const ordersSchema = z
     notice: z.object({ id: z.string(), text: z.string().max(500) }).nullable(),
     /** End by itself when the launcher has not answered for so long. A span and no moment: the clock of a box may be wrong. */
     hardLimitInMs: z.int().min(0),
+    /** What whoever connects to the box's agent over the network has to show. Left out where only its launcher can connect. */
+    accessKey: z.string().min(32).max(200).optional(),
   })
   .meta({ id: 'Orders' });
 export type Orders = z.infer<typeof ordersSchema>;

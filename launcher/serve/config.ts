@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { DevctlError } from '../contract/errors.ts';
 import { parseUsd } from '../contract/units.ts';
+import { type Ec2Settings, readEc2Settings } from './ec2-settings.ts';
 
 export interface ServeConfig {
   /** State folder: DEVCTL_HOME. */
@@ -8,7 +9,9 @@ export interface ServeConfig {
   host: string;
   /** 0: any free one. */
   port: number;
-  provider: 'local';
+  provider: 'local' | 'ec2';
+  /** What the provider has to know: null for `local`. */
+  ec2: Ec2Settings | null;
   isolation: 'auto' | 'bubblewrap' | 'unshare' | 'none';
   /** Names, with port where it is not the listening one, that a Host header may have besides the listening address. */
   allowedHosts: string[];
@@ -46,6 +49,7 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '0' },
       provider: { type: 'string', default: 'local' },
+      config: { type: 'string' },
       isolation: { type: 'string', default: 'auto' },
       'allowed-host': { type: 'string', multiple: true, default: [] },
       'read-only-path': { type: 'string', multiple: true, default: [] },
@@ -61,11 +65,13 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
   if (values.home === undefined || !values.home.startsWith('/')) throw refuse('home', values.home ?? '', 'must be an absolute folder');
   const port = Number(values.port);
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw refuse('port', values.port, 'is not a port (0 … 65535)');
+  const provider = oneOf('provider', values.provider, ['local', 'ec2'] as const);
   return {
     home: values.home,
     host: values.host,
     port,
-    provider: oneOf('provider', values.provider, ['local'] as const),
+    provider,
+    ec2: provider === 'ec2' ? ec2SettingsOf(values.config) : null,
     isolation: oneOf('isolation', values.isolation, ISOLATIONS),
     allowedHosts: values['allowed-host'],
     owner: values.owner ?? ownerOf(env),
@@ -77,6 +83,13 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
     reapOnce: values.reap,
     dryRun: values['dry-run'],
   };
+}
+
+function ec2SettingsOf(path: string | undefined): Ec2Settings {
+  if (path !== undefined) return readEc2Settings(path);
+  throw new DevctlError('invalid_request', '--provider ec2 needs --config FILE: what there is in the account', {
+    hint: 'see docs/EC2.md for an example',
+  });
 }
 
 function budgetOf(field: string, text: string | undefined): number | null {

@@ -10,18 +10,15 @@ import { createSignals, type LocalSignals } from '../controllers/signals.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
-import {
-  type EmbeddedDynamo,
-  openEmbeddedDynamo,
-  StateFolderInUseError,
-  StateFolderUnusableError,
-  StateFolderVersionError,
-} from '../stores/dynamo/embedded.ts';
+import { openAwsTable, type Table } from '../stores/dynamo/aws.ts';
+import { openEmbeddedDynamo, StateFolderInUseError, StateFolderUnusableError, StateFolderVersionError } from '../stores/dynamo/embedded.ts';
 import { createDynamoStore } from '../stores/dynamo/store.ts';
 import { ensureTable } from '../stores/dynamo/table.ts';
 import { createTelemetry, type LauncherTelemetry } from '../telemetry/index.ts';
+import { asAwsError } from './aws-errors.ts';
 import { launcherChecks } from './checks.ts';
 import type { ServeConfig } from './config.ts';
+import type { Ec2Settings } from './ec2-settings.ts';
 import { type Home, masterSecret } from './home.ts';
 import { PROVIDERS } from './providers.ts';
 import { VERSION } from './version.ts';
@@ -31,6 +28,8 @@ const TABLE = 'devctl';
 /** Everything that one launcher process is made of, wired together and not yet started. */
 export interface Parts {
   api: ApiDeps;
+  /** `/boxes/*` alone. */
+  boxApp: ReturnType<typeof createBoxApp>;
   controller: ControllerDeps & { signals: LocalSignals };
   provider: Provider;
   telemetry: LauncherTelemetry;
@@ -41,11 +40,11 @@ export interface Parts {
 }
 
 export async function assemble(config: ServeConfig, home: Home): Promise<Parts> {
-  const table = await openTable(home);
+  const table = await openTable(config, home);
   const clock: Clock = { now: () => Date.now() };
   const random: Random = { bytes: (length) => randomBytes(length) };
   const telemetry = createTelemetry({ dir: home.logDir, clock });
-  const store = createDynamoStore({ client: table.client, tableName: TABLE, clock, random, telemetry, keepMs: LIMITS.sessionKeepMs });
+  const store = createDynamoStore({ client: table.client, tableName: table.name, clock, random, telemetry, keepMs: LIMITS.sessionKeepMs });
   const signals = createSignals();
   const master = masterSecret(home);
   const derive = (purpose: string): Buffer => createHmac('sha256', master).update(purpose).digest();
@@ -60,6 +59,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     telemetry,
     boxHandler: (request) => boxHandler(request),
     onBoxGone: (box, owner) => signals.poke({ owner, id: box.sessionId }),
+    accessKey: ({ sessionId, generation }) => derive(`access ${sessionId} ${generation}`).toString('hex'),
   });
   const controller = {
     ...ledger,
@@ -72,6 +72,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
   };
   const api: ApiDeps = {
     ...ledger,
+    ...(provider.machines && { machines: provider.machines }),
     access: provider,
     random,
     limits: LIMITS,
@@ -96,10 +97,11 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
   boxHandler = async (request) => boxApp.fetch(request);
   return {
     api,
+    boxApp,
     controller,
     provider,
     telemetry,
-    removeExpired: () => table.removeExpired(TABLE, clock.now()),
+    removeExpired: () => table.removeExpired(clock.now()),
     async close() {
       await provider.stop();
       await table.close();
@@ -108,11 +110,22 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
   };
 }
 
-async function openTable(home: Home): Promise<EmbeddedDynamo> {
+/** Boxes in an account have their records there, too; those of this machine have them in its state folder. */
+const openTable = ({ ec2 }: ServeConfig, home: Home): Promise<Table> => (ec2 === null ? openEmbeddedTable(home) : openTableOf(ec2));
+
+async function openTableOf(settings: Ec2Settings): Promise<Table> {
+  try {
+    return await openAwsTable(settings);
+  } catch (error) {
+    throw asAwsError(error, settings);
+  }
+}
+
+async function openEmbeddedTable(home: Home): Promise<Table> {
   try {
     const table = await openEmbeddedDynamo({ dir: home.tableDir });
     await ensureTable(table.client, TABLE);
-    return table;
+    return { ...table, name: TABLE, removeExpired: (nowMs) => table.removeExpired(TABLE, nowMs) };
   } catch (error) {
     if (error instanceof StateFolderInUseError) {
       throw new DevctlError('in_use', error.message, { hint: 'use the launcher that is running: devctl serve --status', cause: error });

@@ -3,7 +3,7 @@ import { DevctlError } from '../contract/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import { type BoxRef, ComputeError } from '../ports/compute.ts';
-import type { Provider } from '../ports/provider.ts';
+import type { Machines, Provider } from '../ports/provider.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { createLocalProvider } from '../providers/local/index.ts';
 import type { ServeConfig } from './config.ts';
@@ -19,12 +19,23 @@ export interface ProviderDeps {
   boxHandler: (request: Request) => Promise<Response>;
   /** A box has just gone: a hint to look at its session now. */
   onBoxGone: (box: BoxRef, owner: string) => void;
+  /** What a box that is reached over a network asks of its launcher. */
+  accessKey: Machines['accessKey'];
 }
 
 /** Every provider that `serve --provider` can name: one without its maker does not compile. */
 export const PROVIDERS: { readonly [Name in ServeConfig['provider']]: (deps: ProviderDeps) => Promise<Provider> } = {
   local: openLocal,
+  ec2: openInAccount,
 };
+
+/** The SDK is large: it is loaded only here. */
+async function openInAccount(deps: ProviderDeps): Promise<Provider> {
+  const { ec2: settings } = deps.config;
+  if (settings === null) throw new DevctlError('invalid_request', 'the provider ec2 has no settings');
+  const { openEc2 } = await import('./ec2.ts');
+  return openEc2(deps, settings);
+}
 
 /** @throws DevctlError unsupported when boxes cannot be kept in on this machine */
 async function openLocal({ config, home, ...deps }: ProviderDeps): Promise<Provider> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from '../api/app.ts';
-import { listen } from '../api/server.ts';
+import { type Listener, listen } from '../api/server.ts';
 import type { ReapResult } from '../contract/api.ts';
 import { createReapLoop } from '../controllers/reap-loop.ts';
 import { compareRecords, reap } from '../controllers/reaper.ts';
@@ -36,6 +36,7 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
     const token = await ensureLocalToken(parts.api, home, config.owner);
     const app = createApp(parts.api);
     const server = await listen(app, parts.api, { host: config.host, port: config.port });
+    const boxServer = config.ec2 && (await listenForBoxes(parts, config.ec2.boxListen));
     // Known from the start: whoever fails to show a token from this address, a box for instance, does not hold this one up.
     await app.fetch(new Request(`${server.url}/whoami`, { headers: { authorization: `Bearer ${token}` } }));
     await worker.start();
@@ -54,7 +55,7 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
       async stop() {
         clearRunning(home);
         clearInterval(expiry);
-        await server.close();
+        await Promise.all([server.close(), boxServer?.close()]);
         const quiet = Promise.all([reaper.stop(), worker.stop()]);
         // What is under way is taken up by the next launcher, and need not be waited for: a restore may take an hour.
         await Promise.race([quiet, sleep(STOP_GRACE_MS, undefined, { ref: false })]);
@@ -65,6 +66,12 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
     await parts.close();
     throw error;
   }
+}
+
+/** Boxes on other machines call here: `/boxes/*` and nothing else. */
+function listenForBoxes({ api, boxApp }: Parts, address: string): Promise<Listener> {
+  const at = address.lastIndexOf(':');
+  return listen(boxApp, api, { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) });
 }
 
 async function expire(parts: Parts): Promise<void> {

@@ -69,6 +69,7 @@ function serveArgs(cli: Cli): string[] {
     '--provider',
     flags.provider ?? 'local',
   ];
+  if (flags.config !== undefined) args.push('--config', resolve(cli.surroundings.cwd(), flags.config));
   args.push('--isolation', flags.isolation ?? 'auto');
   for (const host of flags.allowedHost ?? []) args.push('--allowed-host', host);
   for (const path of flags.readOnlyPath ?? []) args.push('--read-only-path', resolve(cli.surroundings.cwd(), path));

@@ -6,26 +6,39 @@ import { isDevctlError } from '../../contract/errors.ts';
 import { type QuiesceReport, quiesceReportSchema } from '../../contract/receipt.ts';
 import type { AccessPort } from '../../ports/access.ts';
 import { type BoxRef, ComputeError } from '../../ports/compute.ts';
-import { askAgent, callAgent, openExec, type Reach } from './client.ts';
+import { askAgent, callAgent, openExec, type Way } from './client.ts';
 
 /** Longest silence while files are moved: a big folder may take a while to be put in its place. */
 const FILES_TIMEOUT_MS = 600_000;
+/** A log may have nothing new for long. */
+const FOLLOW_TIMEOUT_MS = 24 * 3_600_000;
 
 const importedSchema = z.object({ files: z.int(), bytes: z.number() });
 
+/** Posts JSON to a path of the agent and gives its answer. @throws ComputeError unreachable, DevctlError as the agent says */
+export type Post = (path: string, body: object, timeoutMs: number) => Promise<unknown>;
+
+interface Options {
+  /** Longest silence of an agent that is asked for something small. */
+  answerTimeoutMs: number;
+  /** @default over a connection, as everything else */
+  post?: Post;
+}
+
 /** The agent of one box, as its launcher uses it. Each call is a connection of its own. */
 export class BoxAgent {
-  readonly #reach: Reach;
+  readonly #way: Way;
   readonly #answerTimeoutMs: number;
+  readonly #send: Post;
 
-  /** @param answerTimeoutMs longest silence of an agent that is asked for something small */
-  constructor(reach: Reach, answerTimeoutMs: number) {
-    this.#reach = reach;
+  constructor(way: Way, { answerTimeoutMs, post }: Options) {
+    this.#way = way;
     this.#answerTimeoutMs = answerTimeoutMs;
+    this.#send = post ?? postOver(way);
   }
 
   exec(): Promise<Duplex> {
-    return openExec(this.#reach, this.#answerTimeoutMs);
+    return openExec(this.#way, this.#answerTimeoutMs);
   }
 
   putFiles(path: string, tar: Readable): Promise<{ files: number; bytes: number }> {
@@ -33,11 +46,21 @@ export class BoxAgent {
   }
 
   getFiles(path: string): Promise<Readable> {
-    return callAgent(this.#reach, { method: 'GET', path: filesAt(path), idleTimeoutMs: FILES_TIMEOUT_MS });
+    return callAgent(this.#way, { method: 'GET', path: filesAt(path), idleTimeoutMs: FILES_TIMEOUT_MS });
   }
 
   importSource(tar: Readable): Promise<{ files: number; bytes: number }> {
     return this.#put(AGENT_ROUTES.import, tar);
+  }
+
+  /** What the box's agent has written, where it keeps that itself. */
+  logs({ tailLines, follow }: { tailLines: number; follow: boolean }): Promise<Readable> {
+    const query = new URLSearchParams({ tail: String(tailLines), follow: String(follow) });
+    return callAgent(this.#way, {
+      method: 'GET',
+      path: `${AGENT_ROUTES.logs}?${query}`,
+      idleTimeoutMs: follow ? FOLLOW_TIMEOUT_MS : this.#answerTimeoutMs,
+    });
   }
 
   /** Best effort: the next heartbeat fetches the same orders. */
@@ -62,13 +85,18 @@ export class BoxAgent {
   }
 
   async #put(path: string, tar: Readable): Promise<{ files: number; bytes: number }> {
-    return importedSchema.parse(await askAgent(this.#reach, { method: 'PUT', path, body: tar, idleTimeoutMs: FILES_TIMEOUT_MS }));
+    return importedSchema.parse(await askAgent(this.#way, { method: 'PUT', path, body: tar, idleTimeoutMs: FILES_TIMEOUT_MS }));
   }
 
-  #post(path: string, body: object, idleTimeoutMs: number = this.#answerTimeoutMs): Promise<unknown> {
-    return askAgent(this.#reach, { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs });
+  #post(path: string, body: object, timeoutMs: number = this.#answerTimeoutMs): Promise<unknown> {
+    return this.#send(path, body, timeoutMs);
   }
 }
+
+export const postOver =
+  (way: Way): Post =>
+  (path, body, idleTimeoutMs) =>
+    askAgent(way, { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs });
 
 const filesAt = (path: string): string => `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`;
 

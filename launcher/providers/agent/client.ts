@@ -9,8 +9,13 @@ import { ComputeError } from '../../ports/compute.ts';
 
 const JSON_MAX_BYTES = 4 * 1024 * 1024;
 
-/** A new connection to the agent of one box. @throws ComputeError unreachable */
-export type Reach = () => Promise<Duplex>;
+/** The way to the agent of one box. */
+export interface Way {
+  /** A new connection. @throws ComputeError unreachable */
+  connect(): Promise<Duplex>;
+  /** Value of the Authorization header, where others could connect, too. */
+  authorization?: string;
+}
 
 interface AgentCall {
   method: 'GET' | 'POST' | 'PUT';
@@ -22,14 +27,14 @@ interface AgentCall {
 }
 
 /** Asks the agent for JSON. @throws ComputeError unreachable, DevctlError as the agent says */
-export async function askAgent(reach: Reach, call: AgentCall): Promise<unknown> {
-  const answer = await callAgent(reach, call);
+export async function askAgent(way: Way, call: AgentCall): Promise<unknown> {
+  const answer = await callAgent(way, call);
   return JSON.parse(await readText(answer));
 }
 
 /** The answer of the agent, when it is a success. Its body must be read or destroyed. */
-export async function callAgent(reach: Reach, call: AgentCall): Promise<IncomingMessage> {
-  const socket = await reach();
+export async function callAgent(way: Way, call: AgentCall): Promise<IncomingMessage> {
+  const socket = await way.connect();
   let abandon = () => {};
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
@@ -42,6 +47,7 @@ export async function callAgent(reach: Reach, call: AgentCall): Promise<Incoming
         headers: {
           host: 'box',
           connection: 'close',
+          ...(way.authorization && { authorization: way.authorization }),
           ...(json && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body as string) }),
         },
       },
@@ -87,14 +93,19 @@ async function readText(answer: IncomingMessage): Promise<string> {
 }
 
 /** A byte stream of exec frames. @throws ComputeError unreachable */
-export async function openExec(reach: Reach, timeoutMs: number): Promise<Duplex> {
-  const socket = await reach();
+export async function openExec(way: Way, timeoutMs: number): Promise<Duplex> {
+  const socket = await way.connect();
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
     const outgoing = request({
       createConnection: () => socket,
       path: AGENT_ROUTES.exec,
-      headers: { host: 'box', connection: 'Upgrade', upgrade: EXEC_UPGRADE },
+      headers: {
+        host: 'box',
+        connection: 'Upgrade',
+        upgrade: EXEC_UPGRADE,
+        ...(way.authorization && { authorization: way.authorization }),
+      },
     });
     outgoing.on('upgrade', (_answer, stream, head) => {
       stream.setTimeout(0);

@@ -1,7 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
-import type { Ec2Api } from './api.ts';
-
-export type Op = keyof Ec2Api;
+import type { Ec2Api, SsmApi } from './api.ts';
 
 /** Who calls: what cleans up has a share of its own, so that it can go on when everybody else is busy. */
 export type Caller = 'work' | 'reaper';
@@ -16,7 +14,7 @@ const START: Rate = { max: 5, perSecond: 2 };
 const FIFTY: Rate = { max: 50, perSecond: 5 };
 const HUNDRED: Rate = { max: 100, perSecond: 5 };
 const DESCRIBE: Rate = { max: 100, perSecond: 20 };
-const ACCOUNT: Readonly<Partial<Record<Op, Rate>>> = {
+const ACCOUNT: Readonly<Partial<Record<keyof Ec2Api | keyof SsmApi, Rate>>> = {
   runInstances: START,
   startInstances: START,
   createVolume: HUNDRED,
@@ -24,6 +22,8 @@ const ACCOUNT: Readonly<Partial<Record<Op, Rate>>> = {
   createSnapshot: HUNDRED,
   terminateInstances: HUNDRED,
   createTags: { max: 100, perSecond: 10 },
+  startSession: { max: 3, perSecond: 3 },
+  getConnectionStatus: { max: 50, perSecond: 50 },
 };
 
 /** Of the account's bucket: the rest is for people and for what else calls AWS there. */
@@ -49,7 +49,7 @@ export class Budget {
   }
 
   /** Takes the next turn that comes within `withinMs`. @returns ms until then; null when there is none */
-  turn(op: Op, caller: Caller, withinMs: number): number | null {
+  turn(op: string, caller: Caller, withinMs: number): number | null {
     const waitMs = this.untilTurn(op, caller);
     if (waitMs > withinMs) return null;
     this.#now(op, caller).tokens -= 1;
@@ -57,22 +57,22 @@ export class Budget {
   }
 
   /** Ms until the next turn, which is not taken. */
-  untilTurn(op: Op, caller: Caller): number {
+  untilTurn(op: string, caller: Caller): number {
     const bucket = this.#now(op, caller);
     return bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) / (bucket.perSecond * bucket.pace)) * 1000);
   }
 
   /** AWS has refused a call for its rate: somebody else uses the account, too. */
-  slower(op: Op, caller: Caller): void {
+  slower(op: string, caller: Caller): void {
     const bucket = this.#now(op, caller);
     bucket.pace = Math.max(SLOWEST, bucket.pace / 2);
     bucket.tokens = Math.min(bucket.tokens, 0);
   }
 
-  #now(op: Op, caller: Caller): Bucket {
+  #now(op: string, caller: Caller): Bucket {
     const nowMs = this.#clock.now();
     const key = `${op} ${caller}`;
-    const account = ACCOUNT[op] ?? (op.startsWith('describe') ? DESCRIBE : FIFTY);
+    const account = (ACCOUNT as Readonly<Partial<Record<string, Rate>>>)[op] ?? (op.startsWith('describe') ? DESCRIBE : FIFTY);
     const share = SHARES[caller];
     const rate = { max: Math.max(1, Math.floor(account.max * share)), perSecond: account.perSecond * share };
     const bucket = this.#buckets.get(key) ?? { ...rate, tokens: rate.max, atMs: nowMs, pace: 1 };

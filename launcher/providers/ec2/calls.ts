@@ -1,13 +1,13 @@
 import type { Random } from '../../ports/clock.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import type { Ec2Api } from './api.ts';
-import { Budget, type Caller, type Op } from './budget.ts';
+import { Budget, type Caller } from './budget.ts';
 import { classOf, unanswered } from './errors.ts';
 import type { Ec2Limits } from './limits.ts';
 import { sleep, type Time, within } from './timers.ts';
 
-export interface CallsOptions {
-  ec2: Ec2Api;
+export interface CallsOptions<Api = Ec2Api> {
+  api: Api;
   time: Time;
   random: Random;
   limits: Ec2Limits;
@@ -23,25 +23,30 @@ export interface CallOptions {
   caller?: Caller;
 }
 
-type Input<O extends Op> = Parameters<Ec2Api[O]>[0];
-type Output<O extends Op> = Awaited<ReturnType<Ec2Api[O]>>;
+type Ops<Api> = { [O in keyof Api]: (input: never) => Promise<unknown> };
+type Input<Api extends Ops<Api>, O extends keyof Api> = Parameters<Api[O]>[0];
+type Output<Api extends Ops<Api>, O extends keyof Api> = Awaited<ReturnType<Api[O]>>;
 
 /**
- * Every call of EC2 goes through here: it takes its turn, has a deadline, and is repeated after a random rest where that is safe
+ * Every call of a service goes through here: it takes its turn, has a deadline, and is repeated after a random rest where that is safe
  * and enough others succeed. What it throws at last is what AWS said.
  */
-export class Calls {
-  readonly #options: CallsOptions;
+export class Calls<Api extends Ops<Api> = Ec2Api> {
+  readonly #options: CallsOptions<Api>;
   readonly #budget: Budget;
   #retries: number;
 
-  constructor(options: CallsOptions) {
+  constructor(options: CallsOptions<Api>) {
     this.#options = options;
     this.#budget = new Budget(options.time);
     this.#retries = options.limits.retryBudget;
   }
 
-  async make<O extends Op>(op: O, input: Input<O>, { repeat = 'safe', caller = 'work' }: CallOptions = {}): Promise<Output<O>> {
+  async make<O extends keyof Api & string>(
+    op: O,
+    input: Input<Api, O>,
+    { repeat = 'safe', caller = 'work' }: CallOptions = {},
+  ): Promise<Output<Api, O>> {
     const { limits, time } = this.#options;
     for (let tries = 1; ; tries += 1) {
       await this.#turn(op, caller);
@@ -61,13 +66,13 @@ export class Calls {
   }
 
   /** How long a call had better rest before it waits for its turn, ms; 0: it may wait for it now. The queue is half empty by then. */
-  untilQueue(op: Op): number {
+  untilQueue(op: keyof Api & string): number {
     const { turnMs } = this.#options.limits;
     const waitMs = this.#budget.untilTurn(op, 'work');
     return waitMs > turnMs ? Math.max(waitMs - turnMs, turnMs / 2) : 0;
   }
 
-  async #turn(op: Op, caller: Caller): Promise<void> {
+  async #turn(op: keyof Api & string, caller: Caller): Promise<void> {
     const { limits, time } = this.#options;
     const waitMs = this.#budget.turn(op, caller, limits.turnMs);
     // Nothing has failed: whoever asks again in a while gets its turn.
@@ -75,9 +80,9 @@ export class Calls {
     await sleep(time, waitMs);
   }
 
-  #once<O extends Op>(op: O, input: Input<O>): Promise<Output<O>> {
-    const { ec2, time, limits } = this.#options;
-    const call = ec2[op] as (input: Input<O>) => Promise<Output<O>>;
+  #once<O extends keyof Api & string>(op: O, input: Input<Api, O>): Promise<Output<Api, O>> {
+    const { api, time, limits } = this.#options;
+    const call = api[op] as (input: Input<Api, O>) => Promise<Output<Api, O>>;
     return within(time, limits.callMs, call(input), () => unanswered(op, limits.callMs));
   }
 

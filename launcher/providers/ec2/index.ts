@@ -49,7 +49,7 @@ export interface Ec2ProviderOptions {
 export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const { time, deployment, channel, templates, subnets, region } = options;
   const limits = { ...EC2_LIMITS, ...options.limits };
-  const calls = new Calls({ ...options, limits });
+  const calls = new Calls({ ...options, api: options.ec2, limits });
   const looks = createLooks({ calls, time, limits, deployment });
   const boxes = new Boxes({ calls, looks, time, limits, deployment });
   const volumes = new Volumes({ calls, looks, boxes, time, limits });
@@ -102,4 +102,4 @@ async function port<T>(doing: string, work: () => Promise<T>): Promise<T> {
 export const ensureLaunchTemplate = (
   options: Pick<Ec2ProviderOptions, 'ec2' | 'time' | 'random'>,
   settings: TemplateSettings,
-): Promise<LaunchTemplate> => ensureTemplate(new Calls({ ...options, limits: EC2_LIMITS }), settings);
+): Promise<LaunchTemplate> => ensureTemplate(new Calls({ ...options, api: options.ec2, limits: EC2_LIMITS }), settings);

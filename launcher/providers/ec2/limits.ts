@@ -32,6 +32,15 @@ export const EC2_LIMITS = {
   fleets: 12,
   /** A state that is older may have been acted on by a launcher that died: what it made is looked for first. */
   promptMs: 5000,
+  /** Between two looks at a command that was sent to a box. */
+  commandLookMs: 500,
+  /** A small question to the agent of a box, by whatever way. */
+  answerMs: 20_000,
+  quiesceMs: 110_000,
+  /** A command that runs on a box without a tunnel to it. */
+  commandMs: 3_600_000,
+  /** A tunnel that carries nothing is closed after this. */
+  tunnelIdleMs: 300_000,
   attachMs: 60_000,
   detachMs: 60_000,
   /** Between two requests to let go of the same volume. */

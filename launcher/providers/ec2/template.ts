@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CreateLaunchTemplateRequest, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
+import type { BoxUserData } from '../../contract/agent-config.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import type { Calls } from './calls.ts';
 import { TAGS } from './tags.ts';
@@ -28,7 +29,7 @@ export function templateData(settings: TemplateSettings): RequestLaunchTemplateD
     MetadataOptions: { HttpEndpoint: 'enabled', HttpTokens: 'required', HttpPutResponseHopLimit: 1, InstanceMetadataTags: 'enabled' },
     NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: true, ...(securityGroupIds && { Groups: securityGroupIds }) }],
     ...(instanceProfileArn && { IamInstanceProfile: { Arn: instanceProfileArn } }),
-    UserData: Buffer.from(JSON.stringify({ devctl: 1, deployment, launcherUrl })).toString('base64'),
+    UserData: Buffer.from(JSON.stringify({ devctl: 1, deployment, launcherUrl } satisfies BoxUserData)).toString('base64'),
   };
 }
 

@@ -78,7 +78,10 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
   };
   const boxes: Boxes = new Boxes({ layout, disks, clock, telemetry, confinement, spec, boxHandler, onBoxGone });
   const agentOf = (box: BoxRef) =>
-    new BoxAgent(async () => connectToBox(boxes.agentSocket(box)), options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    new BoxAgent(
+      { connect: async () => connectToBox(boxes.agentSocket(box)) },
+      { answerTimeoutMs: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS },
+    );
   const once = onePerKey();
   return {
     name: 'local',

@@ -6,6 +6,9 @@ import {
   ResourceInUseException,
   ResourceNotFoundException,
   type TableDescription,
+  UpdateContinuousBackupsCommand,
+  UpdateTableCommand,
+  UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 
 /** Seconds since the epoch after which a row may be removed. Only for clean-up: expiry is always checked in code. */
@@ -74,6 +77,24 @@ export function otherShapeOf(table: TableDescription, tableName: string): string
 function assertOurs(table: TableDescription, tableName: string): void {
   const other = otherShapeOf(table, tableName);
   if (other !== null) throw new Error(other);
+}
+
+/**
+ * The same at AWS: a table that is made here cannot be deleted by one wrong call, can be taken back to any second of the last 35
+ * days, and loses what has expired. Of a table that was there, nothing is changed.
+ * @throws as ensureTable
+ */
+export async function ensureAwsTable(client: DynamoDBClient, tableName: string): Promise<void> {
+  const isNew = (await describeTable(client, tableName)) === null;
+  await ensureTable(client, tableName);
+  if (!isNew) return;
+  const TableName = tableName;
+  await client.send(new UpdateTableCommand({ TableName, DeletionProtectionEnabled: true }));
+  await client.send(
+    new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: { AttributeName: EXPIRY_ATTRIBUTE, Enabled: true } }),
+  );
+  const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
+  await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }));
 }
 
 /**

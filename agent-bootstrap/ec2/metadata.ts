@@ -1,0 +1,52 @@
+const TOKEN_TTL_S = 21_600;
+const ANSWER_MS = 2_000;
+/** Where the metadata service is on every instance; the variable is the one that AWS's own tools look at. */
+const ENDPOINT = process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? 'http://169.254.169.254';
+
+/** Temporary credentials of the instance's role. */
+export interface RoleCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken: string;
+}
+
+/** The instance metadata service, version 2. Source: EC2 User Guide, "Use instance metadata". */
+export class Metadata {
+  #token: { text: string; untilMs: number } | null = null;
+
+  /** Text at a path under /latest/; null when there is none. @throws Error when the service does not answer */
+  async get(path: string): Promise<string | null> {
+    const answer = await ask(path, { headers: { 'x-aws-ec2-metadata-token': await this.#session() } });
+    if (answer.status === 404) return null;
+    if (answer.status === 401) this.#token = null;
+    if (!answer.ok) throw new Error(`the metadata service answered ${answer.status} to ${path}`);
+    return answer.text();
+  }
+
+  /** @throws Error when it is not there */
+  async need(path: string): Promise<string> {
+    const text = await this.get(path);
+    if (text === null || text === '') throw new Error(`the metadata service has no ${path}`);
+    return text.trim();
+  }
+
+  async credentials(): Promise<RoleCredentials> {
+    const role = (await this.need('meta-data/iam/security-credentials/')).split('\n', 1)[0];
+    const found = JSON.parse(await this.need(`meta-data/iam/security-credentials/${role}`)) as Record<string, string>;
+    const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '', Token: sessionToken = '' } = found;
+    if (accessKeyId === '') throw new Error(`the role of this instance has no credentials: ${found['Code'] ?? 'no reason given'}`);
+    return { accessKeyId, secretAccessKey, sessionToken };
+  }
+
+  async #session(): Promise<string> {
+    if (this.#token !== null && Date.now() < this.#token.untilMs) return this.#token.text;
+    const headers = { 'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_TTL_S) };
+    const answer = await ask('api/token', { method: 'PUT', headers });
+    if (!answer.ok) throw new Error(`the metadata service gives no token: ${answer.status}`);
+    this.#token = { text: await answer.text(), untilMs: Date.now() + (TOKEN_TTL_S * 1000) / 2 };
+    return this.#token.text;
+  }
+}
+
+const ask = (path: string, init: RequestInit): Promise<Response> =>
+  fetch(`${ENDPOINT}/latest/${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });

@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process';
+import { timingSafeEqual } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BoxUserData, MachineConfig } from '../../launcher/contract/agent-config.ts';
+import { BOX_OWNER_HEADER, type Orders } from '../../launcher/contract/box.ts';
+import { DevctlError } from '../../launcher/contract/errors.ts';
+import { problemSchema } from '../../launcher/contract/problem.ts';
+import { mountedWorkspace } from '../local-machine.ts';
+import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
+import { InstanceIdentity } from './identity.ts';
+import { Metadata } from './metadata.ts';
+
+/** The tags of devctl on an instance, as the provider writes them. */
+const TAGS = { owner: 'devctl:owner', session: 'devctl:session', generation: 'devctl:generation' } as const;
+const RETRY_MS = 500;
+const ANSWER_MS = 10_000;
+const NOTICE_EVERY_MS = 5_000;
+
+interface Assignment {
+  boxId: string;
+  owner: string;
+  sessionId: string;
+  generation: number;
+  region: string;
+  userData: BoxUserData;
+}
+
+/** What an agent on an instance needs, once the instance is somebody's box. */
+export async function startOnInstance(config: MachineConfig, log: Log): Promise<Startup> {
+  const metadata = new Metadata();
+  const { boxId, owner, sessionId, generation, region, userData } = await assignment(metadata, log);
+  mkdirSync(join(config.paths.run, 'agent'), { recursive: true, mode: 0o700 });
+  const identity = new InstanceIdentity({ metadata, region, audience: userData.launcherUrl });
+  const key = new AccessKey();
+  return {
+    config: {
+      boxId,
+      sessionId,
+      generation,
+      paths: config.paths,
+      processScope: 'marker',
+      env: { ...config.env, IN_DEVCTL_BOX: boxId },
+      limits: config.limits,
+      log: config.log,
+    },
+    link: networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders)),
+    mount: mountedWorkspace(config.paths.workspace),
+    machine: instance(config.powerOff, log),
+    guarded: { port: config.agentPort, mayEnter: (authorization) => key.opens(authorization) },
+    watchInterruption: (tell) => watchInterruption(metadata, tell, log),
+  };
+}
+
+/** Whose box this is. A machine that waits to be somebody's has no session in its tags yet. */
+async function assignment(metadata: Metadata, log: Log): Promise<Assignment> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const tag = (name: string) => metadata.need(`meta-data/tags/instance/${name}`);
+      return {
+        boxId: await metadata.need('meta-data/instance-id'),
+        region: await metadata.need('meta-data/placement/region'),
+        userData: JSON.parse(await metadata.need('user-data')) as BoxUserData,
+        owner: await tag(TAGS.owner),
+        sessionId: await tag(TAGS.session),
+        generation: Number(await tag(TAGS.generation)),
+      };
+    } catch (error) {
+      if (tries === 0) log(`not somebody's box yet: ${error instanceof Error ? error.message : error}`);
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+/** What whoever connects to the agent has to show: known when the launcher has answered, and from then on its latest. */
+class AccessKey {
+  #wanted: Buffer | null = null;
+
+  take({ accessKey }: Orders): void {
+    if (accessKey !== undefined) this.#wanted = Buffer.from(`Bearer ${accessKey}`);
+  }
+
+  opens(authorization: string | undefined): boolean {
+    const given = Buffer.from(authorization ?? '');
+    return this.#wanted !== null && given.length === this.#wanted.length && timingSafeEqual(given, this.#wanted);
+  }
+}
+
+/** The launcher over a network. */
+function networkLink(url: string, owner: string, identity: InstanceIdentity, onOrders: (orders: Orders) => void): LauncherLink {
+  return {
+    async post(path, body) {
+      const answer = await fetch(new URL(path, url), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await identity.token()}`, [BOX_OWNER_HEADER]: owner, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      const parsed: unknown = JSON.parse(await answer.text());
+      if (answer.status === 401) identity.forget();
+      if (!answer.ok) throw DevctlError.fromProblem(problemSchema.parse(parsed));
+      onOrders(parsed as Orders);
+      return parsed as Orders;
+    },
+  };
+}
+
+/** The instance ends with its operating system: what shuts down by itself is terminated, and its workspace volume stays. */
+function instance([command, ...args]: MachineConfig['powerOff'], log: Log): Machine {
+  return {
+    end(reason) {
+      log(`ending: ${reason}`);
+      spawn(command, args, { detached: true, stdio: 'ignore' }).unref();
+      process.exit(0);
+    },
+  };
+}
+
+/** Tells once, when EC2 has said that it takes the instance away. Source: EC2 User Guide, "Spot Instance interruption notices". */
+function watchInterruption(metadata: Metadata, tell: (atMs: number) => void, log: Log): void {
+  const timer = setInterval(async () => {
+    try {
+      const notice = await metadata.get('meta-data/spot/instance-action');
+      const { action, time } = JSON.parse(notice ?? '{}') as { action?: string; time?: string };
+      if (action === undefined || time === undefined) return;
+      clearInterval(timer);
+      log(`EC2 takes this instance away (${action}) at ${time}`);
+      tell(Date.parse(time));
+    } catch {
+      // Asked again soon.
+    }
+  }, NOTICE_EVERY_MS);
+  timer.unref();
+}

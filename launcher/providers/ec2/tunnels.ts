@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
+import type { StartSessionRequest } from '@aws-sdk/client-ssm';
+import { DevctlError } from '../../contract/errors.ts';
+import { ComputeError } from '../../ports/compute.ts';
+import type { SsmApi } from './api.ts';
+import type { Calls } from './calls.ts';
+import { isNotOnline } from './commands.ts';
+
+export const PLUGIN = 'session-manager-plugin';
+const PLUGIN_HINT =
+  'install it where the launcher runs: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html';
+/** The answer of StartSession holds a token, so it is handed over in a variable: the plugin takes it so since 1.2.497. */
+const ANSWER_VARIABLE = 'AWS_SSM_START_SESSION_RESPONSE';
+const OPEN_MS = 20_000;
+const SAID_CHARS = 2000;
+
+interface TunnelsOptions {
+  calls: Calls<SsmApi>;
+  region: string;
+  /** Where the agent listens on the box. */
+  agentPort: number;
+  /** A tunnel that has carried nothing for so long is closed, ms. */
+  idleMs: number;
+  /** Environment of the plugin. */
+  env: NodeJS.ProcessEnv;
+}
+
+interface Tunnel {
+  /** Of this machine's loopback. */
+  port: number;
+  close(): void;
+}
+
+/** What a box has of tunnels: the one that is there or on its way, and what it carries. */
+interface Kept {
+  tunnel: Promise<Tunnel>;
+  open: boolean;
+  sockets: number;
+  closing: NodeJS.Timeout | null;
+}
+
+/**
+ * Connections to the agents of boxes through Session Manager: one session with a box carries all of them. The plugin of AWS
+ * speaks the protocol, and listens on this machine's loopback for as long as the session lasts.
+ */
+export class Tunnels {
+  readonly #options: TunnelsOptions;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(options: TunnelsOptions) {
+    this.#options = options;
+  }
+
+  /** True when a connection costs no new session. */
+  isOpen(boxId: string): boolean {
+    return this.#kept.get(boxId)?.open ?? false;
+  }
+
+  /** @throws ComputeError unreachable, DevctlError unsupported where the plugin is missing */
+  async connect(boxId: string): Promise<Duplex> {
+    const kept = this.#kept.get(boxId) ?? this.#begin(boxId);
+    if (kept.closing) clearTimeout(kept.closing);
+    kept.closing = null;
+    kept.sockets += 1;
+    try {
+      const socket = await connected((await kept.tunnel).port);
+      socket.once('close', () => this.#left(boxId, kept));
+      return socket;
+    } catch (error) {
+      this.#left(boxId, kept);
+      throw error;
+    }
+  }
+
+  closeAll(): void {
+    for (const kept of this.#kept.values()) {
+      if (kept.closing) clearTimeout(kept.closing);
+      void kept.tunnel.then(
+        (tunnel) => tunnel.close(),
+        () => {},
+      );
+    }
+    this.#kept.clear();
+  }
+
+  #begin(boxId: string): Kept {
+    const forget = () => {
+      if (this.#kept.get(boxId) === kept) this.#kept.delete(boxId);
+    };
+    const kept: Kept = { tunnel: this.#start(boxId, forget), open: false, sockets: 0, closing: null };
+    this.#kept.set(boxId, kept);
+    kept.tunnel.then(() => {
+      kept.open = true;
+    }, forget);
+    return kept;
+  }
+
+  #left(boxId: string, kept: Kept): void {
+    kept.sockets -= 1;
+    if (kept.sockets > 0 || this.#kept.get(boxId) !== kept) return;
+    kept.closing = setTimeout(() => {
+      this.#kept.delete(boxId);
+      void kept.tunnel.then(
+        (tunnel) => tunnel.close(),
+        () => {},
+      );
+    }, this.#options.idleMs);
+    kept.closing.unref();
+  }
+
+  async #start(boxId: string, onEnd: () => void): Promise<Tunnel> {
+    const { calls, agentPort } = this.#options;
+    const ask: StartSessionRequest = {
+      Target: boxId,
+      DocumentName: 'AWS-StartPortForwardingSession',
+      // 0: the plugin takes any port that is free.
+      Parameters: { portNumber: [String(agentPort)], localPortNumber: ['0'] },
+    };
+    try {
+      const session = await calls.make('startSession', ask, { repeat: 'once' });
+      return await this.#forward(ask, session, () => {
+        onEnd();
+        void calls.make('terminateSession', { SessionId: session.SessionId }).catch(() => {});
+      });
+    } catch (error) {
+      if (isNotOnline(error)) throw new ComputeError('unreachable', `Systems Manager does not reach ${boxId} now`, { cause: error });
+      throw error;
+    }
+  }
+
+  #forward(ask: StartSessionRequest, session: object, onEnd: () => void): Promise<Tunnel> {
+    const { region, env } = this.#options;
+    const answer = JSON.stringify({ ...session, $metadata: undefined });
+    return new Promise((resolve, reject) => {
+      const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', '', JSON.stringify(ask), endpointOf(region)], {
+        env: { ...env, [ANSWER_VARIABLE]: answer },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let said = '';
+      const late = setTimeout(() => plugin.kill('SIGKILL'), OPEN_MS);
+      const failed = (why: string) => reject(new ComputeError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
+      plugin.once('error', (error: NodeJS.ErrnoException) => {
+        clearTimeout(late);
+        onEnd();
+        reject(error.code === 'ENOENT' ? missing() : error);
+      });
+      plugin.once('close', () => {
+        clearTimeout(late);
+        onEnd();
+        failed(said.trim().replace(/\s*\n\s*/g, ' · ') || `${PLUGIN} ended`);
+      });
+      for (const stream of [plugin.stdout, plugin.stderr])
+        createInterface({ input: stream }).on('line', (line) => {
+          said = `${said}${line}\n`.slice(-SAID_CHARS);
+          const port = /^Port (\d+) opened for sessionId/.exec(line)?.[1];
+          if (port === undefined) return;
+          clearTimeout(late);
+          resolve({ port: Number(port), close: () => void plugin.kill('SIGTERM') });
+        });
+    });
+  }
+}
+
+const endpointOf = (region: string): string => `https://ssm.${region}.amazonaws.com`;
+
+const missing = (): DevctlError =>
+  new DevctlError('unsupported', `${PLUGIN} is not installed where the launcher runs, and boxes on EC2 are reached by it`, {
+    hint: PLUGIN_HINT,
+  });
+
+function connected(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    const failed = (error: Error) => reject(new ComputeError('unreachable', 'the tunnel to the box is closed', { cause: error }));
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
