@@ -114,6 +114,7 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
         instanceTypes: session.instanceTypes,
         arch: session.arch,
         network: session.network,
+        persistent: session.persistent,
         parked: parkedBox(session),
         boxToken: deps.boxToken(session, session.generation),
         providerState: session.providerState,

@@ -1,5 +1,5 @@
 import { IDLE_TTL_RANGE_MS, MAX_TTL_RANGE_MS } from '../contract/api.ts';
-import { idTimeMs, type Size } from '../contract/fields.ts';
+import { idTimeMs, type Policy, type Size } from '../contract/fields.ts';
 import type { SessionRecord, SnapshotRecord, SnapshotRef, WorkspaceRecord } from '../contract/records.ts';
 import { newSession } from './session.ts';
 import { newWorkspace } from './workspace.ts';
@@ -14,6 +14,8 @@ export interface Found {
   /** Of a box: the disk that it uses. */
   volumeId?: string | null;
   size?: Size | null;
+  /** What its session asked for, as far as that is kept with it. */
+  wish?: { policy?: Policy; network?: boolean; persistent?: boolean };
   /** It is stopped, and kept. */
   parked?: boolean;
   /** Of a snapshot. */
@@ -92,11 +94,12 @@ function sessionRecord(box: Found, id: string, volumeId: string, nowMs: number):
       workspace,
       workspaceId,
       size: box.size ?? 'medium',
-      policy: box.parked === true ? 'on-demand' : 'spot-preferred',
+      policy: box.wish?.policy ?? (box.parked === true ? 'on-demand' : 'spot-preferred'),
       instanceTypes: [],
       arch: null,
-      persistent: box.parked === true,
-      network: true,
+      // One that is kept was to be, whatever its tags say.
+      persistent: box.parked === true || box.wish?.persistent === true,
+      network: box.wish?.network ?? true,
       idleTtlMs: IDLE_TTL_RANGE_MS.default,
       maxTtlMs: MAX_TTL_RANGE_MS.default,
     },

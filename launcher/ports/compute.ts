@@ -64,6 +64,8 @@ export interface LaunchRequest {
   /** Null: as the provider has it. */
   arch: Architecture | null;
   network: boolean;
+  /** Its box is to be parked where that of another session ends. Only noted with the box. */
+  persistent: boolean;
   /**
    * The box of an earlier generation that was parked with the volume of `source`: it goes on as the box of this one if it can;
    * else it is let go, and another one gets the volume. Null: there is none.
@@ -167,6 +169,13 @@ export interface SnapshotStatus {
   noCopies?: string;
 }
 
+/** What a session that is rebuilt from its box would else have to guess. */
+export interface BoxWish {
+  policy?: Policy;
+  network?: boolean;
+  persistent?: boolean;
+}
+
 export interface ListedResource {
   kind: 'box' | 'volume' | 'snapshot';
   /** boxId, volumeId or snapshot ref as `workspaceId/snap_N`. */
@@ -179,6 +188,8 @@ export interface ListedResource {
   volumeId?: string | null;
   /** Of a box: its class, null where that cannot be told. */
   size?: Size | null;
+  /** Of a box: what its session asked for, as far as that is kept with it. */
+  wish?: BoxWish;
   /** Of a box: it is stopped, and kept. */
   parked?: boolean;
   /** Of a snapshot. */

@@ -27,6 +27,7 @@ async function strays(): Promise<void> {
     instanceTypes: [],
     arch: null,
     network: true,
+    persistent: false,
     parked: null,
     boxToken: 't',
     providerState: null,

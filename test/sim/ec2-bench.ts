@@ -59,6 +59,7 @@ export class Ec2Bench {
       instanceTypes: [],
       arch: null,
       network: true,
+      persistent: false,
       parked: null,
       boxToken: 'box-token-canary',
       providerState: null,

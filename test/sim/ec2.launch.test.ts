@@ -48,6 +48,23 @@ describe('launches on EC2', () => {
     expect(unknown.description).toMatch(/ · about \$\d\.\d{3}\/h$/);
   });
 
+  it('has the spot price of a type that no class has, too: those who begin together ask once', async () => {
+    const wish = { instanceTypes: ['m6g.medium'], policy: 'spot' as const };
+    for (const az of ZONES) bench.aws.hands.moveSpotPrice('m6g.medium', az, 0.061);
+    const ups = await Promise.all(Array.from({ length: 8 }, () => bench.bring(bench.request(wish))));
+    for (const { price, description } of ups) {
+      expect(price?.about).toBe(false);
+      expect(description).toMatch(/^m6g\.medium spot .* \$0\.061\/h$/);
+    }
+    const asked = () => bench.aws.cloud.ledger.of('describeSpotPriceHistory').map(({ input }) => JSON.stringify(input));
+    const of = asked().filter((input) => input.includes('"m6g.medium"'));
+    expect([of.length > 0, new Set(of).size]).toEqual([true, of.length]);
+    expect(of[0]).toContain('"InstanceTypes":["m6g.medium"]');
+    const before = asked().length;
+    await bench.bring(bench.request(wish));
+    expect(asked()).toHaveLength(before);
+  });
+
   it('5: a quota of the spot market leads to one on demand at once', async () => {
     bench.aws.cloud.pools.quotas.spotVcpus = 0;
     expect((await bench.bring(bench.request())).description).toContain('on-demand');

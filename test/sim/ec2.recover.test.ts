@@ -33,6 +33,9 @@ describe('a table that is lost on EC2', () => {
     await users.write(fork, 'd', '4');
     await users.down(fork);
     await over(fork);
+    const kept = await users.up('kept', { persistent: true, policy: 'on-demand', network: false });
+    await world.settle();
+    await users.write(kept, 'e', '5');
     // Another owner, whose launch nobody took up any more.
     const eve = { owner: 'eve', workspace: 'shop', workspaceId: users.id('ws'), sessionId: users.id('ses'), generation: 1 };
     let providerState: unknown = null;
@@ -44,32 +47,36 @@ describe('a table that is lost on EC2', () => {
       await world.clock.pass(1000);
     }
     await world.clock.pass(60_000);
-    const kept = (): number => world.aws.cloud.volumes.all().length + world.aws.cloud.snapshots.all().length;
-    const before = kept();
+    const things = (): number => world.aws.cloud.volumes.all().length + world.aws.cloud.snapshots.all().length;
+    const before = things();
     await world.loseTable(database);
 
     // An old account beside an empty table: nothing is deleted.
     await world.reap();
     await world.reap();
-    expect(kept()).toBe(before);
+    expect(things()).toBe(before);
 
     const done = await world.act((deps) => recover(deps, { dryRun: false }));
     expect(done).toMatchObject({ complete: true, recordsMissing: false, left: [] });
     expect(done.workspaces.map(({ owner, name, session }) => [owner, name, session === null]).sort()).toEqual([
       ['dev', 'blog', true],
       ['dev', 'fork', true],
+      ['dev', 'kept', false],
       ['dev', 'shop', false],
       ['eve', 'shop', false],
     ]);
     const snapshots = await world.store.listSnapshots('dev', (await world.workspace('fork')).id, { limit: 9, after: null });
     expect(snapshots.items.map(({ parent }) => parent?.workspaceId)).toEqual([(await world.workspace('blog')).id]);
-    expect((await world.session(live)).size).toBe('small');
+    expect(await world.session(live)).toMatchObject({ size: 'small', policy: 'spot-preferred', network: true, persistent: false });
+    expect(await world.session(kept)).toMatchObject({ policy: 'on-demand', network: false, persistent: true, phase: 'ready' });
 
     // The box that runs goes on; the others come up with what their owner wrote.
     await world.settle();
     await world.expectContent(live);
     await users.down(live);
     await over(live);
+    await users.down(kept);
+    await over(kept);
     for (const name of ['shop', 'blog', 'fork']) {
       const id = await users.up(name);
       await world.settle();

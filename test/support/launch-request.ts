@@ -12,6 +12,7 @@ export function launchRequestWith(newId: (prefix: 'ws' | 'ses') => string, { tag
     instanceTypes: [],
     arch: null,
     network: true,
+    persistent: false,
     parked: null,
     boxToken: `dvb_${randomBytes(32).toString('base64url')}`,
     providerState: null,

@@ -6,8 +6,7 @@ import type {
   FleetLaunchTemplateOverridesRequest,
   Instance,
 } from '@aws-sdk/client-ec2';
-import type { Size } from '../../contract/fields.ts';
-import type { ResourceTags } from '../../ports/compute.ts';
+import type { LaunchRequest, ResourceTags } from '../../ports/compute.ts';
 import type { CreateState, Disk } from './launch-state.ts';
 import type { Subnet } from './pools.ts';
 import type { InstanceType } from './sizes.ts';
@@ -23,14 +22,14 @@ export const workspaceOf = ({ BlockDeviceMappings: devices = [] }: Instance): st
 export interface FleetSettings {
   deployment: string;
   ttl: string;
-  size: Size;
+  wish: Pick<LaunchRequest, 'size' | 'policy' | 'network' | 'persistent'>;
   overrides: number;
   subnetsOf(az: string): Subnet[];
 }
 
 /** The one call that makes a machine, with its workspace unless that is a volume that is there already. */
 export function fleetRequest(state: CreateState, tags: ResourceTags, settings: FleetSettings): CreateFleetRequest {
-  const { deployment, ttl, size, overrides, subnetsOf } = settings;
+  const { deployment, ttl, wish, overrides, subnetsOf } = settings;
   const disks = blockDevices(state.disk);
   const pools = Object.entries(state.pools).flatMap(([az, types]) =>
     types.flatMap((type) =>
@@ -51,7 +50,7 @@ export function fleetRequest(state: CreateState, tags: ResourceTags, settings: F
       ? { SpotOptions: { AllocationStrategy: 'price-capacity-optimized' } }
       : { OnDemandOptions: { AllocationStrategy: 'lowest-price' } }),
     TagSpecifications: [
-      { ResourceType: 'instance', Tags: tagList(tags, { deployment, ttl, size }) },
+      { ResourceType: 'instance', Tags: tagList(tags, { deployment, ttl, wish }) },
       { ResourceType: 'volume', Tags: tagList(tags, { deployment, ttl: 'keep' }) },
     ],
   };

@@ -91,6 +91,7 @@ export class Launches {
     const { pools, prices, limits, time, choices } = this.#parts;
     void prices.refresh();
     const choice = await choices.of(request);
+    void prices.refresh(request.instanceTypes);
     const source = await this.#sourceOf(request);
     if (source === null) return wait(request.providerState ?? null, limits.lookEveryMs, notes);
     const { disk, zones } = source;
@@ -159,7 +160,7 @@ export class Launches {
     }
     this.#begun.set(state.operationId, true);
     this.#begun.set(name, true);
-    const settings = { deployment, ttl, size: request.size, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
+    const settings = { deployment, ttl, wish: request, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
     try {
       const result = await calls.make('createFleet', fleetRequest(state, request.tags, settings));
       const { boxId, errors } = readFleet(result, (subnetId) => pools.zoneOf(subnetId));

@@ -8,7 +8,7 @@ import { workspaceOf } from './fleet.ts';
 import type { Ec2Limits } from './limits.ts';
 import { pagesOf } from './looks.ts';
 import type { Prices } from './prices.ts';
-import { readRef, readSize, readTags, refText, TAGS } from './tags.ts';
+import { readRef, readSize, readTags, readWish, refText, TAGS } from './tags.ts';
 
 interface ListOptions {
   calls: Calls;
@@ -62,6 +62,7 @@ function boxOf(instance: Instance, tags: ListedResource['tags'], prices: Prices)
     bytes: null,
     volumeId: workspaceOf(instance),
     size: readSize(instance.Tags),
+    wish: readWish(instance.Tags),
     parked: !runs,
     microUsdPerMonth: perHour * HOURS_PER_MONTH,
   };

@@ -1,9 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
 import * as z from 'zod';
-import { ownerSchema, type Size, sessionIdSchema, sizeSchema, workspaceIdSchema, workspaceNameSchema } from '../../contract/fields.ts';
+import {
+  ownerSchema,
+  policySchema,
+  type Size,
+  sessionIdSchema,
+  sizeSchema,
+  workspaceIdSchema,
+  workspaceNameSchema,
+} from '../../contract/fields.ts';
 import { type SnapshotRef, snapshotRefSchema } from '../../contract/records.ts';
-import { ComputeError, type ResourceTags } from '../../ports/compute.ts';
+import { type BoxWish, ComputeError, type LaunchRequest, type ResourceTags } from '../../ports/compute.ts';
 
 /** Names of the tags that every resource carries from its creation on. */
 export const TAGS = {
@@ -22,6 +30,9 @@ export const TAGS = {
   size: 'devctl:size',
   /** Of a snapshot: the volumes that were copied at its moment. */
   copies: 'devctl:copies',
+  policy: 'devctl:policy',
+  network: 'devctl:network',
+  persistent: 'devctl:persistent',
 } as const;
 
 const VALUE_CHARS = 256;
@@ -45,13 +56,13 @@ export interface TagOptions {
   ttl: string;
   ref?: SnapshotRef;
   parent?: SnapshotRef | null;
-  /** Of a box. */
-  size?: Size;
+  /** Of a box: what its session asked for. */
+  wish?: Pick<LaunchRequest, 'size' | 'policy' | 'network' | 'persistent'>;
   copies?: readonly string[];
 }
 
 /** @throws ComputeError fatal for what no tag can carry */
-export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = null, size, copies = [] }: TagOptions): Tag[] {
+export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = null, wish, copies = [] }: TagOptions): Tag[] {
   const values: Record<string, string | null> = {
     env: 'dev',
     owner: 'ai',
@@ -66,7 +77,10 @@ export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = nul
     [TAGS.operation]: tags.operationId,
     [TAGS.snapshot]: ref === undefined ? null : refText(ref),
     [TAGS.parent]: parent === null ? null : refText(parent),
-    [TAGS.size]: size ?? null,
+    [TAGS.size]: wish?.size ?? null,
+    [TAGS.policy]: wish?.policy ?? null,
+    [TAGS.network]: wish === undefined ? null : String(wish.network),
+    [TAGS.persistent]: wish === undefined ? null : String(wish.persistent),
     [TAGS.copies]: copies.length === 0 ? null : copies.join(' '),
   };
   return Object.entries(values).flatMap(([Key, Value]) => {
@@ -103,3 +117,16 @@ export function readRef(list: Tag[] | undefined, key: string = TAGS.snapshot): S
 }
 
 export const readSize = (list: Tag[] | undefined): Size | null => sizeSchema.safeParse(tagOf(list, TAGS.size)).data ?? null;
+
+const FLAGS: ReadonlyMap<string | undefined, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
+/** What is in none of the tags, as on boxes of earlier versions, or was changed by hand, is left out. */
+export function readWish(list: Tag[] | undefined): BoxWish {
+  const policy = policySchema.safeParse(tagOf(list, TAGS.policy)).data;
+  const network = FLAGS.get(tagOf(list, TAGS.network));
+  const persistent = FLAGS.get(tagOf(list, TAGS.persistent));
+  return { ...(policy && { policy }), ...(network !== undefined && { network }), ...(persistent !== undefined && { persistent }) };
+}

@@ -210,6 +210,7 @@ export class Boxes {
         bytes: null,
         volumeId: meta?.volumeId ?? null,
         size: meta?.size ?? null,
+        ...(meta && { wish: { network: meta.network } }),
       });
     }
     return { items, complete: true };

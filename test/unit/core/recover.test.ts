@@ -85,6 +85,21 @@ describe('a workspace without a record', () => {
     expect(sessionRecordSchema.parse(session)).toMatchObject({ phase: 'parked', desired: 'parked', persistent: true });
   });
 
+  it('goes on as its session asked for, as far as its box tells; an older box is taken for what it looks like', () => {
+    const asked = { policy: 'on-demand', network: false, persistent: true } as const;
+    const of = (patch: Partial<Found>) => {
+      const { session } = from([disk(), live(patch)]);
+      return [session?.policy, session?.network, session?.persistent, session?.phase];
+    };
+    expect(of({ wish: asked })).toEqual(['on-demand', false, true, 'ready']);
+    expect(of({ wish: { policy: 'spot', network: true, persistent: false } })).toEqual(['spot', true, false, 'ready']);
+    expect(of({ wish: { persistent: false }, parked: true })).toEqual(['on-demand', true, true, 'parked']);
+    for (const wish of [{}, undefined]) {
+      expect(of({ ...(wish && { wish }) })).toEqual(['spot-preferred', true, false, 'ready']);
+      expect(of({ ...(wish && { wish }), parked: true })).toEqual(['on-demand', true, true, 'parked']);
+    }
+  });
+
   it('with several disks is quarantined, and nothing of it is guessed', () => {
     const { workspace: shop, session, left } = from([snap(1), disk(), disk('vol_2'), live()]);
     expect(shop).toMatchObject({ volume: null, claim: null, quarantined: expect.stringContaining('vol_1, vol_2') });
