@@ -5,6 +5,7 @@
  * |---|---|---|
  * | machines on demand | 2026-07 | AWS's price file |
  * | gp3, snapshots, public IPv4, a secret | 2026-07 | AWS's price pages |
+ * | reading a snapshot in at a rate that is paid for | 2026-07 | AWS's price page: $.0024 to $.0036 by the rate. The most is shown |
  * | spot, where the price of the moment is not known | 2026-07 | published by others: m6i.large at $.029 to $.041. The middle, $.035, is 30 % of m7a.large |
  *
  * A machine that is not in the table is taken for the `.large` of its kind, scaled by its size. Such a figure, and one of another
@@ -33,6 +34,8 @@ export const PRICES = {
   snapshotMicroUsdPerGiBMonth: 50_000,
   ipv4MicroUsdPerHour: 5_000,
   secretMicroUsdPerMonth: 400_000,
+  /** Of all data of a snapshot, at whatever rate. */
+  initializationMicroUsdPerGiB: 3_600,
 } as const;
 
 /** The disk that a machine starts from, and what of it the image's own snapshot keeps. */

@@ -57,7 +57,7 @@ export function fleetRequest(state: CreateState, tags: ResourceTags, settings: F
 }
 
 function blockDevices(disk: Disk): { BlockDeviceMappings?: FleetBlockDeviceMappingRequest[] } {
-  if (disk.kind === 'attach') return {};
+  if (disk.kind === 'attach' || (disk.kind === 'snapshot' && disk.loading)) return {};
   // One from a snapshot is encrypted as that is; AWS refuses to be told so again.
   const content = disk.kind === 'snapshot' ? { SnapshotId: disk.snapshotId } : { Encrypted: true };
   const Ebs = { ...content, VolumeSize: disk.gib, VolumeType: 'gp3' as const, DeleteOnTermination: false };

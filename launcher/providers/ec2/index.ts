@@ -11,6 +11,7 @@ import { asComputeError } from './errors.ts';
 import { Launches } from './launch.ts';
 import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
 import { listAll } from './list.ts';
+import { Loads } from './loads.ts';
 import { createLooks } from './looks.ts';
 import { Turns } from './memory.ts';
 import { Pools, type Subnet } from './pools.ts';
@@ -37,6 +38,11 @@ export interface Ec2ProviderOptions {
   subnets: readonly Subnet[];
   /** Size of a new workspace; one from a larger snapshot is as large as that. @default 64 */
   volumeGiB?: number;
+  /**
+   * MiB a second, 100 to 300, at which disks from snapshots are read in, which AWS charges for. Such a disk is attached once its machine
+   * runs. @default null, as they are used
+   */
+  volumeInitializationRate?: number | null;
   /** Tag on boxes for whoever sweeps the account. @default 24h */
   ttl?: string;
   limits?: Partial<Ec2Limits>;
@@ -61,7 +67,8 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const prices = new Prices({ calls, time, limits, architectures, region });
   const { volumeGiB = 64, ttl = '24h' } = options;
   const wakes = new Wakes({ calls, boxes, time, limits, deployment });
-  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices, wakes };
+  const loads = new Loads({ calls, deployment, mibPerSecond: options.volumeInitializationRate ?? null });
+  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices, wakes, loads };
   const launches = new Launches({ ...parts, ttl, volumeGiB });
   const turns = new Turns();
   return {

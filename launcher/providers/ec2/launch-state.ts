@@ -2,11 +2,15 @@ import * as z from 'zod';
 
 const ms = z.number();
 
+/** What a snapshot has is read in at a rate that is paid for: a launch cannot ask for that, only who makes a volume. */
+const loadingSchema = z.object({ mibPerSecond: z.int(), dataGiB: z.int() });
+export type Loading = z.infer<typeof loadingSchema>;
+
 /** The workspace's disk: made by the launch itself, or attached once the machine runs. */
 const diskSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('blank'), gib: z.int() }),
-  z.object({ kind: z.literal('snapshot'), snapshotId: z.string(), gib: z.int() }),
-  z.object({ kind: z.literal('attach'), volumeId: z.string() }),
+  z.object({ kind: z.literal('snapshot'), snapshotId: z.string(), gib: z.int(), loading: loadingSchema.optional() }),
+  z.object({ kind: z.literal('attach'), volumeId: z.string(), loading: loadingSchema.optional() }),
 ]);
 export type Disk = z.infer<typeof diskSchema>;
 
@@ -38,6 +42,10 @@ const createSchema = z.object({
 });
 export type CreateState = z.infer<typeof createSchema>;
 
+/** The machine is on its way, and its zone is where the volume is made that it then gets. */
+const volumeSchema = z.object({ ...common, step: z.literal('volume'), boxId: z.string(), launchedAtMs: ms });
+export type VolumeState = z.infer<typeof volumeSchema>;
+
 /** The machine is on its way; it and its volume are to be seen together. */
 const joinSchema = z.object({ ...common, step: z.literal('join'), boxId: z.string(), launchedAtMs: ms });
 export type JoinState = z.infer<typeof joinSchema>;
@@ -46,9 +54,9 @@ export type JoinState = z.infer<typeof joinSchema>;
 const attachSchema = z.object({ ...joinSchema.shape, step: z.literal('attach'), attachingSinceMs: ms });
 export type AttachState = z.infer<typeof attachSchema>;
 
-export type LaunchState = WakeState | CreateState | JoinState | AttachState;
+export type LaunchState = WakeState | CreateState | VolumeState | JoinState | AttachState;
 
-const stateSchema = z.discriminatedUnion('step', [wakeSchema, createSchema, joinSchema, attachSchema]);
+const stateSchema = z.discriminatedUnion('step', [wakeSchema, createSchema, volumeSchema, joinSchema, attachSchema]);
 
 /** The place that this launch has kept; null for one of another launch, or of a form that is not known. */
 export function readState(kept: unknown, operationId: string): LaunchState | null {

@@ -1,4 +1,4 @@
-import type { Instance } from '@aws-sdk/client-ec2';
+import type { Instance, Snapshot } from '@aws-sdk/client-ec2';
 import { MACHINE_EXTRAS_MICRO_USD_PER_HOUR, volumeMicroUsdPerHour } from '../../contract/prices.ts';
 import { ComputeError, type LaunchRequest, type LaunchResult, type LaunchUnderway } from '../../ports/compute.ts';
 import { type Boxes, isOver } from './boxes.ts';
@@ -6,9 +6,10 @@ import type { Calls } from './calls.ts';
 import type { Choices } from './choice.ts';
 import { classOf, classOfCode } from './errors.ts';
 import { fleetRequest, type PoolError, readFleet, workspaceOf } from './fleet.ts';
-import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried, WakeState } from './launch-state.ts';
+import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried, VolumeState, WakeState } from './launch-state.ts';
 import { readState } from './launch-state.ts';
 import type { Ec2Limits } from './limits.ts';
+import { type Loads, toldOfLoading } from './loads.ts';
 import type { Looks } from './looks.ts';
 import { Memory, Since } from './memory.ts';
 import type { Pools } from './pools.ts';
@@ -33,6 +34,7 @@ export interface LaunchParts {
   volumeGiB: number;
   choices: Choices;
   wakes: Wakes;
+  loads: Loads;
 }
 
 type Answer = LaunchResult | LaunchUnderway;
@@ -60,6 +62,7 @@ export class Launches {
     const state = readState(request.providerState, operationId);
     if (state?.step === 'wake') return this.#wake(request, state);
     if (state?.step === 'create') return this.#create(request, state);
+    if (state?.step === 'volume') return this.#volume(request, state);
     if (state?.step === 'join') return this.#join(request, state);
     if (state?.step === 'attach') return this.#attach(request, state);
     const past = { fleet: 0, rung: 0, tried: { sinceMs: this.#parts.time.now(), pools: 0, codes: {} } };
@@ -125,7 +128,7 @@ export class Launches {
 
   /** The disk, and where its machine may be; null when that is not to be seen yet. @throws busy, missing */
   async #sourceOf({ source, tags }: LaunchRequest): Promise<{ disk: Disk; zones: string[] } | null> {
-    const { pools, volumes, snapshots, volumeGiB, limits, boxes } = this.#parts;
+    const { pools, volumes, snapshots, volumeGiB, limits, boxes, loads } = this.#parts;
     if (source.kind === 'blank') return { disk: { kind: 'blank', gib: volumeGiB }, zones: pools.zones };
     if (source.kind === 'volume') {
       const volume = await volumes.see(source.volumeId);
@@ -139,7 +142,8 @@ export class Launches {
     const found = await snapshots.find(source.snapshot);
     if (found?.State === 'completed') {
       const gib = Math.max(volumeGiB, found.VolumeSize ?? 0);
-      return { disk: { kind: 'snapshot', snapshotId: found.SnapshotId ?? '', gib }, zones: pools.zones };
+      const loading = loads.of(dataGiBOf(found));
+      return { disk: { kind: 'snapshot', snapshotId: found.SnapshotId ?? '', gib, ...(loading && { loading }) }, zones: pools.zones };
     }
     const mayCome = found === null ? this.#unseen.still(`${name} for ${tags.operationId}`) < limits.readLagMs : found.State === 'pending';
     if (mayCome) return null;
@@ -179,9 +183,9 @@ export class Launches {
     const { boxes, time, looks } = this.#parts;
     boxes.noteLaunched(boxId, request.tags.sessionId, request.tags.generation);
     looks.instance.forget(boxId);
-    const joining: JoinState = {
+    const joining: JoinState | VolumeState = {
       ...placeOf(request, state.disk, { ...state, tried: countErrors(state.tried, errors) }),
-      step: 'join',
+      step: stepAfter(state.disk),
       boxId,
       launchedAtMs: time.now(),
     };
@@ -220,10 +224,45 @@ export class Launches {
     const boxId = made[0]?.InstanceId;
     if (boxId === undefined) return null;
     this.#parts.boxes.noteLaunched(boxId, sessionId, generation);
-    const { source } = request;
-    const attached: Disk = source.kind === 'volume' && disk.kind === 'blank' ? { kind: 'attach', volumeId: source.volumeId } : disk;
-    const state: JoinState = { ...placeOf(request, attached, past), step: 'join', boxId, launchedAtMs: this.#parts.time.now() };
+    const attached = disk.kind === 'blank' ? await this.#diskAgain(request, disk) : disk;
+    if (attached === null) return wait(null, this.#parts.limits.lookEveryMs, []);
+    const state: JoinState | VolumeState = {
+      ...placeOf(request, attached, past),
+      step: stepAfter(attached),
+      boxId,
+      launchedAtMs: this.#parts.time.now(),
+    };
     return wait(state, 0, [`machine ${boxId} of this launch was there already`]);
+  }
+
+  /** The volume is made where the machine is. At a rate that AWS does not give now it is made without. */
+  async #volume(request: LaunchRequest, state: VolumeState): Promise<Answer> {
+    const { limits, loads, boxes } = this.#parts;
+    const instance = await this.#seeOwn(state);
+    if (instance === null || state.disk.kind !== 'snapshot') return wait(state, limits.lookEveryMs, []);
+    if (this.#hasEnded(instance, state)) return this.#afterEnd(request, state, instance, workspaceOf(instance));
+    const { loading, ...plain } = state.disk;
+    // It was launched with its disk, by a launcher that pays for no rate.
+    if (workspaceOf(instance) !== null) return wait({ ...state, step: 'join', disk: plain }, 0, []);
+    try {
+      const made = await loads.make(request, state, instance);
+      if ('refused' in made) return wait({ ...state, disk: plain }, 0, [`its disk is read in as it is used: ${made.refused}`]);
+      const disk: Disk = { kind: 'attach', volumeId: made.volumeId, ...(loading && { loading }) };
+      return wait({ ...state, step: 'join', disk }, 0, loading ? [toldOfLoading(loading)] : []);
+    } catch (error) {
+      const kind = classOf(error);
+      const name = `${state.disk.snapshotId} for ${state.boxId}`;
+      if (kind === 'not_found' && this.#unseen.still(name) < limits.readLagMs) return wait(state, limits.lookEveryMs, []);
+      if (kind === 'fatal' || kind === 'storage_quota' || kind === 'not_found') await boxes.terminate(state.boxId);
+      throw error;
+    }
+  }
+
+  /** The disk of a launch whose state was lost; null when that is not to be seen yet. */
+  async #diskAgain(request: LaunchRequest, blank: Disk): Promise<Disk | null> {
+    const { source } = request;
+    if (source.kind === 'volume') return { kind: 'attach', volumeId: source.volumeId };
+    return source.kind === 'snapshot' ? ((await this.#sourceOf(request))?.disk ?? null) : blank;
   }
 
   /** The machine and its volume, as soon as both are to be seen; a volume of before is then attached. */
@@ -264,14 +303,14 @@ export class Launches {
   }
 
   /** What describes show of one that was started again may be from before. */
-  #hasEnded(instance: Instance, { launchedAtMs }: JoinState | AttachState): boolean {
+  #hasEnded(instance: Instance, { launchedAtMs }: VolumeState | JoinState | AttachState): boolean {
     const { time, limits } = this.#parts;
     const isStopped = instance.State?.Name === 'stopped' && Math.abs(time.now() - launchedAtMs) < limits.readLagMs;
     return isOver(instance) && !isStopped;
   }
 
   /** @throws transient when it should long be to be seen: it is not asked for again */
-  async #seeOwn(state: JoinState | AttachState): Promise<Instance | null> {
+  async #seeOwn(state: VolumeState | JoinState | AttachState): Promise<Instance | null> {
     const instance = await this.#parts.boxes.see(state.boxId);
     if (instance === null && Math.abs(this.#parts.time.now() - state.launchedAtMs) > this.#parts.limits.invisibleMs)
       throw new ComputeError('transient', `${state.boxId} was launched and is not to be seen`);
@@ -279,7 +318,12 @@ export class Launches {
   }
 
   /** It ended on its way. A volume that it left is the session's; without one another machine is asked for. */
-  async #afterEnd(request: LaunchRequest, state: JoinState | AttachState, instance: Instance, left: string | null): Promise<Answer> {
+  async #afterEnd(
+    request: LaunchRequest,
+    state: VolumeState | JoinState | AttachState,
+    instance: Instance,
+    left: string | null,
+  ): Promise<Answer> {
     const { limits, looks } = this.#parts;
     const volumeId = left ?? (state.disk.kind === 'attach' ? state.disk.volumeId : await this.#volumeLeft(state.operationId, looks));
     if (volumeId !== null) return this.#result(instance, volumeId, state.disk);
@@ -312,7 +356,8 @@ export class Launches {
       about,
     };
     const shown = `${about ? 'about ' : ''}$${(microUsd / 1e6).toFixed(3)}/h`;
-    return { boxId, volumeId, volumeGiB, price, description: `${type} ${market} · ${az} · ${shown}` };
+    const loading = disk.kind === 'attach' && disk.loading ? ` · ${toldOfLoading(disk.loading)}` : '';
+    return { boxId, volumeId, volumeGiB, price, description: `${type} ${market} · ${az} · ${shown}${loading}` };
   }
 
   #notesOf(errors: PoolError[], { market }: CreateState): string[] {
@@ -337,6 +382,13 @@ const placeOf = ({ tags }: LaunchRequest, disk: Disk, { fleet, rung, tried }: Pa
   tried,
   disk,
 });
+
+/** A disk that the launch itself did not make is made next. */
+const stepAfter = (disk: Disk): 'join' | 'volume' => (disk.kind === 'snapshot' && disk.loading ? 'volume' : 'join');
+
+/** All data of a snapshot; its volume's size where that is not known. */
+const dataGiBOf = ({ FullSnapshotSizeInBytes: bytes, VolumeSize: gib = 0 }: Snapshot): number =>
+  bytes === undefined ? gib : Math.ceil(bytes / 1024 ** 3);
 
 /** Rungs come in twos for each market: the class, and larger machines. */
 const nextMarket = (rung: number): number => (Math.floor(rung / 2) + 1) * 2;
