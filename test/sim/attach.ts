@@ -52,8 +52,24 @@ export class Attachments {
     this.#changed(volume);
     const view = attachmentView(volume.id, attachment);
     const stuck = input.Force !== true && this.#cloud.chance('detach', this.#cloud.faults.rates.stuckPerDetach);
-    if (!stuck) this.#letGo(volume, attachment, input.Force === true);
+    if (stuck) attachment.hangs = true;
+    else if (attachment.hangs !== true || input.Force === true) this.#letGo(volume, attachment, input.Force === true);
     return view;
+  }
+
+  /** Its instance has ended: it is free, unless it hangs. */
+  ended(volume: SimVolume): void {
+    const { attachment } = volume;
+    if (attachment === null) return;
+    const { stuckPerEnd } = this.#cloud.faults.rates;
+    if (!attachment.deleteOnTermination && this.#cloud.chance('detach at the end', stuckPerEnd)) attachment.hangs = true;
+    if (attachment.hangs !== true) {
+      this.free(volume);
+      return;
+    }
+    volume.disk.mount?.lose();
+    attachment.state = 'detaching';
+    this.#cloud.volumes.changed(volume);
   }
 
   /** At launch: already checked, and never stuck, for the instance starts only with it. */
@@ -90,7 +106,9 @@ export class Attachments {
     const attachment = volume?.attachment;
     if (!volume || !attachment) return;
     if (attachment.state === 'attaching') this.#attached(volume, attachment);
-    if (attachment.state === 'detaching') this.#letGo(volume, attachment, false);
+    if (attachment.state !== 'detaching') return;
+    attachment.hangs = false;
+    this.#letGo(volume, attachment, false);
   }
 
   #attached(volume: SimVolume, attachment: Attachment): void {

@@ -25,6 +25,8 @@ export interface Rates {
   slowPerSnapshot: number;
   stuckPerAttach: number;
   stuckPerDetach: number;
+  /** A volume stays on its instance when that has ended, detaching. */
+  stuckPerEnd: number;
   lostPerEvent: number;
   doubledPerEvent: number;
   /** What a machine wrote and did not flush is on the volume all the same. */
@@ -46,6 +48,7 @@ export const CALM: Readonly<Rates> = {
   slowPerSnapshot: 0,
   stuckPerAttach: 0,
   stuckPerDetach: 0,
+  stuckPerEnd: 0,
   lostPerEvent: 0,
   doubledPerEvent: 0,
   writtenBackPerFile: 0,
@@ -66,6 +69,7 @@ export const ROUGH: Readonly<Rates> = {
   slowPerSnapshot: 0.2,
   stuckPerAttach: 0.03,
   stuckPerDetach: 0.03,
+  stuckPerEnd: 0.02,
   lostPerEvent: 0.1,
   doubledPerEvent: 0.2,
   writtenBackPerFile: 0.3,

@@ -211,7 +211,7 @@ export class Instances {
   #terminated(instance: SimInstance): void {
     for (const volume of this.#cloud.volumesOf(instance.id)) {
       const { deleteOnTermination } = volume.attachment ?? { deleteOnTermination: false };
-      this.attachments.free(volume);
+      this.attachments.ended(volume);
       if (deleteOnTermination) this.#volumes.discard(volume);
     }
     this.#turn(instance, 'terminated');

@@ -11,6 +11,8 @@ export interface Attachment {
   state: VolumeAttachmentState;
   atMs: number;
   deleteOnTermination: boolean;
+  /** It does not come off, whatever becomes of its instance, until it is taken by force. */
+  hangs?: boolean;
 }
 
 export interface SimVolume {

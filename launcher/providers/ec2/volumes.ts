@@ -94,6 +94,8 @@ export class Volumes {
     try {
       await this.#options.calls.make('deleteVolume', { VolumeId: id });
     } catch (error) {
+      // What hangs on a box that has ended is freed meanwhile, or the volume would never go.
+      if (classOf(error) === 'state') await this.isFree(id);
       if (classOf(error) !== 'not_found') throw error;
     }
     this.#options.looks.volume.forget(id);
