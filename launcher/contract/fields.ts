@@ -29,6 +29,7 @@ const idSchema = (prefix: string, example: string) =>
 export const sessionIdSchema = idSchema('ses', 'ses_01k2m3n4p5q6r7s8t9v0wxyz12');
 export const workspaceIdSchema = idSchema('ws', 'ws_01k2m3n4p5q6r7s8t9v0wxyz12');
 export const tokenIdSchema = idSchema('tok', 'tok_01k2m3n4p5q6r7s8t9v0wxyz12');
+export const poolBoxIdSchema = idSchema('pool', 'pool_01k2m3n4p5q6r7s8t9v0wxyz12');
 export const snapshotIdSchema = z
   .string()
   .regex(/^snap_[1-9]\d{0,8}$/, 'use a snapshot id such as snap_43')
@@ -41,7 +42,7 @@ const ID_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
  * An id that sorts by its time: 10 characters of milliseconds, 16 of randomness (80 bits), as ULID does.
  * @param random at least 16 bytes of cryptographic randomness
  */
-export function makeId(prefix: 'ses' | 'ws' | 'tok' | 'req' | 'evt', nowMs: number, random: Uint8Array): string {
+export function makeId(prefix: 'ses' | 'ws' | 'tok' | 'pool' | 'req' | 'evt', nowMs: number, random: Uint8Array): string {
   let time = '';
   for (let rest = nowMs, i = 0; i < 10; i += 1) {
     time = ID_ALPHABET[rest % 32] + time;

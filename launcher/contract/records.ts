@@ -9,6 +9,7 @@ import {
   instanceTypeSchema,
   ownerSchema,
   policySchema,
+  poolBoxIdSchema,
   sessionIdSchema,
   sizeSchema,
   snapshotIdSchema,
@@ -172,6 +173,8 @@ export const operationSchema = z.looseObject({
   strandedVolumeId: z.string().optional(),
   /** Of a launch: the box that was stopped and kept, which goes on if it can. */
   parked: z.object({ boxId: z.string(), generation: count, launchedAt: timeMs }).optional(),
+  /** Of a launch: the box of the pool that it has claimed; null: it found none. */
+  pooled: z.object({ id: poolBoxIdSchema, boxId: z.string() }).nullable().optional(),
 });
 
 /** What an hour of a box costs, in micro-dollars; rounded to whole ones. */
@@ -410,3 +413,34 @@ export const usageRecordSchema = z.looseObject({
   snapshotBytes: count,
 });
 export type UsageRecord = Known<z.infer<typeof usageRecordSchema>>;
+
+/**
+ * `launching`: its machine is asked for; `warming`: that runs for the first time, and is then stopped; `ready`: stopped, for whoever
+ * comes; `claimed`: a launch has it, and it belongs to that session from then on; `ending`: nobody wants it.
+ */
+export const POOL_PHASES = ['launching', 'warming', 'ready', 'claimed', 'ending'] as const;
+
+/** A stopped box in reserve, which belongs to nobody. */
+export const poolBoxRecordSchema = z.looseObject({
+  id: poolBoxIdSchema,
+  version: count,
+  phase: z.enum(POOL_PHASES),
+  phaseSince: timeMs,
+  createdAt: timeMs,
+  size: sizeSchema,
+  arch: architectureSchema,
+  /** What it is started from: a launch that would start from something else does not take it. */
+  image: z.string(),
+  boxId: z.string().nullable(),
+  /** Where it is: only volumes of the same place can be given to it. Null until that is known. */
+  place: z.string().nullable(),
+  /** Tries to launch it, the present one counted. */
+  attempt: z.int().min(1),
+  /** Not before this time: a try may still be under way, or has failed. */
+  notBeforeMs: timeMs,
+  /** Why it does not get on. */
+  problem: z.string().max(500).nullable(),
+  /** The one launch that may have it. */
+  claim: z.object({ owner: ownerSchema, sessionId: sessionIdSchema, generation: count, operationId: z.string() }).nullable(),
+});
+export type PoolBoxRecord = Known<z.infer<typeof poolBoxRecordSchema>>;

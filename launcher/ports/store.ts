@@ -2,6 +2,7 @@ import type {
   BudgetRecord,
   ChargeRecord,
   IdempotencyRecord,
+  PoolBoxRecord,
   SessionEvent,
   SessionRecord,
   SnapshotRecord,
@@ -174,6 +175,16 @@ export interface StorePort {
   // -- idempotency
   /** Puts the record, or gives the one that is there and not expired at `nowMs`. */
   claimIdempotency(record: IdempotencyRecord, nowMs: number): Promise<IdempotencyRecord>;
+
+  // -- the pool of boxes in reserve, which is nobody's
+  getPoolBox(id: string): Promise<PoolBoxRecord | null>;
+  createPoolBox(box: PoolBoxRecord): Promise<boolean>;
+  /** As saveSession. */
+  savePoolBox(box: PoolBoxRecord): Promise<PoolBoxRecord | null>;
+  /** Conditional on its version. */
+  deletePoolBox(box: PoolBoxRecord): Promise<boolean>;
+  /** The oldest first. */
+  listPoolBoxes(page: PageRequest): Promise<Page<PoolBoxRecord>>;
 
   // -- what the table as a whole is worth
   /**

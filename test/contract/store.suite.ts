@@ -3,6 +3,7 @@ import { openBench, type StoreBench, type StoreServer } from './store/bench.ts';
 import { budgetCases } from './store/budgets.ts';
 import { chargeCases } from './store/charges.ts';
 import { lostAnswerCases } from './store/lost-answers.ts';
+import { poolCases } from './store/pool.ts';
 import { recordCases } from './store/records.ts';
 import { sessionCases } from './store/sessions.ts';
 import { snapshotCases } from './store/snapshots.ts';
@@ -31,6 +32,7 @@ export function storeContract(name: string, open: () => Promise<StoreServer>): v
     usageCases(current);
     chargeCases(current);
     budgetCases(current);
+    poolCases(current);
     lostAnswerCases(current);
   });
 }

@@ -18,6 +18,7 @@ import type { SessionKey } from '../../ports/store.ts';
  * | budget of a month | `O#owner`, or `TABLE` for all | `B#month` |
  * | event | `O#owner#E#sessionId` | event id |
  * | owner | `OWNERS` | owner |
+ * | box of the pool | `POOL` | id |
  * | mark that nothing is missing | `TABLE` | `VOUCHES` |
  */
 export interface Key {
@@ -29,6 +30,8 @@ export const SESSION_PREFIX = 'S#';
 export const WORKSPACE_PREFIX = 'W#';
 export const TOKEN_PREFIX = 'T#';
 export const OWNERS_PK = 'OWNERS';
+export const POOL_PK = 'POOL';
+export const POOL_PREFIX = 'pool_';
 
 /** One shard is enough for what one index partition takes (1000 writes/s); more are a list here and a loop in the queries. */
 export const LIVE_SHARD = 'live#0';
@@ -59,6 +62,7 @@ export const budgetKey = ({ owner, month }: { owner: string | null; month: strin
   pk: owner === null ? 'TABLE' : ownerPk(owner),
   sk: `B#${month}`,
 });
+export const poolBoxKey = (id: string): Key => ({ pk: POOL_PK, sk: id });
 
 export const vouchKey: Key = { pk: 'TABLE', sk: 'VOUCHES' };
 

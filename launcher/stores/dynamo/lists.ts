@@ -19,17 +19,25 @@ export async function queryPage(
   return { rows: kept, last: kept.at(-1) ?? null };
 }
 
-/**
- * One page of the rows of an owner whose sort key begins with `prefix`.
- * @throws DevctlError `invalid_cursor`, StoreUnavailableError
- */
-export async function listOwned<T extends object>(
+/** One page of the rows of an owner whose sort key begins with `prefix`, as listRows. */
+export const listOwned = <T extends object>(
   connection: Connection,
   shape: Shape<T>,
-  list: { owner: string; prefix: string; newestFirst: boolean },
+  { owner, ...list }: { owner: string; prefix: string; newestFirst: boolean },
+  page: PageRequest,
+): Promise<Page<T>> => listRows(connection, shape, { pk: ownerPk(owner), ...list }, page);
+
+/**
+ * One page of the rows of a partition whose sort key begins with `prefix`.
+ * @throws DevctlError `invalid_cursor`, StoreUnavailableError
+ */
+export async function listRows<T extends object>(
+  connection: Connection,
+  shape: Shape<T>,
+  list: { pk: string; prefix: string; newestFirst: boolean },
   page: PageRequest,
 ): Promise<Page<T>> {
-  const pk = ownerPk(list.owner);
+  const { pk } = list;
   const { rows, last } = await queryPage(
     connection,
     {

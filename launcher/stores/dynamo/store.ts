@@ -6,6 +6,7 @@ import { eventMethods } from './events.ts';
 import { idempotencyMethods } from './idempotency.ts';
 import { ownerKey, vouchKey } from './keys.ts';
 import { Owners } from './owners.ts';
+import { poolMethods } from './pool.ts';
 import { text } from './rows.ts';
 import { sessionMethods } from './sessions.ts';
 import { snapshotMethods } from './snapshots.ts';
@@ -29,6 +30,7 @@ export function createDynamoStore(options: DynamoStoreOptions): StorePort {
     ...budgetMethods(connection, owners),
     ...tokenMethods(connection, owners),
     ...idempotencyMethods(connection),
+    ...poolMethods(connection),
     listOwners: () => owners.list(),
     async vouches() {
       const row = await connection.get(vouchKey);

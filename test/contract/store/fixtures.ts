@@ -1,5 +1,6 @@
 import type {
   IdempotencyRecord,
+  PoolBoxRecord,
   SessionEvent,
   SessionRecord,
   SnapshotRecord,
@@ -15,6 +16,7 @@ const padded = (n: number): string => String(n).padStart(26, '0');
 /** Ids that sort by their number. */
 export const sessionId = (n: number): string => `ses_${padded(n)}`;
 export const workspaceId = (n: number): string => `ws_${padded(n)}`;
+export const poolBoxId = (n: number): string => `pool_${padded(n)}`;
 export const tokenId = (n: number): string => `tok_${padded(n)}`;
 
 export const aSession = (owner: string, n: number, with_: Partial<SessionRecord> = {}): SessionRecord => ({
@@ -135,6 +137,24 @@ export const aToken = (owner: string, n: number, with_: Partial<TokenRecord> = {
   createdAt: T0,
   expiresAt: null,
   revokedAt: null,
+  ...with_,
+});
+
+export const aPoolBox = (n: number, with_: Partial<PoolBoxRecord> = {}): PoolBoxRecord => ({
+  id: poolBoxId(n),
+  version: 1,
+  phase: 'ready',
+  phaseSince: T0,
+  createdAt: T0,
+  size: 'medium',
+  arch: 'x86_64',
+  image: 'ami-1',
+  boxId: 'i-1',
+  place: 'us-east-1a',
+  attempt: 1,
+  notBeforeMs: T0,
+  problem: null,
+  claim: null,
   ...with_,
 });
 

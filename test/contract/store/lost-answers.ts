@@ -6,6 +6,7 @@ import type { Fault } from './faults.ts';
 import {
   anEvent,
   anIdempotency,
+  aPoolBox,
   aSession,
   aSnapshot,
   asStored,
@@ -28,6 +29,26 @@ const WRITES: Array<{
   act: (bench: StoreBench) => Promise<unknown>;
   answer: unknown;
 }> = [
+  {
+    name: 'createPoolBox',
+    operation: 'PutItem',
+    act: ({ store }) => store.createPoolBox(aPoolBox(1)),
+    answer: true,
+  },
+  {
+    name: 'savePoolBox',
+    operation: 'UpdateItem',
+    given: ({ store }) => store.createPoolBox(aPoolBox(1)),
+    act: ({ store }) => store.savePoolBox(aPoolBox(1, { phase: 'claimed' })),
+    answer: aPoolBox(1, { phase: 'claimed', version: 2 }),
+  },
+  {
+    name: 'deletePoolBox',
+    operation: 'DeleteItem',
+    given: ({ store }) => store.createPoolBox(aPoolBox(1)),
+    act: ({ store }) => store.deletePoolBox(aPoolBox(1)),
+    answer: true,
+  },
   {
     name: 'createSession',
     operation: 'PutItem',
