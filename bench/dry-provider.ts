@@ -11,6 +11,7 @@ const ABSENT: SnapshotStatus = { state: 'absent', bytes: null, newBytes: null, f
 export class DryProvider implements ComputePort {
   readonly name = 'dry';
   readonly storagePrices = null;
+  readonly pool = null;
   readonly offers = DRY_OFFERS;
   /** Boxes that were asked for. */
   launches = 0;

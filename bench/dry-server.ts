@@ -6,6 +6,7 @@ import { createApp } from '../launcher/api/app.ts';
 import type { ApiDeps } from '../launcher/api/deps.ts';
 import { listen } from '../launcher/api/server.ts';
 import { mintToken } from '../launcher/api/tokens.ts';
+import { NO_POOL } from '../launcher/contract/pool.ts';
 import { makeBoxToken } from '../launcher/contract/tokens.ts';
 import { createSignals } from '../launcher/controllers/signals.ts';
 import { createWorker } from '../launcher/controllers/worker.ts';
@@ -55,6 +56,7 @@ async function start(dir: string): Promise<void> {
     limits: DRY_LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
     money: { storagePrices: null, budgets: NO_BUDGETS },
+    pool: { plan: NO_POOL, port: null },
     config: { version: '0', providerName: 'dry', offers: DRY_OFFERS, isolation: 'none', allowedHosts: [], cursorSecret: 'bench' },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ dryRun, sessionsLookedAt: 0, items: [], complete: true, recordsMissing: false }),
@@ -71,6 +73,7 @@ async function start(dir: string): Promise<void> {
     access: dryAccess,
     limits: DRY_LIMITS,
     budgets: NO_BUDGETS,
+    pool: NO_POOL,
     boxToken: ({ owner }) => makeBoxToken(owner, secret),
   });
   const server = await listen(createApp(api), api);

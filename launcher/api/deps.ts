@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream';
 import type { Check, ReapResult, RecoverResult } from '../contract/api.ts';
+import type { PoolPlan } from '../contract/pool.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Money } from '../core/statement.ts';
 import type { LedgerDeps } from '../ledger/sessions.ts';
 import type { AccessPort } from '../ports/access.ts';
 import type { Random } from '../ports/clock.ts';
-import type { BoxOffers } from '../ports/compute.ts';
+import type { BoxOffers, PoolPort } from '../ports/compute.ts';
 import type { Machines } from '../ports/provider.ts';
 import type { Quotas } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -30,6 +31,7 @@ export interface ApiDeps extends LedgerDeps {
   limits: Limits;
   quotas: Quotas;
   money: Money;
+  pool: { plan: PoolPlan; port: PoolPort | null };
   config: ApiConfig;
   startedAtMs: number;
   /** Of boxes that are machines with an identity of their own; left out where each box has a token. */

@@ -6,6 +6,7 @@ import * as files from './files.ts';
 import * as forks from './forks.ts';
 import type { Handlers } from './operation.ts';
 import * as parking from './parking.ts';
+import { pool } from './pool.ts';
 import * as sessions from './sessions.ts';
 import * as snapshots from './snapshots.ts';
 import * as system from './system.ts';
@@ -42,6 +43,7 @@ export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   restoreWorkspace: workspaces.restoreWorkspace,
   forkWorkspace: forks.forkWorkspace,
   costs,
+  pool,
   listTokens: tokens.listTokens,
   createToken: tokens.createToken,
   revokeToken: tokens.revokeToken(memory),

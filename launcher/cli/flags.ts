@@ -245,6 +245,31 @@ export const FLAGS = {
     about: 'the same for each owner',
     fallback: 'none',
   },
+  servePool: {
+    long: 'pool',
+    kind: 'text',
+    env: 'DEVCTL_POOL',
+    value: 'N',
+    about: 'keep so many stopped boxes in reserve, for a quicker start; each costs its root disk',
+    fallback: '0',
+  },
+  poolSchedule: {
+    long: 'pool-schedule',
+    kind: 'list',
+    env: 'DEVCTL_POOL_SCHEDULE',
+    value: 'WINDOW',
+    about:
+      'another number in some hours, such as "mon-fri 08:00-19:00 Europe/Berlin=3"; again for more of them, of which the largest counts',
+  },
+  poolClass: {
+    long: 'pool-class',
+    kind: 'text',
+    env: 'DEVCTL_POOL_CLASS',
+    value: 'SIZE',
+    choices: ['small', 'medium', 'large', 'xlarge'],
+    about: 'class of the boxes in reserve: small, medium, large, xlarge; only sessions of that class take them',
+    fallback: 'medium',
+  },
   isolation: {
     long: 'isolation',
     kind: 'text',

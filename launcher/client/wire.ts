@@ -33,6 +33,7 @@ export const WIRE = {
   forkWorkspace: { method: 'POST', path: '/workspaces/{name}/fork' },
   restoreWorkspace: { method: 'POST', path: '/workspaces/{name}/restore' },
   costs: { method: 'GET', path: '/costs' },
+  pool: { method: 'GET', path: '/pool' },
   listTokens: { method: 'GET', path: '/tokens' },
   createToken: { method: 'POST', path: '/tokens' },
   revokeToken: { method: 'DELETE', path: '/tokens/{id}' },

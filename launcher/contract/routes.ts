@@ -4,6 +4,7 @@ import { heartbeatSchema, ordersSchema, registerSchema } from './box.ts';
 import { costsQuerySchema, costsSchema } from './costs.ts';
 import type { ErrorCode } from './errors.ts';
 import { holdNameSchema, sessionIdSchema, snapshotIdSchema, tokenIdSchema, workspaceNameSchema } from './fields.ts';
+import { poolSchema } from './pool.ts';
 import { eventSchema, type Scope } from './records.ts';
 
 /** One operation of the API. From this table come the routes, the OpenAPI document, the typed client and the checks of the CLI. */
@@ -393,6 +394,15 @@ export const OPERATIONS = {
     query: costsQuerySchema,
     status: 200,
     response: costsSchema,
+    errors: [],
+  },
+  pool: {
+    method: 'GET',
+    path: '/pool',
+    summary: 'The stopped boxes in reserve, and what they cost a month',
+    scope: 'read',
+    status: 200,
+    response: poolSchema,
     errors: [],
   },
   listTokens: {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { PoolPlan } from '../contract/pool.ts';
 import type { SessionRecord } from '../contract/records.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Budgets } from '../core/statement.ts';
@@ -14,6 +15,8 @@ export interface ControllerDeps extends LedgerDeps {
   telemetry: Telemetry;
   limits: Limits;
   budgets: Budgets;
+  /** The boxes that are kept in reserve, where the provider can. */
+  pool: PoolPlan;
   /** The token of one generation's box (makeBoxToken of contract/tokens: it names the owner). The same session and generation always give the same one: a launch may be repeated. */
   boxToken(session: SessionKey, generation: number): string;
 }

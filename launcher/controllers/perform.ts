@@ -20,6 +20,7 @@ import {
 } from '../ports/compute.ts';
 import { pokeBox, withDeadline } from './deadline.ts';
 import { boxTokenHash, type ControllerDeps } from './deps.ts';
+import { claimPoolBox } from './pool.ts';
 
 type Action = Exclude<Step, { do: 'wait' } | { do: 'change' }>;
 
@@ -102,6 +103,7 @@ function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, err
 async function launch(deps: ControllerDeps, session: SessionRecord): Promise<SessionRecord | null> {
   const source = await claimSource(deps, session);
   if (source === null) return null;
+  const pooled = await claimPoolBox(deps, session, source);
   let result: LaunchResult | LaunchUnderway;
   try {
     result = await withDeadline(
@@ -116,6 +118,7 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
         network: session.network,
         persistent: session.persistent,
         parked: parkedBox(session),
+        pooled: pooled ?? null,
         boxToken: deps.boxToken(session, session.generation),
         providerState: session.providerState,
       }),
@@ -125,7 +128,7 @@ async function launch(deps: ControllerDeps, session: SessionRecord): Promise<Ses
     return save(deps, session, (current) => outcome.launchRefused(current, failure, deps.clock.now(), deps.limits));
   }
   if (result.underway) {
-    const step = result;
+    const step = { ...result, ...(pooled !== undefined && { pooled }) };
     return save(deps, session, (current) => outcome.launchUnderway(current, step, deps.clock.now()));
   }
   const box: LaunchResult = result;

@@ -1,5 +1,6 @@
 import type { ReapResult } from '../contract/api.ts';
 import type { ControllerDeps } from './deps.ts';
+import type { PoolKeeper } from './pool.ts';
 import { reap } from './reaper.ts';
 
 export interface ReapLoop {
@@ -7,8 +8,8 @@ export interface ReapLoop {
   stop(): Promise<void>;
 }
 
-/** Runs the reaper every `everyMs`, one pass at a time; a pass that fails is logged and the next one comes. */
-export function createReapLoop(deps: ControllerDeps, everyMs: number): ReapLoop {
+/** Runs the reaper and looks after the pool every `everyMs`, one pass at a time; one that fails is logged and the next one comes. */
+export function createReapLoop(deps: ControllerDeps, keeper: PoolKeeper, everyMs: number): ReapLoop {
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<unknown> = Promise.resolve();
   let stopped = true;
@@ -22,6 +23,11 @@ export function createReapLoop(deps: ControllerDeps, everyMs: number): ReapLoop 
       deps.telemetry.error({ op: 'reap', outcome: 'error', detail: String(error) });
     }
     deps.telemetry.observe('devctl_reap_seconds', (deps.clock.now() - startedAtMs) / 1000);
+    try {
+      await keeper.tend();
+    } catch (error) {
+      deps.telemetry.error({ op: 'pool', outcome: 'error', detail: String(error) });
+    }
     schedule();
   }
 

@@ -141,20 +141,22 @@ export async function recordsOf(deps: ControllerDeps, resource: ListedResource):
 }
 
 async function readRecords(deps: ControllerDeps, resource: ListedResource): Promise<Records> {
-  const { tags } = resource;
-  if (tags === null) return { session: null, workspace: null, snapshot: null };
+  const { tags, poolId } = resource;
+  const none = { session: null, workspace: null, snapshot: null, poolBox: null };
+  if (tags === null) return poolId === undefined ? none : { ...none, poolBox: await deps.store.getPoolBox(poolId) };
   const [session, workspace, snapshot] = await Promise.all([
     tags.sessionId === null ? null : deps.store.getSession({ owner: tags.owner, id: tags.sessionId }),
     deps.store.getWorkspace(tags.owner, tags.workspace),
     resource.kind === 'snapshot' ? deps.store.getSnapshot(tags.owner, snapshotRefOf(resource)) : null,
   ]);
-  return { session, workspace, snapshot };
+  return { ...none, session, workspace, snapshot };
 }
 
 async function remove(deps: ControllerDeps, resource: ListedResource, verdict: Verdict): Promise<ReapItem['action']> {
   try {
     if (verdict.verdict === 'expire' && !(await letGo(deps, resource))) return 'waiting';
-    if (resource.kind === 'box') {
+    if (resource.poolId !== undefined) await withDeadline(deps.limits.launchMs, endPoolBox(deps, resource.poolId, resource.id));
+    else if (resource.kind === 'box') {
       const box = { boxId: resource.id, sessionId: resource.tags?.sessionId ?? '', generation: resource.tags?.generation ?? 0 };
       await withDeadline(deps.limits.launchMs, deps.compute.end(box));
     } else if (resource.kind === 'volume') await withDeadline(deps.limits.launchMs, deps.compute.dropVolume(resource.id));
@@ -166,13 +168,15 @@ async function remove(deps: ControllerDeps, resource: ListedResource, verdict: V
   }
 }
 
+const endPoolBox = async ({ compute }: ControllerDeps, id: string, boxId: string): Promise<void> => compute.pool?.end({ id, boxId });
+
 /** Takes an expired warm volume out of its workspace, if it still is expired: whoever claims the workspace first wins. */
 async function letGo(deps: ControllerDeps, resource: ListedResource): Promise<boolean> {
   if (resource.tags === null) return false;
   const { owner, workspace: name } = resource.tags;
   let released = false;
   await changeWorkspace(deps, owner, name, (workspace) => {
-    const records = { session: null, workspace, snapshot: null };
+    const records = { session: null, workspace, snapshot: null, poolBox: null };
     released = judge(resource, records, deps.clock.now(), deps.limits).verdict === 'expire';
     return released ? { ...workspace, volume: null } : null;
   });

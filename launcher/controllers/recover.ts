@@ -16,7 +16,7 @@ export async function recover(deps: ControllerDeps, options: { dryRun: boolean }
   const plans = await plansOf(deps, items);
   if (complete && !options.dryRun) for (const plan of plans) await apply(deps, plan);
   const { vouches } = complete ? await compareRecords(deps, options) : { vouches: false };
-  const unreadable = items.filter(({ tags }) => tags === null);
+  const unreadable = items.filter(({ tags, poolId }) => tags === null && poolId === undefined);
   return {
     dryRun: options.dryRun || !complete,
     complete,

@@ -82,6 +82,16 @@ export const LIMITS = {
   concurrency: 16,
   listPages: 10_000,
 
+  // pool
+  /** A box of the pool runs for so long before it is stopped: its system has come up by then. */
+  poolWarmMs: 60_000,
+  /** One that is not stopped by then is ended. */
+  poolWarmingMs: 15 * 60_000,
+  /** A launch without an answer is looked for after this. */
+  poolAnswerMs: 60_000,
+  /** Between two tries to launch one for which there was no machine. */
+  poolRetryMs: 5 * 60_000,
+
   // quotas per owner
   quotaLiveSessions: 10,
   quotaWorkspaces: 200,

@@ -1,5 +1,5 @@
 import { isFinal } from '../contract/phases.ts';
-import type { SessionRecord, SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
+import type { PoolBoxRecord, SessionRecord, SnapshotRecord, WorkspaceRecord } from '../contract/records.ts';
 import type { Limits } from './limits.ts';
 import { isUnsaved } from './workspace.ts';
 
@@ -9,6 +9,8 @@ export interface Resource {
   id: string;
   tags: { sessionId: string | null; generation: number | null; workspaceId: string } | null;
   createdAtMs: number;
+  /** Of a box of the pool, which has no other tags. */
+  poolId?: string;
 }
 
 /** The records that a resource's tags point at, read after the provider was listed. */
@@ -16,6 +18,7 @@ export interface Records {
   session: SessionRecord | null;
   workspace: WorkspaceRecord | null;
   snapshot: SnapshotRecord | null;
+  poolBox: PoolBoxRecord | null;
 }
 
 /**
@@ -31,15 +34,15 @@ const keep = (reason: string): Verdict => ({ verdict: 'keep', reason });
 
 /** Whether anything owns a resource. What has no readable tags is not ours to judge, and is kept. */
 export function judge(resource: Resource, records: Records, nowMs: number, limits: Limits): Verdict {
-  if (resource.tags === null) return keep('its tags cannot be read');
-  const found = judgeByRecords(resource, records, nowMs);
+  if (resource.tags === null && resource.poolId === undefined) return keep('its tags cannot be read');
+  const found = resource.poolId === undefined ? judgeByRecords(resource, records, nowMs) : judgePoolBox(resource, records.poolBox);
   if (found.verdict !== 'drop') return found;
   return nowMs - resource.createdAtMs < limits.orphanGraceMs ? { verdict: 'wait', reason: `${found.reason}, but it is young` } : found;
 }
 
 /**
  * True of what no table that is whole would leave without a record: records are made before the thing, and deleted after it. A
- * table that was lost, or is older than the thing, is why; it could be rebuilt from the tags.
+ * table that was lost, or is older than the thing, is why; it could be rebuilt from the tags. A box of the pool has nothing in it.
  */
 export function isUnknown({ kind, id, tags }: Resource, { session, workspace, snapshot }: Records): boolean {
   if (tags === null) return false;
@@ -62,6 +65,13 @@ function judgeByRecords(resource: Resource, records: Records, nowMs: number): Ve
     case 'snapshot':
       return judgeSnapshot(resource, records);
   }
+}
+
+/** Whether it is wanted is decided where the pool is kept: that ends a box before it removes its record. */
+function judgePoolBox({ id }: Resource, poolBox: PoolBoxRecord | null): Verdict {
+  if (poolBox === null) return { verdict: 'drop', reason: 'the pool has no record of it' };
+  if (poolBox.boxId !== null && poolBox.boxId !== id) return { verdict: 'drop', reason: `the pool has ${poolBox.boxId} in its place` };
+  return keep(`it is ${poolBox.phase} in the pool`);
 }
 
 function judgeBox(resource: Resource, session: SessionRecord | null): Verdict {

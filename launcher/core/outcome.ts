@@ -14,6 +14,9 @@ export interface CallFailure {
   volumeId?: string;
 }
 
+/** A box of the pool that a launch has claimed. */
+type Pooled = NonNullable<NonNullable<SessionRecord['op']>['pooled']>;
+
 const REFUSAL_CODES: Record<CallFailure['kind'], ErrorCode> = {
   transient: 'bootstrap_failed',
   unreachable: 'bootstrap_failed',
@@ -67,10 +70,10 @@ export function launched(
   };
 }
 
-/** A step of the launch was made: what the provider keeps of it is saved before the next one. */
+/** A step of the launch was made: what the provider keeps of it is saved before the next one, and the box of the pool that it has. */
 export function launchUnderway(
   session: SessionRecord,
-  step: { providerState: unknown; retryAfterMs: number; notes: string[] },
+  step: { providerState: unknown; retryAfterMs: number; notes: string[]; pooled?: Pooled | null },
   nowMs: number,
 ): Change {
   if (session.desired === 'stopped') {
@@ -78,8 +81,9 @@ export function launchUnderway(
     return { patch: { ...patch, providerState: step.providerState }, events };
   }
   const notBeforeMs = nowMs + step.retryAfterMs;
+  const op = session.op && { ...session.op, notBeforeMs, ...(step.pooled !== undefined && { pooled: step.pooled }) };
   return {
-    patch: { providerState: step.providerState, op: session.op && { ...session.op, notBeforeMs }, dueAt: notBeforeMs },
+    patch: { providerState: step.providerState, op, dueAt: notBeforeMs },
     events: step.notes.map((message) => ({ type: 'launch.step', message })),
   };
 }

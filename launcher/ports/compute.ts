@@ -72,6 +72,11 @@ export interface LaunchRequest {
    */
   parked: BoxRef | null;
   /**
+   * A box of the pool that this launch has claimed: it becomes the box of this session if it can; else it is let go, and another
+   * one is launched. Null: there is none.
+   */
+  pooled: { id: string; boxId: string } | null;
+  /**
    * Plain text of this generation's box token. The provider hands it to the box and writes it nowhere else; where a box proves
    * by its machine's own identity who it is, it goes nowhere.
    */
@@ -129,6 +134,42 @@ export interface BoxRef {
   generation: number;
   /** When it was launched, ms since the epoch, where that is known: a provider may not see yet what is new. */
   launchedAtMs?: number;
+}
+
+/** A stopped box in reserve: it belongs to nobody, and has no workspace. */
+export interface PoolBoxRef {
+  /** Of its record; what the provider has carries it. */
+  id: string;
+  /** Null while it is not known whether there is a machine. */
+  boxId: string | null;
+  launchedAtMs?: number;
+}
+
+export interface PoolFillRequest {
+  id: string;
+  /** Number of the try: each may be made once. What an earlier one has made is found first. */
+  attempt: number;
+  size: Size;
+  arch: Architecture;
+}
+
+/**
+ * Boxes that run once and are then stopped, for launches that come later. Methods throw as those of ComputePort, and may be
+ * repeated. They touch only what is the pool's: a box that a launch has taken is `gone` to them.
+ */
+export interface PoolPort {
+  /** What a box that is made now would be. `image`: what it starts from, to be compared and shown. */
+  kind(): { arch: Architecture; image: string };
+  /** What one costs while it is stopped. */
+  readonly microUsdPerMonth: number;
+  /** Starts the machine of a box. @throws capacity, unsupported, transient, fatal */
+  fill(request: PoolFillRequest): Promise<{ boxId: string }>;
+  observe(box: PoolBoxRef): Promise<{ state: BoxState; place: string | null }>;
+  /** Stops it: `observe` says `parked` in the end. @throws busy, transient, fatal */
+  park(box: PoolBoxRef): Promise<void>;
+  end(box: PoolBoxRef): Promise<void>;
+  /** Where a volume is; null while that cannot be told. A box of another place cannot have it. */
+  placeOf(volumeId: string): Promise<string | null>;
 }
 
 export interface SnapshotRequest {
@@ -192,6 +233,8 @@ export interface ListedResource {
   wish?: BoxWish;
   /** Of a box: it is stopped, and kept. */
   parked?: boolean;
+  /** Of a box of the pool, which has no tags of an owner: the id of its record. */
+  poolId?: string;
   /** Of a snapshot. */
   parent?: SnapshotRef | null;
   state?: 'pending' | 'completed' | 'error';
@@ -214,6 +257,8 @@ export interface ComputePort {
   readonly offers: BoxOffers;
   /** Null: neither boxes nor what they keep cost anything here. */
   readonly storagePrices: StoragePrices | null;
+  /** Null: no boxes can be kept in reserve here. */
+  readonly pool: PoolPort | null;
 
   /**
    * Starts a box with its volume under /workspace. Returns as soon as the box is on its way; it registers by itself. A provider

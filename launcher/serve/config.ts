@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { DevctlError } from '../contract/errors.ts';
+import { sizeSchema } from '../contract/fields.ts';
+import { POOL_MAX, POOL_WINDOWS_MAX, type PoolPlan, parsePoolSize, parsePoolWindow } from '../contract/pool.ts';
 import { parseUsd } from '../contract/units.ts';
 import { type Ec2Settings, readEc2Settings } from './ec2-settings.ts';
 
@@ -20,6 +22,8 @@ export interface ServeConfig {
   readOnlyPaths: string[];
   /** Micro-dollars a month; null: none. */
   budgets: { ownerMicroUsd: number | null; deploymentMicroUsd: number | null };
+  /** Boxes that are kept in reserve. */
+  pool: PoolPlan;
   /** One pass of the reaper, then exit. */
   reapOnce: boolean;
   dryRun: boolean;
@@ -55,6 +59,9 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
       'read-only-path': { type: 'string', multiple: true, default: [] },
       budget: { type: 'string' },
       'owner-budget': { type: 'string' },
+      pool: { type: 'string', default: '0' },
+      'pool-schedule': { type: 'string', multiple: true, default: [] },
+      'pool-class': { type: 'string', default: 'medium' },
       owner: { type: 'string' },
       reap: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
@@ -80,6 +87,7 @@ export function parseServeArgs(argv: string[], env: Record<string, string | unde
       ownerMicroUsd: budgetOf('owner-budget', values['owner-budget']),
       deploymentMicroUsd: budgetOf('budget', values.budget),
     },
+    pool: poolOf(values),
     reapOnce: values.reap,
     dryRun: values['dry-run'],
   };
@@ -97,6 +105,19 @@ function budgetOf(field: string, text: string | undefined): number | null {
   const microUsd = parseUsd(text);
   if (microUsd === null) throw refuse(field, text, 'is not an amount of dollars');
   return microUsd;
+}
+
+function poolOf(values: { pool: string; 'pool-schedule': string[]; 'pool-class': string }): PoolPlan {
+  const base = parsePoolSize(values.pool);
+  if (base === null) throw refuse('pool', values.pool, `is not a number of boxes (0 … ${POOL_MAX})`);
+  const texts = values['pool-schedule'];
+  if (texts.length > POOL_WINDOWS_MAX) throw refuse('pool-schedule', String(texts.length), `are more than ${POOL_WINDOWS_MAX} windows`);
+  const windows = texts.map((text) => {
+    const window = parsePoolWindow(text);
+    if (typeof window === 'string') throw refuse('pool-schedule', text, window);
+    return window;
+  });
+  return { base, windows, boxSize: oneOf('pool-class', values['pool-class'], sizeSchema.options) };
 }
 
 /** Owner of the first token: the name of the person who started the launcher, where it can be one. */

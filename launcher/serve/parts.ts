@@ -4,6 +4,7 @@ import type { ApiDeps } from '../api/deps.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { makeBoxToken } from '../contract/tokens.ts';
 import type { ControllerDeps } from '../controllers/deps.ts';
+import { createPoolKeeper, type PoolKeeper } from '../controllers/pool.ts';
 import { reap } from '../controllers/reaper.ts';
 import { recover } from '../controllers/recover.ts';
 import { createSignals, type LocalSignals } from '../controllers/signals.ts';
@@ -32,6 +33,7 @@ export interface Parts {
   boxApp: ReturnType<typeof createBoxApp>;
   controller: ControllerDeps & { signals: LocalSignals };
   provider: Provider;
+  poolKeeper: PoolKeeper;
   telemetry: LauncherTelemetry;
   /** Removes rows whose keep time is over: DynamoDB does it by itself, the embedded table does not. */
   removeExpired(): Promise<number>;
@@ -67,6 +69,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     access: provider,
     limits: LIMITS,
     budgets: config.budgets,
+    pool: config.pool,
     boxToken: ({ owner, id }: { owner: string; id: string }, generation: number) =>
       makeBoxToken(owner, derive(`box ${owner} ${id} ${generation}`)),
   };
@@ -78,6 +81,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     limits: LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
     money: { storagePrices: provider.storagePrices, budgets: config.budgets },
+    pool: { plan: config.pool, port: provider.pool },
     config: {
       version: VERSION,
       providerName: provider.name,
@@ -100,6 +104,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     boxApp,
     controller,
     provider,
+    poolKeeper: createPoolKeeper({ ...controller, random }),
     telemetry,
     removeExpired: () => table.removeExpired(clock.now()),
     async close() {

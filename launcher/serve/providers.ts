@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
+import { isPoolWanted } from '../contract/pool.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import { type BoxRef, ComputeError } from '../ports/compute.ts';
@@ -39,6 +40,10 @@ async function openInAccount(deps: ProviderDeps): Promise<Provider> {
 
 /** @throws DevctlError unsupported when boxes cannot be kept in on this machine */
 async function openLocal({ config, home, ...deps }: ProviderDeps): Promise<Provider> {
+  if (isPoolWanted(config.pool))
+    throw new DevctlError('unsupported', 'pool: the local provider keeps no boxes in reserve, and starts one in less than a second', {
+      hint: 'leave out --pool and --pool-schedule (DEVCTL_POOL, DEVCTL_POOL_SCHEDULE)',
+    });
   try {
     return await createLocalProvider({
       ...deps,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from '../api/app.ts';
 import { type Listener, listen } from '../api/server.ts';
 import type { ReapResult } from '../contract/api.ts';
+import { isPoolWanted } from '../contract/pool.ts';
 import { createReapLoop } from '../controllers/reap-loop.ts';
 import { compareRecords, reap } from '../controllers/reaper.ts';
 import { createWorker } from '../controllers/worker.ts';
@@ -29,7 +30,7 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
   const home = openHome(config.home);
   const parts = await assemble(config, home);
   const worker = createWorker(parts.controller);
-  const reaper = createReapLoop(parts.controller, REAP_EVERY_MS);
+  const reaper = createReapLoop(parts.controller, parts.poolKeeper, REAP_EVERY_MS);
   try {
     await parts.provider.start();
     await compareRecords(parts.controller, { dryRun: false });
@@ -83,14 +84,17 @@ async function expire(parts: Parts): Promise<void> {
   }
 }
 
-/** For a cron: what is due now and one pass of the reaper, then nothing is left running. */
+/** For a cron: what is due now, one pass of the reaper and one of the pool, then nothing is left running. */
 export async function reapOnce(config: ServeConfig): Promise<ReapResult> {
   const home = openHome(config.home);
   const parts: Parts = await assemble(config, home);
   try {
     await parts.provider.start();
     const sessionsLookedAt = config.dryRun ? 0 : await createWorker(parts.controller).runDue();
-    return { ...(await reap(parts.controller, { dryRun: config.dryRun })), sessionsLookedAt };
+    const result = await reap(parts.controller, { dryRun: config.dryRun });
+    // Who says nothing of a pool leaves it as it is.
+    if (!config.dryRun && isPoolWanted(config.pool)) await parts.poolKeeper.tend();
+    return { ...result, sessionsLookedAt };
   } finally {
     await parts.close();
   }

@@ -29,6 +29,7 @@ async function strays(): Promise<void> {
     network: true,
     persistent: false,
     parked: null,
+    pooled: null,
     boxToken: 't',
     providerState: null,
   };

@@ -61,6 +61,7 @@ export class Ec2Bench {
       network: true,
       persistent: false,
       parked: null,
+      pooled: null,
       boxToken: 'box-token-canary',
       providerState: null,
       ...rest,

@@ -84,3 +84,47 @@ export async function wholeLife(world: Ec2World): Promise<void> {
   await users.delete('fork');
   await expectNothingLeft(world);
 }
+
+/** A pool is filled; sessions take its boxes in each way; its image changes and its size goes down: what its crash sweep goes through. */
+export async function poolLife(world: Ec2World): Promise<void> {
+  const users = new Users(world);
+  const up = async (name: string) => {
+    const id = await users.up(name);
+    await world.settle();
+    await world.expectContent(id);
+    return id;
+  };
+  const down = async (id: string, text: string) => {
+    await users.write(id, text, text);
+    await users.down(id);
+    await world.settle({ until: (sessions) => !sessions.some((session) => session.id === id) });
+  };
+  world.keepPool(1);
+  await world.filled();
+  await down(await up('shop'), 'a');
+  await world.filled();
+  // Its volume is warm, and another session wants the same box.
+  const [second, other] = [await users.up('shop'), await users.up('api')];
+  for (let step = 0; step < 6; step += 1) for (const id of [second, other]) await world.look(id);
+  await world.settle();
+  for (const id of [second, other]) await world.expectContent(id);
+  await down(other, 'b');
+  await down(second, 'c');
+  await world.clock.pass(world.limits.keepVolumeMs + world.limits.orphanGraceMs);
+  for (let pass = 0; pass < 3; pass += 1) {
+    await world.reap();
+    await world.clock.pass(60_000);
+  }
+  await world.newImage();
+  await world.filled();
+  // From a snapshot, and ended while it comes up.
+  await down(await up('shop'), 'd');
+  await world.filled();
+  const last = await users.up('web');
+  for (let step = 0; step < 5; step += 1) await world.look(last);
+  await users.down(last);
+  await world.settle({ until: (sessions) => sessions.length === 0 });
+  world.keepPool(0);
+  await expectNothingLeft(world);
+  if ((await world.poolBoxes()).length > 0) throw new Error('L: a pool that nobody wants is still recorded');
+}

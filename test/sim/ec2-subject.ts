@@ -89,11 +89,15 @@ export function providerOn(aws: SimulatedAws, templates: Templates, patch: Parti
 }
 
 /** A launch template for each architecture that has an image. */
-export async function templatesOn(aws: SimulatedAws, ec2: Ec2Api = aws.ec2): Promise<Templates> {
+export async function templatesOn(
+  aws: SimulatedAws,
+  ec2: Ec2Api = aws.ec2,
+  launcherUrl = 'https://devctl.example.com',
+): Promise<Templates> {
   const parts = { ec2, time: aws.cloud.clock, random: new SeededRandom(7) };
   const made: Record<string, Templates['x86_64']> = {};
   for (const { architecture, id: imageId } of aws.cloud.catalog.images.values()) {
-    const settings = { deployment: DEPLOYMENT, imageId, launcherUrl: 'https://devctl.example.com' };
+    const settings = { deployment: DEPLOYMENT, imageId, launcherUrl };
     made[architecture] = await aws.cloud.clock.run(ensureLaunchTemplate(parts, settings));
   }
   return made as Templates;

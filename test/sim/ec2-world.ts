@@ -1,6 +1,8 @@
 import { isDevctlError } from '../../launcher/contract/errors.ts';
 import { idTimeMs } from '../../launcher/contract/fields.ts';
-import type { SessionRecord, SnapshotRef } from '../../launcher/contract/records.ts';
+import { NO_POOL, type PoolPlan } from '../../launcher/contract/pool.ts';
+import type { PoolBoxRecord, SessionRecord, SnapshotRef } from '../../launcher/contract/records.ts';
+import { createPoolKeeper } from '../../launcher/controllers/pool.ts';
 import { reap } from '../../launcher/controllers/reaper.ts';
 import { reconcile } from '../../launcher/controllers/reconcile.ts';
 import { createSignals } from '../../launcher/controllers/signals.ts';
@@ -41,7 +43,7 @@ export class Ec2World extends Records implements Stage {
   readonly channel: SimulatedChannel;
   readonly telemetry = new RecordingTelemetry();
   readonly invariants: Invariants;
-  readonly #templates: Templates;
+  #templates: Templates;
   readonly #provider: Partial<Ec2ProviderOptions>;
   /** What each workspace's owner wrote. */
   readonly #truth = new Map<string, Files>();
@@ -49,6 +51,7 @@ export class Ec2World extends Records implements Stage {
   launcher: Launcher;
   onNewLife: (life: Life) => void = () => {};
   crashes = 0;
+  pool: PoolPlan = NO_POOL;
 
   private constructor(aws: SimulatedAws, store: StorePort, templates: Templates, provider: Partial<Ec2ProviderOptions>) {
     // Virtual time stands still while the database works.
@@ -118,6 +121,7 @@ export class Ec2World extends Records implements Stage {
       telemetry: this.telemetry,
       limits: this.limits,
       budgets: this.budgets,
+      pool: this.pool,
       boxToken: (session: SessionKey, generation: number) => `box-token-canary of ${session.id} ${generation}`,
     };
     return { life, deps };
@@ -203,8 +207,43 @@ export class Ec2World extends Records implements Stage {
     throw new Error(`P: it does not settle: ${JSON.stringify(stuck)}`);
   }
 
+  /** What the launcher does each minute. */
   async reap(): Promise<Awaited<ReturnType<typeof reap>>> {
-    return this.act((deps) => reap(deps, { dryRun: false }));
+    const result = await this.act((deps) => reap(deps, { dryRun: false }));
+    await this.tend();
+    return result;
+  }
+
+  /** A launcher starts that launches from another image. */
+  async newImage(): Promise<void> {
+    this.#templates = await templatesOn(this.aws, this.aws.ec2, 'https://devctl-2.example.com');
+    this.launcher = this.newLauncher();
+  }
+
+  tend(): Promise<void> {
+    return this.act((deps) => createPoolKeeper({ ...deps, random: this.random }).tend());
+  }
+
+  /** As a launcher that is started with this pool. */
+  keepPool(base: number, patch: Partial<PoolPlan> = {}): void {
+    this.pool = { boxSize: 'small', base, windows: [], ...patch };
+    this.launcher.deps.pool = this.pool;
+  }
+
+  async poolBoxes(): Promise<PoolBoxRecord[]> {
+    return (await this.store.listPoolBoxes({ limit: 200, after: null })).items;
+  }
+
+  /** Minutes go by until all the boxes of the pool are as they are to be. */
+  async filled(count = this.pool.base): Promise<PoolBoxRecord[]> {
+    for (let minute = 0; minute < 60; minute += 1) {
+      await this.tend();
+      this.check();
+      const boxes = (await this.poolBoxes()).filter(({ phase }) => phase !== 'claimed');
+      if (boxes.length === count && boxes.every(({ phase }) => phase === 'ready')) return boxes;
+      await this.clock.pass(60_000);
+    }
+    throw new Error(`P: the pool does not fill: ${JSON.stringify(await this.poolBoxes())}`);
   }
 
   /** What must hold at every moment. */

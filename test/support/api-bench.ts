@@ -6,6 +6,7 @@ import { mintToken } from '../../launcher/api/tokens.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import type { Heartbeat } from '../../launcher/contract/box.ts';
 import type { Problem } from '../../launcher/contract/errors.ts';
+import { NO_POOL } from '../../launcher/contract/pool.ts';
 import type { Scope } from '../../launcher/contract/records.ts';
 import { makeBoxToken } from '../../launcher/contract/tokens.ts';
 import { reap } from '../../launcher/controllers/reaper.ts';
@@ -79,7 +80,7 @@ export class ApiBench {
     const ledger = { store, clock, signals: createSignals(), telemetry: this.telemetry };
     const boxToken = (session: SessionKey, generation: number) => this.boxToken(session, generation);
     const budgets = { ...NO_BUDGETS, ...options.budgets };
-    const controllers = { ...ledger, access: this.access, compute: this.compute, limits, budgets, boxToken };
+    const controllers = { ...ledger, access: this.access, compute: this.compute, limits, budgets, pool: NO_POOL, boxToken };
     const quotas = { liveSessions: 10, workspaces: 50, snapshotBytes: 1e12, ...options.quotas };
     this.deps = {
       ...ledger,
@@ -88,6 +89,7 @@ export class ApiBench {
       limits,
       quotas,
       money: { storagePrices: this.compute.storagePrices, budgets },
+      pool: { plan: NO_POOL, port: this.compute.pool },
       config: {
         version: '0.0.0',
         providerName: 'fake',

@@ -36,6 +36,7 @@ export interface FakeBox {
 export class FakeCompute implements ComputePort {
   readonly name = 'fake';
   storagePrices: StoragePrices | null = null;
+  readonly pool = null;
   /** Of boxes that are launched from now on. */
   price: BoxPrice | undefined;
   /** Size that disks are paid for, GiB. */

@@ -14,6 +14,7 @@ export function launchRequestWith(newId: (prefix: 'ws' | 'ses') => string, { tag
     network: true,
     persistent: false,
     parked: null,
+    pooled: null,
     boxToken: `dvb_${randomBytes(32).toString('base64url')}`,
     providerState: null,
     ...rest,

@@ -45,6 +45,7 @@ export function examples(ids: Things): Record<Exclude<OperationId, 'registerBox'
     pruneSnapshots: { ...workspace, body: {} },
     forkWorkspace: { ...workspace, body: {} },
     restoreWorkspace: { ...workspace, body: { snapshot: 'snap_1' } },
+    pool: {},
     costs: {},
     listTokens: {},
     createToken: { body: { name: 'ci' } },

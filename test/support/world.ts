@@ -1,4 +1,5 @@
 import { isDevctlError } from '../../launcher/contract/errors.ts';
+import { NO_POOL } from '../../launcher/contract/pool.ts';
 import type { SessionRecord, SnapshotRef } from '../../launcher/contract/records.ts';
 import type { ControllerDeps } from '../../launcher/controllers/deps.ts';
 import { reap } from '../../launcher/controllers/reaper.ts';
@@ -89,6 +90,7 @@ export class World extends Records {
       telemetry: this.telemetry,
       limits: this.limits,
       budgets: this.budgets,
+      pool: NO_POOL,
       boxToken: (session: SessionKey, generation: number) => `token of ${session.id} ${generation}`,
     };
     return { life, deps };

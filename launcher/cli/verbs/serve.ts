@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { DevctlError } from '../../contract/errors.ts';
+import { POOL_MAX, parsePoolWindow, WINDOW_FORM } from '../../contract/pool.ts';
 import { parseUsd } from '../../contract/units.ts';
 import type { Cli } from '../cli.ts';
 import { findLauncher, stopLauncher } from '../launcher-process.ts';
@@ -75,6 +76,20 @@ function serveArgs(cli: Cli): string[] {
   for (const path of flags.readOnlyPath ?? []) args.push('--read-only-path', resolve(cli.surroundings.cwd(), path));
   if (flags.budget !== undefined) args.push('--budget', dollarsOf(flags.budget, '--budget'));
   if (flags.ownerBudget !== undefined) args.push('--owner-budget', dollarsOf(flags.ownerBudget, '--owner-budget'));
+  args.push(...poolArgs(cli));
+  return args;
+}
+
+function poolArgs({ flags }: Cli): string[] {
+  const args: string[] = [];
+  if (flags.servePool !== undefined) args.push('--pool', String(wholeNumber(flags.servePool, '--pool', 0, POOL_MAX)));
+  if (flags.poolClass !== undefined) args.push('--pool-class', flags.poolClass);
+  for (const text of flags.poolSchedule ?? []) {
+    const window = parsePoolWindow(text);
+    if (typeof window === 'string')
+      throw new UsageError(`--pool-schedule ${JSON.stringify(text.slice(0, 80))} ${window}`, `write ${WINDOW_FORM}`);
+    args.push('--pool-schedule', window.text);
+  }
   return args;
 }
 

@@ -1,11 +1,11 @@
 import type { Instance } from '@aws-sdk/client-ec2';
-import { type BoxRef, type BoxState, ComputeError } from '../../ports/compute.ts';
+import { type BoxRef, type BoxState, ComputeError, type PoolBoxRef } from '../../ports/compute.ts';
 import type { Calls } from './calls.ts';
 import { classOf } from './errors.ts';
 import type { Ec2Limits } from './limits.ts';
 import type { Looks } from './looks.ts';
 import { Memory, Since } from './memory.ts';
-import { readTags } from './tags.ts';
+import { readPoolId, readTags } from './tags.ts';
 import type { Time } from './timers.ts';
 
 interface BoxesOptions {
@@ -16,10 +16,16 @@ interface BoxesOptions {
   deployment: string;
 }
 
+/** A box of a session, or one of the pool whose machine is known. */
+export type AnyBox = BoxRef | (PoolBoxRef & { boxId: string });
+
+const isPools = (box: AnyBox): box is PoolBoxRef & { boxId: string } => 'id' in box;
+const holderOf = (box: AnyBox): string => (isPools(box) ? box.id : `${box.sessionId} ${box.generation}`);
+
 /** What this process did with a box: describes may not show it yet. */
 interface Doings {
-  sessionId: string;
-  generation: number;
+  /** Whose it is. */
+  holder: string;
   launchedAtMs: number;
 }
 
@@ -51,17 +57,17 @@ export class Boxes {
     this.#stopping = new Since(options.time, remembered);
   }
 
-  noteLaunched(boxId: string, sessionId: string, generation: number): void {
-    const known = this.#launched.get(boxId);
-    this.#launched.set(boxId, { sessionId, generation, launchedAtMs: known?.launchedAtMs ?? this.#options.time.now() });
+  noteLaunched(box: AnyBox): void {
+    const known = this.#launched.get(box.boxId);
+    this.#launched.set(box.boxId, { holder: holderOf(box), launchedAtMs: known?.launchedAtMs ?? this.#options.time.now() });
   }
 
-  /** It was parked, and goes on as the box of a later generation. */
-  noteWoken(boxId: string, sessionId: string, generation: number): void {
-    this.#launched.set(boxId, { sessionId, generation, launchedAtMs: this.#options.time.now() });
-    this.#quiet.delete(boxId);
-    this.#stopping.over(boxId);
-    this.#options.looks.instance.forget(boxId);
+  /** It was stopped, and goes on as the box of a later generation, or of a session that took it from the pool. */
+  noteWoken(box: BoxRef): void {
+    this.#launched.set(box.boxId, { holder: holderOf(box), launchedAtMs: this.#options.time.now() });
+    this.#quiet.delete(box.boxId);
+    this.#stopping.over(box.boxId);
+    this.#options.looks.instance.forget(box.boxId);
   }
 
   noteQuiet(boxId: string): void {
@@ -72,7 +78,7 @@ export class Boxes {
     this.#quiet.delete(boxId);
   }
 
-  async observe(box: BoxRef): Promise<BoxState> {
+  async observe(box: AnyBox): Promise<BoxState> {
     if (!INSTANCE_ID.test(box.boxId) || this.#ended.get(box.boxId)) return 'gone';
     const instance = await this.see(box.boxId);
     if (instance === null) return this.#isYoung(box) ? 'pending' : 'gone';
@@ -81,15 +87,17 @@ export class Boxes {
     return ENDED.has(instance.State?.Name ?? '') ? 'gone' : this.#stateOf(instance, box);
   }
 
-  #stateOf({ State: state }: Instance, box: BoxRef): BoxState {
+  #stateOf({ State: state }: Instance, box: AnyBox): BoxState {
     if (state?.Name === 'running') return 'running';
     return state?.Name === 'stopped' && !this.#isYoung(box, this.#options.limits.readLagMs) ? 'parked' : 'pending';
   }
 
-  /** Of an earlier generation of the same session. */
-  #isBefore(instance: Instance, box: BoxRef): boolean {
-    const tags = readTags(instance.Tags, this.#options.deployment);
-    return tags?.sessionId === box.sessionId && (tags.generation ?? 0) < box.generation;
+  /** Of an earlier generation of the same session, or still the pool's. */
+  #isBefore({ Tags }: Instance, box: AnyBox): boolean {
+    if (isPools(box)) return false;
+    const tags = readTags(Tags, this.#options.deployment);
+    if (tags === null) return readPoolId(Tags, this.#options.deployment) !== null;
+    return tags.sessionId === box.sessionId && (tags.generation ?? 0) < box.generation;
   }
 
   /** The instance, and null when it is not to be seen. */
@@ -109,12 +117,12 @@ export class Boxes {
     return this.#unseen.still(boxId) >= this.#options.limits.readLagMs;
   }
 
-  async end(box: BoxRef): Promise<void> {
+  async end(box: AnyBox): Promise<void> {
     if (!INSTANCE_ID.test(box.boxId) || this.#ended.get(box.boxId)) return;
     const instance = await this.see(box.boxId);
     if (instance === null) {
       const mine = this.#launched.get(box.boxId);
-      if (mine !== undefined && (mine.sessionId !== box.sessionId || mine.generation !== box.generation)) return;
+      if (mine !== undefined && mine.holder !== holderOf(box)) return;
       if (!this.#isYoung(box)) return;
     } else {
       if (!this.#isOf(instance, box)) return;
@@ -125,7 +133,7 @@ export class Boxes {
   }
 
   /** Stops it; its disks stay attached. One that is stopping or has ended is left alone. */
-  async park(box: BoxRef): Promise<void> {
+  async park(box: AnyBox): Promise<void> {
     const instance = await this.see(box.boxId);
     if (instance === null || !this.#isOf(instance, box) || isOver(instance)) return;
     if (instance.State?.Name !== 'running') throw new ComputeError('busy', `${box.boxId} is ${instance.State?.Name}`);
@@ -159,16 +167,17 @@ export class Boxes {
     }
   }
 
-  #isOf(instance: Instance, box: BoxRef): boolean {
+  #isOf(instance: Instance, box: AnyBox): boolean {
+    if (isPools(box)) return readPoolId(instance.Tags, this.#options.deployment) === box.id;
     const tags = readTags(instance.Tags, this.#options.deployment);
     return tags?.sessionId === box.sessionId && tags.generation === box.generation;
   }
 
   /** Launched so lately that describes need not show it. */
-  #isYoung(box: BoxRef, ms: number = this.#options.limits.invisibleMs): boolean {
+  #isYoung(box: AnyBox, ms: number = this.#options.limits.invisibleMs): boolean {
     const { time } = this.#options;
     const mine = this.#launched.get(box.boxId);
-    const launchedAtMs = mine?.generation === box.generation ? mine.launchedAtMs : box.launchedAtMs;
+    const launchedAtMs = mine?.holder === holderOf(box) ? mine.launchedAtMs : box.launchedAtMs;
     return launchedAtMs !== undefined && Math.abs(time.now() - launchedAtMs) < ms;
   }
 }

@@ -5,12 +5,11 @@ import type {
   FleetBlockDeviceMappingRequest,
   FleetLaunchTemplateOverridesRequest,
   Instance,
+  Tag,
 } from '@aws-sdk/client-ec2';
-import type { LaunchRequest, ResourceTags } from '../../ports/compute.ts';
 import type { CreateState, Disk } from './launch-state.ts';
 import type { Subnet } from './pools.ts';
 import type { InstanceType } from './sizes.ts';
-import { tagList } from './tags.ts';
 
 /** Where the workspace is on every box. */
 export const WORKSPACE_DEVICE = '/dev/sdf';
@@ -21,15 +20,23 @@ export const workspaceOf = ({ BlockDeviceMappings: devices = [] }: Instance): st
 
 export interface FleetSettings {
   deployment: string;
-  ttl: string;
-  wish: Pick<LaunchRequest, 'size' | 'policy' | 'network' | 'persistent'>;
   overrides: number;
   subnetsOf(az: string): Subnet[];
 }
 
+/** What is asked for; `disk` null: no workspace comes with it. */
+export type FleetCall = Pick<CreateState, 'operationId' | 'fleet' | 'market' | 'pools' | 'template'> & {
+  disk: Disk | null;
+  tags: { instance: Tag[]; volume: Tag[] };
+};
+
+/** The token of a call that makes something: the same operation, the same thing. */
+export const tokenOf = (deployment: string, operationId: string, part: number | string): string =>
+  createHash('sha256').update(`${deployment} ${operationId} ${part}`).digest('hex').slice(0, 40);
+
 /** The one call that makes a machine, with its workspace unless that is a volume that is there already. */
-export function fleetRequest(state: CreateState, tags: ResourceTags, settings: FleetSettings): CreateFleetRequest {
-  const { deployment, ttl, wish, overrides, subnetsOf } = settings;
+export function fleetRequest(state: FleetCall, settings: FleetSettings): CreateFleetRequest {
+  const { deployment, overrides, subnetsOf } = settings;
   const disks = blockDevices(state.disk);
   const pools = Object.entries(state.pools).flatMap(([az, types]) =>
     types.flatMap((type) =>
@@ -38,7 +45,7 @@ export function fleetRequest(state: CreateState, tags: ResourceTags, settings: F
   );
   return {
     Type: 'instant',
-    ClientToken: createHash('sha256').update(`${deployment} ${state.operationId} ${state.fleet}`).digest('hex').slice(0, 40),
+    ClientToken: tokenOf(deployment, state.operationId, state.fleet),
     LaunchTemplateConfigs: [
       {
         LaunchTemplateSpecification: { LaunchTemplateId: state.template.id, Version: state.template.version },
@@ -50,17 +57,19 @@ export function fleetRequest(state: CreateState, tags: ResourceTags, settings: F
       ? { SpotOptions: { AllocationStrategy: 'price-capacity-optimized' } }
       : { OnDemandOptions: { AllocationStrategy: 'lowest-price' } }),
     TagSpecifications: [
-      { ResourceType: 'instance', Tags: tagList(tags, { deployment, ttl, wish }) },
-      { ResourceType: 'volume', Tags: tagList(tags, { deployment, ttl: 'keep' }) },
+      { ResourceType: 'instance', Tags: state.tags.instance },
+      { ResourceType: 'volume', Tags: state.tags.volume },
     ],
   };
 }
 
-function blockDevices(disk: Disk): { BlockDeviceMappings?: FleetBlockDeviceMappingRequest[] } {
-  if (disk.kind === 'attach' || (disk.kind === 'snapshot' && disk.loading)) return {};
-  // One from a snapshot is encrypted as that is; AWS refuses to be told so again.
-  const content = disk.kind === 'snapshot' ? { SnapshotId: disk.snapshotId } : { Encrypted: true };
-  const Ebs = { ...content, VolumeSize: disk.gib, VolumeType: 'gp3' as const, DeleteOnTermination: false };
+/** A disk that begins blank or from a snapshot. One from a snapshot is encrypted as that is; AWS refuses to be told so again. */
+export const contentOf = (disk: Exclude<Disk, { kind: 'attach' }>): { SnapshotId: string } | { Encrypted: true } =>
+  disk.kind === 'snapshot' ? { SnapshotId: disk.snapshotId } : { Encrypted: true };
+
+function blockDevices(disk: Disk | null): { BlockDeviceMappings?: FleetBlockDeviceMappingRequest[] } {
+  if (disk === null || disk.kind === 'attach' || (disk.kind === 'snapshot' && disk.loading)) return {};
+  const Ebs = { ...contentOf(disk), VolumeSize: disk.gib, VolumeType: 'gp3' as const, DeleteOnTermination: false };
   return { BlockDeviceMappings: [{ DeviceName: WORKSPACE_DEVICE, Ebs }] };
 }
 

@@ -14,10 +14,12 @@ import { listAll } from './list.ts';
 import { Loads } from './loads.ts';
 import { createLooks } from './looks.ts';
 import { Turns } from './memory.ts';
+import { PoolBoxes } from './pool-boxes.ts';
 import { Pools, type Subnet } from './pools.ts';
 import { Prices } from './prices.ts';
 import { Snapshots } from './snapshots.ts';
 import { refText } from './tags.ts';
+import { Takes } from './take.ts';
 import { ensureTemplate, type LaunchTemplate, type TemplateSettings } from './template.ts';
 import type { Time } from './timers.ts';
 import { Volumes } from './volumes.ts';
@@ -68,7 +70,9 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const { volumeGiB = 64, ttl = '24h' } = options;
   const wakes = new Wakes({ calls, boxes, time, limits, deployment });
   const loads = new Loads({ calls, deployment, mibPerSecond: options.volumeInitializationRate ?? null });
-  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices, wakes, loads };
+  const takes = new Takes({ calls, boxes, loads, time, limits, deployment, ttl });
+  const parts = { calls, looks, pools, prices, boxes, volumes, snapshots, time, limits, deployment, choices, wakes, takes, loads };
+  const poolBoxes = new PoolBoxes({ ...parts, templates });
   const launches = new Launches({ ...parts, ttl, volumeGiB });
   const turns = new Turns();
   return {
@@ -78,6 +82,15 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
       snapshotMicroUsdPerGiBMonth: PRICES.snapshotMicroUsdPerGiBMonth,
     },
     offers: { architectures, instanceTypes: true },
+    pool: {
+      kind: () => poolBoxes.kind(),
+      microUsdPerMonth: poolBoxes.microUsdPerMonth,
+      fill: (request) => port('fill', () => turns.take(request.id, () => poolBoxes.fill(request))),
+      observe: (box) => port('observe', () => poolBoxes.observe(box)),
+      park: (box) => port('park', () => poolBoxes.park(box)),
+      end: (box) => port('end', () => poolBoxes.end(box)),
+      placeOf: (volumeId) => port('placeOf', () => poolBoxes.placeOf(volumeId)),
+    },
     launch: (request) => port('launch', () => turns.take(request.tags.operationId, () => launches.step(request))),
     observe: (box) => port('observe', () => boxes.observe(box)),
     quiesce: (box, operationId) =>

@@ -31,6 +31,10 @@ const common = {
 const wakeSchema = z.object({ ...common, step: z.literal('wake'), boxId: z.string() });
 export type WakeState = z.infer<typeof wakeSchema>;
 
+/** A box of the pool is about to be this session's. */
+const takeSchema = z.object({ ...common, step: z.literal('take'), poolId: z.string(), boxId: z.string(), tries: z.int() });
+export type TakeState = z.infer<typeof takeSchema>;
+
 /** Together with the request, all that determines the call: a repeat is made with the same parameters. */
 const createSchema = z.object({
   ...common,
@@ -54,9 +58,9 @@ export type JoinState = z.infer<typeof joinSchema>;
 const attachSchema = z.object({ ...joinSchema.shape, step: z.literal('attach'), attachingSinceMs: ms });
 export type AttachState = z.infer<typeof attachSchema>;
 
-export type LaunchState = WakeState | CreateState | VolumeState | JoinState | AttachState;
+export type LaunchState = WakeState | TakeState | CreateState | VolumeState | JoinState | AttachState;
 
-const stateSchema = z.discriminatedUnion('step', [wakeSchema, createSchema, volumeSchema, joinSchema, attachSchema]);
+const stateSchema = z.discriminatedUnion('step', [wakeSchema, takeSchema, createSchema, volumeSchema, joinSchema, attachSchema]);
 
 /** The place that this launch has kept; null for one of another launch, or of a form that is not known. */
 export function readState(kept: unknown, operationId: string): LaunchState | null {

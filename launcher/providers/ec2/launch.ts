@@ -6,7 +6,7 @@ import type { Calls } from './calls.ts';
 import type { Choices } from './choice.ts';
 import { classOf, classOfCode } from './errors.ts';
 import { fleetRequest, type PoolError, readFleet, workspaceOf } from './fleet.ts';
-import type { AttachState, CreateState, Disk, JoinState, LaunchState, Tried, VolumeState, WakeState } from './launch-state.ts';
+import type { AttachState, CreateState, Disk, JoinState, LaunchState, TakeState, Tried, VolumeState, WakeState } from './launch-state.ts';
 import { readState } from './launch-state.ts';
 import type { Ec2Limits } from './limits.ts';
 import { type Loads, toldOfLoading } from './loads.ts';
@@ -15,6 +15,8 @@ import { Memory, Since } from './memory.ts';
 import type { Pools } from './pools.ts';
 import type { Prices } from './prices.ts';
 import type { Snapshots } from './snapshots.ts';
+import { tagList } from './tags.ts';
+import type { Takes } from './take.ts';
 import type { Time } from './timers.ts';
 import { holderOf, type Volumes } from './volumes.ts';
 import type { Wakes } from './wake.ts';
@@ -35,6 +37,7 @@ export interface LaunchParts {
   choices: Choices;
   wakes: Wakes;
   loads: Loads;
+  takes: Takes;
 }
 
 type Answer = LaunchResult | LaunchUnderway;
@@ -61,13 +64,14 @@ export class Launches {
     const { operationId } = request.tags;
     const state = readState(request.providerState, operationId);
     if (state?.step === 'wake') return this.#wake(request, state);
+    if (state?.step === 'take') return this.#take(request, state);
     if (state?.step === 'create') return this.#create(request, state);
     if (state?.step === 'volume') return this.#volume(request, state);
     if (state?.step === 'join') return this.#join(request, state);
     if (state?.step === 'attach') return this.#attach(request, state);
     const past = { fleet: 0, rung: 0, tried: { sinceMs: this.#parts.time.now(), pools: 0, codes: {} } };
     const made = this.#begun.get(operationId) ? await this.#adopt(request, past, { kind: 'blank', gib: 0 }) : null;
-    return made ?? this.#toWake(request, past) ?? this.#plan(request, past);
+    return made ?? this.#toWake(request, past) ?? (await this.#toTake(request, past)) ?? this.#plan(request, past);
   }
 
   /** The machine that was parked comes before all others. */
@@ -87,6 +91,29 @@ export class Launches {
     this.#begun.set(state.operationId, true);
     const joining: JoinState = { ...placeOf(request, state.disk, state), step: 'join', boxId: state.boxId, launchedAtMs: time.now() };
     return wait(joining, 0, [`the parked machine ${state.boxId} is started`]);
+  }
+
+  /** Then the box of the pool that it has claimed. */
+  async #toTake(request: LaunchRequest, past: Past): Promise<Answer | null> {
+    const { pooled } = request;
+    if (pooled === null) return null;
+    const source = await this.#sourceOf(request);
+    if (source === null) return wait(null, this.#parts.limits.lookEveryMs, []);
+    const { id: poolId, boxId } = pooled;
+    return wait({ ...placeOf(request, source.disk, past), step: 'take', poolId, boxId, tries: 0 }, 0, []);
+  }
+
+  async #take(request: LaunchRequest, state: TakeState): Promise<Answer> {
+    const { takes, limits, time, prices } = this.#parts;
+    void prices.refresh();
+    const taken = await takes.start(request, state);
+    if (taken.kind === 'wait') return wait(state, limits.lookEveryMs, []);
+    if (taken.kind === 'again') return wait({ ...state, tries: state.tries + 1 }, limits.lookEveryMs, []);
+    if (taken.kind === 'left') return this.#plan(request, state, [`the machine ${state.boxId} of the pool ${taken.because}`]);
+    const { disk } = taken;
+    const joining: JoinState = { ...placeOf(request, disk, state), step: 'join', boxId: state.boxId, launchedAtMs: time.now() };
+    const loading = disk.loading ? [toldOfLoading(disk.loading)] : [];
+    return wait(joining, 0, [`the machine ${state.boxId} of the pool is started`, ...loading]);
   }
 
   /** Says where a machine is asked for next. Nothing is changed. */
@@ -164,9 +191,13 @@ export class Launches {
     }
     this.#begun.set(state.operationId, true);
     this.#begun.set(name, true);
-    const settings = { deployment, ttl, wish: request, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
+    const settings = { deployment, overrides: limits.overrides, subnetsOf: (az: string) => pools.subnetsOf(az) };
+    const tags = {
+      instance: tagList(request.tags, { deployment, ttl, wish: request }),
+      volume: tagList(request.tags, { deployment, ttl: 'keep' }),
+    };
     try {
-      const result = await calls.make('createFleet', fleetRequest(state, request.tags, settings));
+      const result = await calls.make('createFleet', fleetRequest({ ...state, tags }, settings));
       const { boxId, errors } = readFleet(result, (subnetId) => pools.zoneOf(subnetId));
       for (const { code, type, az } of errors) if (classOfCode(code) === 'no_capacity') pools.noteEmpty(type, az, state.market);
       return boxId === null ? this.#next(request, state, errors) : this.#launched(request, state, boxId, errors);
@@ -181,7 +212,7 @@ export class Launches {
 
   #launched(request: LaunchRequest, state: CreateState, boxId: string, errors: PoolError[]): Answer {
     const { boxes, time, looks } = this.#parts;
-    boxes.noteLaunched(boxId, request.tags.sessionId, request.tags.generation);
+    boxes.noteLaunched({ ...request.tags, boxId });
     looks.instance.forget(boxId);
     const joining: JoinState | VolumeState = {
       ...placeOf(request, state.disk, { ...state, tried: countErrors(state.tried, errors) }),
@@ -217,13 +248,13 @@ export class Launches {
 
   /** The machine that this operation has made already: one that runs, else the oldest. */
   async #adopt(request: LaunchRequest, past: Past, disk: Disk): Promise<Answer | null> {
-    const { operationId, sessionId, generation } = request.tags;
+    const { operationId } = request.tags;
     const made = [...(await this.#parts.looks.instanceOf.look(operationId))].sort(
       (a, b) => Number(isOver(a)) - Number(isOver(b)) || (a.LaunchTime?.getTime() ?? 0) - (b.LaunchTime?.getTime() ?? 0),
     );
     const boxId = made[0]?.InstanceId;
     if (boxId === undefined) return null;
-    this.#parts.boxes.noteLaunched(boxId, sessionId, generation);
+    this.#parts.boxes.noteLaunched({ ...request.tags, boxId });
     const attached = disk.kind === 'blank' ? await this.#diskAgain(request, disk) : disk;
     if (attached === null) return wait(null, this.#parts.limits.lookEveryMs, []);
     const state: JoinState | VolumeState = {

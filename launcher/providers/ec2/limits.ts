@@ -41,6 +41,8 @@ export const EC2_LIMITS = {
   commandMs: 3_600_000,
   /** A tunnel that carries nothing is closed after this. */
   tunnelIdleMs: 300_000,
+  /** Tries to get a box of the pool on its way. */
+  takes: 3,
   attachMs: 60_000,
   detachMs: 60_000,
   /** Between two requests to let go of the same volume. */

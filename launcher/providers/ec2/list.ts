@@ -8,7 +8,7 @@ import { workspaceOf } from './fleet.ts';
 import type { Ec2Limits } from './limits.ts';
 import { pagesOf } from './looks.ts';
 import type { Prices } from './prices.ts';
-import { readRef, readSize, readTags, readWish, refText, TAGS } from './tags.ts';
+import { readPoolId, readRef, readSize, readTags, readWish, refText, TAGS } from './tags.ts';
 
 interface ListOptions {
   calls: Calls;
@@ -41,14 +41,16 @@ export async function listAll({ calls, limits, deployment, prices }: ListOptions
     }
   };
   const lists = await Promise.all([
-    all(pages.instances, [...filters, ALIVE], (instance) => boxOf(instance, tagsOf(instance.Tags), prices)),
+    all(pages.instances, [...filters, ALIVE], (instance) =>
+      boxOf(instance, tagsOf(instance.Tags), readPoolId(instance.Tags, deployment), prices),
+    ),
     all(pages.volumes, filters, (volume) => volumeOf(volume, tagsOf(volume.Tags))),
     all(pages.snapshots, filters, (snapshot) => snapshotOf(snapshot, tagsOf(snapshot.Tags))),
   ]);
   return { items: lists.flatMap(({ items }) => items), complete: lists.every(({ complete }) => complete) };
 }
 
-function boxOf(instance: Instance, tags: ListedResource['tags'], prices: Prices): ListedResource {
+function boxOf(instance: Instance, tags: ListedResource['tags'], poolId: string | null, prices: Prices): ListedResource {
   const { InstanceId: id = '', LaunchTime: at, InstanceType: type = '', InstanceLifecycle: lifecycle, Placement, State } = instance;
   const { microUsd } = prices.perHour(type, Placement?.AvailabilityZone ?? '', lifecycle === 'spot' ? 'spot' : 'on-demand');
   const runs = State?.Name === 'pending' || State?.Name === 'running';
@@ -58,6 +60,7 @@ function boxOf(instance: Instance, tags: ListedResource['tags'], prices: Prices)
     kind: 'box',
     id,
     tags,
+    ...(poolId !== null && { poolId }),
     createdAtMs: at?.getTime() ?? 0,
     bytes: null,
     volumeId: workspaceOf(instance),

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Instance } from '@aws-sdk/client-ec2';
 import { PRICES } from '../../contract/prices.ts';
 import { ComputeError, type LaunchRequest } from '../../ports/compute.ts';
 import type { Calls } from './calls.ts';
 import { classOf } from './errors.ts';
+import { contentOf, tokenOf } from './fleet.ts';
 import type { Loading, VolumeState } from './launch-state.ts';
 import { tagList } from './tags.ts';
 
@@ -14,6 +14,8 @@ interface LoadsOptions {
   mibPerSecond: number | null;
 }
 
+type Wanted = Pick<VolumeState, 'boxId' | 'disk' | 'operationId'>;
+
 /** `refused`: not at this rate; in words why. */
 type Made = { volumeId: string } | { refused: string };
 
@@ -22,7 +24,7 @@ const usdOf = ({ dataGiB }: Loading): string => ((dataGiB * PRICES.initializatio
 
 export const toldOfLoading = (loading: Loading): string => `disk read in at ${loading.mibPerSecond} MiB/s for $${usdOf(loading)} at most`;
 
-/** Volumes from snapshots whose data is read in at a rate that is paid for. */
+/** Volumes for machines that are there: those read in at a rate that is paid for, and those of machines that came without one. */
 export class Loads {
   readonly #options: LoadsOptions;
 
@@ -40,18 +42,17 @@ export class Loads {
    * The volume, in the zone of the machine; made once for the machine and each rate.
    * @throws what AWS said, where it would not make one without the rate either
    */
-  async make({ tags }: LaunchRequest, { boxId, disk, operationId }: VolumeState, { Placement }: Instance): Promise<Made> {
+  async make({ tags }: LaunchRequest, { boxId, disk, operationId }: Wanted, { Placement }: Instance): Promise<Made> {
     const { calls, deployment } = this.#options;
-    if (disk.kind !== 'snapshot') throw new ComputeError('fatal', 'there is no snapshot to make a volume of');
-    const rate = disk.loading?.mibPerSecond;
-    const name = `${deployment} ${operationId} ${boxId} ${rate ?? 'as used'}`;
+    if (disk.kind === 'attach') throw new ComputeError('fatal', `${disk.volumeId} is there already`);
+    const rate = disk.kind === 'snapshot' ? disk.loading?.mibPerSecond : undefined;
     const ask = {
       AvailabilityZone: Placement?.AvailabilityZone,
-      SnapshotId: disk.snapshotId,
+      ...contentOf(disk),
       Size: disk.gib,
       VolumeType: 'gp3' as const,
       ...(rate !== undefined && { VolumeInitializationRate: rate }),
-      ClientToken: createHash('sha256').update(name).digest('hex').slice(0, 40),
+      ClientToken: tokenOf(deployment, operationId, `${boxId} ${rate ?? 'as used'}`),
       TagSpecifications: [{ ResourceType: 'volume' as const, Tags: tagList(tags, { deployment, ttl: 'keep' }) }],
     };
     try {

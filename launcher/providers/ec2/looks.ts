@@ -36,6 +36,8 @@ export function pagesOf(calls: Calls, caller: 'work' | 'reaper' = 'work') {
 export interface Looks {
   instance: Batcher<Instance>;
   instanceOf: Batcher<Instance>;
+  /** Instances by the id of the pool's record. */
+  poolBox: Batcher<Instance>;
   volume: Batcher<Volume>;
   /** Volumes by the operation that made them. */
   volumeOf: Batcher<Volume>;
@@ -57,6 +59,7 @@ export function createLooks({ calls, time, limits, deployment }: LooksOptions): 
   return {
     instance: byId('instance-id', ({ InstanceId }) => InstanceId, pages.instances),
     instanceOf: byTag(TAGS.operation, pages.instances),
+    poolBox: byTag(TAGS.pool, pages.instances),
     volume: byId('volume-id', ({ VolumeId }) => VolumeId, pages.volumes),
     volumeOf: byTag(TAGS.operation, pages.volumes),
     snapshot: byTag(TAGS.snapshot, pages.snapshots),

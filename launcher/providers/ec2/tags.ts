@@ -4,6 +4,7 @@ import * as z from 'zod';
 import {
   ownerSchema,
   policySchema,
+  poolBoxIdSchema,
   type Size,
   sessionIdSchema,
   sizeSchema,
@@ -33,9 +34,15 @@ export const TAGS = {
   policy: 'devctl:policy',
   network: 'devctl:network',
   persistent: 'devctl:persistent',
+  /** Of a box of the pool: the id of its record. It stays when a session has taken the box: then there are tags of a session, too. */
+  pool: 'devctl:pool',
+  image: 'devctl:image',
 } as const;
 
 const VALUE_CHARS = 256;
+
+/** On everything, for whoever sweeps the account. */
+const common = (deployment: string, ttl: string) => ({ env: 'dev', owner: 'ai', ttl, [TAGS.deployment]: deployment });
 
 const tagsSchema = z.object({
   owner: ownerSchema,
@@ -64,10 +71,7 @@ export interface TagOptions {
 /** @throws ComputeError fatal for what no tag can carry */
 export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = null, wish, copies = [] }: TagOptions): Tag[] {
   const values: Record<string, string | null> = {
-    env: 'dev',
-    owner: 'ai',
-    ttl,
-    [TAGS.deployment]: deployment,
+    ...common(deployment, ttl),
     [TAGS.owner]: tags.owner,
     [TAGS.ownerHash]: hashOf(deployment, tags.owner),
     [TAGS.workspace]: tags.workspace,
@@ -91,6 +95,19 @@ export function tagList(tags: ResourceTags, { deployment, ttl, ref, parent = nul
 }
 
 export const tagOf = (list: Tag[] | undefined, key: string): string | undefined => list?.find(({ Key }) => Key === key)?.Value;
+
+/** Tags of a box of the pool, and of its root volume. */
+export const poolTagList = (deployment: string, { id, size, image }: { id: string; size: Size; image: string }): Tag[] =>
+  Object.entries({ ...common(deployment, 'keep'), [TAGS.pool]: id, [TAGS.size]: size, [TAGS.image]: image }).map(([Key, Value]) => ({
+    Key,
+    Value,
+  }));
+
+/** The id of a box that is the pool's; null once a session has taken it, and for every other one. */
+export function readPoolId(list: Tag[] | undefined, deployment: string): string | null {
+  const isPools = tagOf(list, TAGS.deployment) === deployment && tagOf(list, TAGS.session) === undefined;
+  return isPools ? (poolBoxIdSchema.safeParse(tagOf(list, TAGS.pool)).data ?? null) : null;
+}
 
 /** Whose it is; null when the tags are not whole, were changed by hand, or are another deployment's. */
 export function readTags(list: Tag[] | undefined, deployment: string): ResourceTags | null {

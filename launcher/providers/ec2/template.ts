@@ -8,6 +8,8 @@ import { TAGS } from './tags.ts';
 export interface LaunchTemplate {
   id: string;
   version: string;
+  /** That it starts machines from. */
+  imageId: string;
 }
 
 export interface TemplateSettings {
@@ -38,8 +40,9 @@ export async function ensureTemplate(calls: Calls, settings: TemplateSettings): 
   const data = templateData(settings);
   const hash = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 16);
   const name = `devctl-${settings.deployment}-${hash}`;
+  const { imageId } = settings;
   const known = await find(calls, name);
-  if (known !== null) return known;
+  if (known !== null) return { id: known, version: '1', imageId };
   const ask: CreateLaunchTemplateRequest = {
     LaunchTemplateName: name,
     LaunchTemplateData: data,
@@ -48,13 +51,12 @@ export async function ensureTemplate(calls: Calls, settings: TemplateSettings): 
   };
   const { LaunchTemplate: made } = await calls.make('createLaunchTemplate', ask);
   if (!made?.LaunchTemplateId) throw new ComputeError('fatal', `launch template ${name} was not made`);
-  return { id: made.LaunchTemplateId, version: '1' };
+  return { id: made.LaunchTemplateId, version: '1', imageId };
 }
 
-async function find(calls: Calls, name: string): Promise<LaunchTemplate | null> {
+async function find(calls: Calls, name: string): Promise<string | null> {
   const { LaunchTemplates: found = [] } = await calls.make('describeLaunchTemplates', {
     Filters: [{ Name: 'launch-template-name', Values: [name] }],
   });
-  const id = found[0]?.LaunchTemplateId;
-  return id ? { id, version: '1' } : null;
+  return found[0]?.LaunchTemplateId ?? null;
 }

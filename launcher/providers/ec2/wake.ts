@@ -65,7 +65,7 @@ export class Wakes {
       if (kind !== 'no_capacity' && kind !== 'quota') throw error;
       return this.#leave(boxId, `cannot be started: ${(error as Error).name}`);
     }
-    boxes.noteWoken(boxId, tags.sessionId, tags.generation);
+    boxes.noteWoken({ boxId, sessionId: tags.sessionId, generation: tags.generation });
     return { kind: 'started' };
   }
 

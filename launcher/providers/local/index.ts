@@ -86,6 +86,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
   return {
     name: 'local',
     storagePrices: null,
+    pool: null,
     offers: { architectures: [process.arch === 'arm64' ? 'arm64' : 'x86_64'], instanceTypes: false },
     isolation: isolation.name,
     doctorChecks: () => doctorChecks({ isolation, confinement, trees, nodePtyDir: spec.nodePtyDir, stateDir }),

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -10,6 +13,7 @@ import { runIn } from '../../../launcher/cli/run.ts';
 import { UsageError } from '../../../launcher/cli/usage-error.ts';
 import { RemoteError } from '../../../launcher/client/problems.ts';
 import { DevctlError, ERRORS } from '../../../launcher/contract/errors.ts';
+import { parseServeArgs } from '../../../launcher/serve/config.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -276,5 +280,114 @@ describe('what is left over', () => {
     expect(await run('gc --dry-run')).toMatchObject({ code: 0, out: '0 things left over\n', err: '' });
     expect(JSON.parse((await run('gc --dry-run --json')).out)).toMatchObject({ dryRun: true, items: [], usdPerMonth: 0 });
     expect((await run('recover')).code).toBe(2);
+  });
+});
+
+describe('the pool', () => {
+  const aBox = (n: number, patch: Record<string, unknown> = {}) => ({
+    id: `pool_${'0'.repeat(25)}${n}`,
+    box: `i-${n}`,
+    state: 'ready',
+    size: 'medium',
+    arch: 'x86_64',
+    image: 'ami-1 lt-1',
+    current: true,
+    place: 'us-east-1a',
+    createdAt: '2026-02-03T14:02:11.120Z',
+    since: '2026-02-03T14:02:11.120Z',
+    problem: null,
+    ...patch,
+  });
+  const aPool = (patch: Record<string, unknown> = {}) => ({
+    supported: true,
+    wanted: 3,
+    base: 1,
+    schedule: ['mon-fri 08:00-19:00 Europe/Berlin=3'],
+    boxSize: 'medium',
+    boxes: [],
+    usdPerMonth: 0,
+    wantedUsdPerMonth: 2.88,
+    ...patch,
+  });
+
+  /** `devctl pool` of a launcher that answers this. */
+  async function shown(answer: unknown, line = 'pool') {
+    const server = createServer((request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(request.url === '/pool' ? answer : {}));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      return await run(line, { DEVCTL_URL: url, DEVCTL_TOKEN: 'dvt_x' });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+
+  it('shows each box and what it costs a month, as it is and as it is to be', async () => {
+    const waiting = aBox(2, { box: null, state: 'launching', place: null, problem: 'no machine of the class medium' });
+    const pool = aPool({ boxes: [aBox(1), waiting, aBox(3, { current: false })], usdPerMonth: 1.92 });
+    const { code, out, err } = await shown(pool);
+    expect(code).toBe(0);
+    const [header, first, second, third, sum, window] = out.split('\n');
+    expect(header).toMatch(/^BOX +STATE +SINCE +SIZE +ARCH +WHERE +AGE +IMAGE/);
+    expect(first).toMatch(/^i-1 +ready .* medium +x86_64 +us-east-1a .* ami-1 lt-1$/);
+    expect(second).toMatch(/^pool_0+2 +launching .* – /);
+    expect(third).toContain('ami-1 lt-1 (old)');
+    expect(sum).toBe('3 medium boxes wanted now, 1 ready · $1.92 a month as it is, $2.88 as wanted');
+    expect(window).toBe('mon-fri 08:00-19:00 Europe/Berlin=3, else 1');
+    expect(err).toContain('no machine of the class medium');
+    expect(JSON.parse((await shown(pool, 'pool -o json')).out)).toEqual(pool);
+    expect((await shown(pool, 'pool -o plain')).out.split('\n')[0]?.split('\t').slice(1, 4)).toEqual(['i-1', 'ready', 'medium']);
+  });
+
+  it('says when there is none, and when there can be none', async () => {
+    expect((await shown(aPool({ wanted: 0, base: 0, schedule: [] }))).out).toBe('none: devctl serve --pool 2 keeps two boxes in reserve\n');
+    expect((await shown(aPool({ supported: false, wanted: 0 }))).out).toContain('not kept in reserve');
+  });
+
+  it.each([
+    ['serve --pool 101', '--pool'],
+    ['serve --pool -1', '--pool'],
+    ['serve --pool-class huge', '--pool-class'],
+  ])('%s is refused, with the flag', async (line, flag) => {
+    expect(await run(line)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(flag) });
+  });
+
+  it('a window of the schedule that is none is refused, with what it should be', async () => {
+    const window = 'mon-fri 08:00-19:00 Mars/Olympus=3';
+    for (const { code, err } of [await run(['serve', '--pool-schedule', window]), await run('serve', { DEVCTL_POOL_SCHEDULE: window })]) {
+      expect(code).toBe(2);
+      expect(err).toContain('names a time zone that is not known: Mars/Olympus');
+      expect(err).toContain('mon-fri 08:00-19:00 Europe/Berlin=3');
+    }
+  });
+});
+
+describe('the arguments of the launcher process', () => {
+  const parse = (...args: string[]) => parseServeArgs(['serve', '--home', '/x', ...args], {});
+
+  it('say which pool it keeps', () => {
+    expect(parse().pool).toEqual({ base: 0, boxSize: 'medium', windows: [] });
+    const { pool } = parse('--pool', '2', '--pool-class', 'large', '--pool-schedule', 'daily 08:00-09:00 UTC=4');
+    expect(pool).toMatchObject({ base: 2, boxSize: 'large', windows: [{ size: 4, text: 'daily 08:00-09:00 UTC=4' }] });
+  });
+
+  it.each([
+    ['pool', '1.5', 'is not a number of boxes (0 … 100)'],
+    ['pool-class', 'huge', 'is not one of small, medium, large, xlarge'],
+    ['pool-schedule', 'always=3', 'is not days, hours, time zone and size'],
+  ])('name the field, what was got and what is allowed: --%s %s', (field, got, words) => {
+    expect(() => parse(`--${field}`, got)).toThrow(
+      expect.objectContaining({ code: 'invalid_request', detail: expect.stringContaining(words) }),
+    );
+    expect(() => parse(`--${field}`, got)).toThrow(`${field} "${got}"`);
+  });
+
+  it('have a bound on windows', () => {
+    const many = Array.from({ length: 21 }, () => ['--pool-schedule', 'daily 08:00-09:00 UTC=4']).flat();
+    expect(() => parse(...many)).toThrow('more than 20');
   });
 });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../launcher/core/limits.ts';
 import { isUnknown, judge, type Records, type Resource } from '../../../launcher/core/orphans.ts';
+import { newPoolBox } from '../../../launcher/core/pool.ts';
 import { box, NOW, OTHER, ready, SES, session, snapshot, WS, workspace } from './samples.ts';
 
 const OLD = NOW - LIMITS.orphanGraceMs;
-const none: Records = { session: null, workspace: null, snapshot: null };
+const none: Records = { session: null, workspace: null, snapshot: null, poolBox: null };
 const thing = (kind: Resource['kind'], id: string, patch: Partial<Resource> = {}): Resource => ({
   kind,
   id,
@@ -45,6 +46,24 @@ describe('a box', () => {
     expect(verdict(thing('box', 'box_1', { tags: { sessionId: SES, generation: null, workspaceId: WS } }), { session: ready() })).toBe(
       'drop',
     );
+  });
+});
+
+describe('a box of the pool', () => {
+  const pooled = { tags: null, poolId: 'pool_00000000000000000000000001' };
+  const record = (boxId: string | null) => ({
+    ...newPoolBox(pooled.poolId, { size: 'small', arch: 'x86_64', image: 'ami-1' }, NOW, LIMITS),
+    boxId,
+  });
+
+  it('is kept while it is recorded, and dropped, when it is old, if it is not or another one is in its place', () => {
+    const resource = thing('box', 'box_1', pooled);
+    expect(verdict(resource, { poolBox: record('box_1') })).toBe('keep');
+    expect(verdict(resource, { poolBox: record(null) })).toBe('keep');
+    expect(verdict(resource, { poolBox: record('box_2') })).toBe('drop');
+    expect(verdict(resource, {})).toBe('drop');
+    expect(verdict(thing('box', 'box_1', { ...pooled, createdAtMs: NOW }), {})).toBe('wait');
+    expect(isUnknown(resource, none)).toBe(false);
   });
 });
 

@@ -213,7 +213,7 @@ describe('a parked session', () => {
   it('owns its stopped machine, also while that is started again', () => {
     const resource = { kind: 'box' as const, id: 'box_1', tags: { sessionId: SES, generation: 1, workspaceId: WS }, createdAtMs: 0 };
     const verdict = (found: SessionRecord) =>
-      judge(resource, { session: found, workspace: workspace(), snapshot: null }, NOW, LIMITS).verdict;
+      judge(resource, { session: found, workspace: workspace(), snapshot: null, poolBox: null }, NOW, LIMITS).verdict;
     expect(verdict(parked())).toBe('keep');
     const woken = live({ phase: 'launching', generation: 2, box: null });
     expect(verdict({ ...woken, op: op('launch', { parked: { boxId: 'box_1', generation: 1, launchedAt: NOW } }) })).toBe('keep');

@@ -156,6 +156,8 @@ describe('a launch in steps', () => {
       events: [{ type: 'launch.step', message: 'no capacity in a' }],
     });
     expect(outcome.launchUnderway(launching({ op: null }), step, NOW).patch.op).toBeNull();
+    const pooled = { id: 'pool_00000000000000000000000001', boxId: 'box_1' };
+    expect(outcome.launchUnderway(launching(), { ...step, pooled }, NOW).patch.op).toMatchObject({ pooled });
     expect(outcome.launchUnderway(launching({ desired: 'stopped' }), step, NOW).patch).toMatchObject({
       phase: 'ending',
       save: 'none',
