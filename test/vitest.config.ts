@@ -65,6 +65,11 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        extends: true,
+        // Costs money: run by test/live/main.ts alone.
+        test: { name: 'live', include: ['test/live/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 120_000 },
+      },
     ],
   },
 });

@@ -1,13 +1,7 @@
 import {
-  AttachInternetGatewayCommand,
   AuthorizeSecurityGroupIngressCommand,
-  CreateInternetGatewayCommand,
-  CreateRouteCommand,
   CreateSecurityGroupCommand,
-  CreateSubnetCommand,
-  CreateVpcCommand,
   DeleteRouteCommand,
-  DescribeRouteTablesCommand,
   DisableEbsEncryptionByDefaultCommand,
   EC2Client,
   EnableEbsEncryptionByDefaultCommand,
@@ -16,17 +10,11 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Ec2CheckSettings, ec2Checks } from '../../launcher/providers/ec2/doctor.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
+import { wallTime } from '../support/ec2-over-sdk.ts';
+import { makeNetwork, type Network } from './network.ts';
 
 const REGION = 'us-east-1';
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
-const time = {
-  now: Date.now,
-  after(ms: number, run: () => void) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 /** What only sets the stage: IAM by hand, since no client of it is installed. */
 async function iam(Action: string, fields: Record<string, string>): Promise<void> {
   const authorization = 'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=none';
@@ -39,25 +27,13 @@ describe('doctor, over the SDK, on moto', () => {
   let aws: ReturnType<typeof connectAws>;
   let ec2: EC2Client;
   let settings: Ec2CheckSettings;
-  let tableId = '';
-  let gatewayId = '';
+  let network: Network;
   beforeAll(async () => {
     const connection = { region: REGION, endpoint: inject('motoUrl'), credentials };
     aws = connectAws(connection);
     ec2 = new EC2Client(connection);
-    const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: '10.7.0.0/16' }));
-    const VpcId = Vpc?.VpcId;
-    const subnetIds: string[] = [];
-    for (const [index, AvailabilityZone] of ['us-east-1a', 'us-east-1b'].entries()) {
-      const { Subnet } = await ec2.send(new CreateSubnetCommand({ VpcId, AvailabilityZone, CidrBlock: `10.7.${index}.0/24` }));
-      subnetIds.push(Subnet?.SubnetId ?? '');
-    }
-    const { InternetGateway } = await ec2.send(new CreateInternetGatewayCommand({}));
-    gatewayId = InternetGateway?.InternetGatewayId ?? '';
-    await ec2.send(new AttachInternetGatewayCommand({ InternetGatewayId: gatewayId, VpcId }));
-    const { RouteTables } = await ec2.send(new DescribeRouteTablesCommand({ Filters: [{ Name: 'vpc-id', Values: [VpcId ?? ''] }] }));
-    tableId = RouteTables?.[0]?.RouteTableId ?? '';
-    await open();
+    network = await makeNetwork(ec2, 7);
+    const { vpcId: VpcId, subnetIds } = network;
     const { GroupId = '' } = await ec2.send(new CreateSecurityGroupCommand({ VpcId, GroupName: 'doctor', Description: 'boxes' }));
     const { Images } = await aws.ec2.describeImages({ Filters: [{ Name: 'architecture', Values: ['x86_64'] }] });
     const Value = Images?.find(({ DeprecationTime: at }) => at === undefined || Date.parse(at) > Date.now())?.ImageId ?? '';
@@ -83,10 +59,8 @@ describe('doctor, over the SDK, on moto', () => {
     aws?.close();
     ec2?.destroy();
   });
-  const way = { DestinationCidrBlock: '0.0.0.0/0' };
-  const open = () => ec2.send(new CreateRouteCommand({ RouteTableId: tableId, GatewayId: gatewayId, ...way }));
   const look = async (patch: Partial<Ec2CheckSettings> = {}, connection = aws) => {
-    const checks = await ec2Checks({ ...connection, time, settings: { ...settings, ...patch } });
+    const checks = await ec2Checks({ ...connection, time: wallTime, settings: { ...settings, ...patch } });
     return new Map(checks.map((check) => [check.name, check]));
   };
 
@@ -103,16 +77,16 @@ describe('doctor, over the SDK, on moto', () => {
   });
 
   it('sees that there is no way out, and a group that is open', async () => {
-    await ec2.send(new DeleteRouteCommand({ RouteTableId: tableId, ...way }));
+    await ec2.send(new DeleteRouteCommand({ RouteTableId: network.tableId, DestinationCidrBlock: '0.0.0.0/0' }));
     const GroupId = settings.securityGroupIds[0];
     await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpProtocol: 'tcp', FromPort: 22, ToPort: 22, CidrIp: '0.0.0.0/0' }));
     const checks = await look();
     expect(checks.get('public subnets')).toMatchObject({
       level: 'error',
-      fix: expect.stringContaining(`create-route --route-table-id ${tableId}`),
+      fix: expect.stringContaining(`create-route --route-table-id ${network.tableId}`),
     });
     expect(checks.get('no inbound rules')).toMatchObject({ level: 'error', detail: expect.stringContaining('open to the whole internet') });
-    await open();
+    await network.open();
     expect((await look()).get('public subnets')?.level).toBe('ok');
   });
 
