@@ -19,21 +19,22 @@ interface Way {
   floorMs: number;
 }
 
-const KINDS = ['cold', 'restore', 'warm'] as const;
+/** `pool`: restored in a box of the pool; `pool, warm`: with the warm volume in one. */
+const KINDS = ['cold', 'restore', 'warm', 'pool', 'pool, warm'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Lives of one seed each, in virtual time: the real controllers, store and provider in an account that is as slow as AWS says it is. */
 export async function ec2Section({ quick }: { quick: boolean }): Promise<Section> {
   const database = await openDatabase();
   try {
-    const ways: Record<Kind, Way[]> = { cold: [], restore: [], warm: [] };
+    const ways: Record<Kind, Way[]> = { cold: [], restore: [], warm: [], pool: [], 'pool, warm': [] };
     const rescues: number[] = [];
     const scripted: number[] = [];
     const counts: Counts[] = [];
     for (let seed = 1; seed <= (quick ? 3 : 40); seed += 1) {
       assertGoingOn();
       const life = await oneLife(database, seed);
-      for (const kind of KINDS) ways[kind].push(life[kind]);
+      for (const kind of KINDS) ways[kind].push(life.ways[kind]);
       rescues.push(life.rescueMs);
       counts.push(life.counts);
       scripted.push(life.scriptMs);
@@ -56,6 +57,8 @@ export async function ec2Section({ quick }: { quick: boolean }): Promise<Section
       ['cold: ready', 'cold: floor', 1.05],
       ['restore: ready', 'restore: floor', 1.05],
       ['warm: ready', 'warm: floor', 1.05],
+      ['pool: ready', 'pool: floor', 1.05],
+      ['pool, warm: ready', 'pool, warm: floor', 1.05],
       ['restore: ready', 'the script: ready', 0.33],
     ]);
     return {
@@ -74,6 +77,8 @@ interface Counts {
   toReady: number;
   describesToReady: number;
   lifecycle: number;
+  pool: number;
+  poolWarm: number;
 }
 
 async function oneLife(database: Database, seed: number) {
@@ -100,12 +105,36 @@ async function oneLife(database: Database, seed: number) {
   await world.clock.pass(world.limits.keepVolumeMs + world.limits.orphanGraceMs);
   await stage.dropped();
   const life = world.aws.cloud.ledger.calls.slice(fromLife);
+  const pool = await pooled(world, stage);
   const counts: Counts = {
+    pool: pool.calls,
+    poolWarm: pool.warmCalls,
     toReady: mutating(toReady),
     describesToReady: toReady.length - mutating(toReady),
     lifecycle: mutating(life),
   };
-  return { cold, warm, restore, rescueMs, counts, scriptMs: await byScript(world.aws, WORKSPACE_GIB) };
+  const ways: Record<Kind, Way> = { cold, warm, restore, pool: pool.restored, 'pool, warm': pool.warm };
+  return { ways, rescueMs, counts, scriptMs: await byScript(world.aws, WORKSPACE_GIB) };
+}
+
+/** A box of the pool for a workspace that is restored, and for one whose volume is warm. */
+async function pooled(world: Ec2World, stage: LifeOnStage) {
+  const { ledger } = world.aws.cloud;
+  const counted = async () => {
+    await world.filled();
+    const from = ledger.calls.length;
+    const way = await stage.up();
+    const calls = mutating(ledger.calls.slice(from));
+    if (ledger.calls.slice(from).some(({ op }) => op === 'createFleet')) throw new Error('a session did not take the box of the pool');
+    await stage.down();
+    return { way, calls };
+  };
+  world.keepPool(1);
+  const restored = await counted();
+  const warm = await counted();
+  world.keepPool(0);
+  await world.reap();
+  return { restored: restored.way, calls: restored.calls, warm: warm.way, warmCalls: warm.calls };
 }
 
 const mutating = (calls: readonly Call[]): number => calls.filter(({ op }) => isMutating(op)).length;
@@ -132,7 +161,9 @@ class LifeOnStage {
     const upMs = await this.#ready(1);
     stop();
     const { box } = await this.#world.session(this.#id);
-    const launch = aws.cloud.ledger.of('createFleet').at(-1)?.atMs ?? startMs;
+    // The first call that cannot be left out: of a box of the pool its tags, which come before it is started.
+    const first = [...aws.cloud.ledger.of('createFleet'), ...aws.cloud.ledger.of('createTags')].filter(({ atMs }) => atMs >= startMs);
+    const launch = Math.max(startMs, ...first.map(({ atMs }) => atMs));
     const attach = aws.cloud.ledger.of('attachVolume').find(({ atMs }) => atMs >= startMs);
     // A volume can be attached once its machine runs: until the call is made nobody had to wait.
     const idleMs = attach === undefined ? 0 : Math.max(0, attach.atMs - (runningMs.get(box?.id ?? '') ?? attach.atMs));
@@ -188,6 +219,7 @@ function notesOf(counts: readonly Counts[]): string[] {
   const most = (of: (each: Counts) => number) => Math.max(...counts.map(of));
   return [
     `${WORKSPACE_GIB} GiB workspace. Floor: the launch call, the machine's start, its boot and its disk, of the very same machines. The script: run-instances, create-volume, attach-volume, Session Manager, with the waiters of the SDK.`,
+    `A box of the pool is a stopped machine: its floor is its tags, its start, its boot and its disk. Calls that change something, at most: ${most(({ poolWarm }) => poolWarm)} with a warm volume, ${most(({ pool }) => pool)} with one that is restored (AttachVolume is asked for again when a describe lags); 2 to put a box into the pool.`,
     `Calls that change something, at most: ${most(({ toReady }) => toReady)} to get a box (aim ≤ 3), ${most(({ lifecycle }) => lifecycle)} for a life of up, down and the end of the warm volume (aim ≤ 6). Describes to get a box, at most: ${most(({ describesToReady }) => describesToReady)}.`,
   ];
 }

@@ -151,6 +151,28 @@ describe('the pool on EC2', { timeout: 120_000 }, () => {
     await endAll();
   });
 
+  it('a disk that is read in at a rate that is paid for is made so, and without it where AWS does not give it', async () => {
+    world = await Ec2World.open(database, { provider: { volumeInitializationRate: 200 } });
+    users = new Users(world);
+    const rateOf = async (id: string) => world.aws.cloud.volumes.get((await world.session(id)).box?.volumeId ?? '')?.initializationRate;
+    const saved = async (id: string) => {
+      await users.write(id, 'a', id);
+      await down(id);
+      await world.clock.pass(world.limits.keepVolumeMs + world.limits.orphanGraceMs);
+      await minutes(3);
+      world.keepPool(1);
+      await world.filled();
+    };
+    await saved(await up());
+    const paid = await up();
+    expect(await rateOf(paid)).toBe(200);
+    await saved(paid);
+    world.aws.cloud.faults.fail('createVolume', { with: 'InsufficientVolumeCapacity' });
+    const unpaid = await up();
+    expect([await rateOf(unpaid), calls('startInstances')]).toEqual([null, 2]);
+    await endAll();
+  });
+
   it('of two sessions that want the one box exactly one gets it; the other has a machine of its own', async () => {
     world.keepPool(1);
     const [box] = await world.filled();
