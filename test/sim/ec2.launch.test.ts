@@ -238,6 +238,14 @@ describe('launches on EC2', () => {
     expect(bench.alive()).toEqual([]);
   });
 
+  it('41: credentials that ran out on the way are no end of a launch: it goes on when they are renewed', async () => {
+    const request = bench.request();
+    bench.aws.cloud.faults.fail('createFleet', { with: 'RequestExpired' });
+    await bench.bring(request);
+    expect(bench.aws.cloud.ledger.of('createFleet').map(({ outcome }) => outcome)).toEqual(['RequestExpired', 'ok']);
+    expect(bench.alive()).toHaveLength(1);
+  });
+
   it('threat 16: neither the token of a box nor anything secret is in a call', async () => {
     await bench.bring(bench.request());
     expect(bench.aws.cloud.ledger.withText('box-token-canary')).toEqual([]);

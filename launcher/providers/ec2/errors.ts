@@ -20,6 +20,8 @@ export type ErrorClass =
   | 'state'
   /** The token was used with other parameters. */
   | 'token'
+  /** What calls are signed with has run out, or is of another time: nothing was done, and whoever renews it may ask again. */
+  | 'credentials'
   /** Not there, or not to be seen yet. */
   | 'not_found'
   | 'fatal';
@@ -46,6 +48,14 @@ const NAMES: Readonly<Record<Exclude<ErrorClass, 'fatal' | 'no_answer'>, readonl
   ],
   state: ['VolumeInUse', 'IncorrectState', 'IncorrectInstanceState', 'InvalidSnapshot.InUse', 'OperationNotPermitted'],
   token: ['IdempotentParameterMismatch', 'IdempotentInstanceTerminated'],
+  credentials: [
+    'CredentialsProviderError',
+    'TokenProviderError',
+    'ExpiredToken',
+    'ExpiredTokenException',
+    'RequestExpired',
+    'RequestTimeTooSkewed',
+  ],
   not_found: ['InvalidAttachment.NotFound', 'InvalidInstanceID.NotFound', 'InvalidSnapshot.NotFound', 'InvalidVolume.NotFound'],
 };
 
@@ -83,6 +93,7 @@ const KINDS: Readonly<Record<ErrorClass, ComputeErrorKind>> = {
   timed: 'busy',
   state: 'busy',
   token: 'transient',
+  credentials: 'transient',
   not_found: 'missing',
   fatal: 'fatal',
 };

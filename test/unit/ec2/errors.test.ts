@@ -19,6 +19,8 @@ describe('what an error of AWS means', () => {
     ['IncorrectState', 'state', 'busy'],
     ['IdempotentParameterMismatch', 'token', 'transient'],
     ['InvalidVolume.NotFound', 'not_found', 'missing'],
+    ['RequestExpired', 'credentials', 'transient'],
+    ['ExpiredToken', 'credentials', 'transient'],
     ['UnauthorizedOperation', 'fatal', 'fatal'],
     ['ANameOfTomorrow', 'fatal', 'fatal'],
   ] as const)('%s is %s, and to the controllers %s', (name, kind, told) => {
