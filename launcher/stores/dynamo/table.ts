@@ -89,12 +89,26 @@ export async function ensureAwsTable(client: DynamoDBClient, tableName: string):
   await ensureTable(client, tableName);
   if (!isNew) return;
   const TableName = tableName;
-  await client.send(new UpdateTableCommand({ TableName, DeletionProtectionEnabled: true }));
-  await client.send(
-    new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: { AttributeName: EXPIRY_ATTRIBUTE, Enabled: true } }),
-  );
+  await whenFree(() => client.send(new UpdateTableCommand({ TableName, DeletionProtectionEnabled: true })));
+  const TimeToLiveSpecification = { AttributeName: EXPIRY_ATTRIBUTE, Enabled: true };
+  await whenFree(() => client.send(new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification })));
   const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
-  await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }));
+  await whenFree(() => client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification })));
+}
+
+/** A table that is active may still be busy with the setting before, and its backups come up after it. */
+const BUSY = new Set(['ResourceInUseException', 'ContinuousBackupsUnavailableException', 'LimitExceededException']);
+
+async function whenFree(set: () => Promise<unknown>): Promise<void> {
+  for (let poll = 1; ; poll += 1) {
+    try {
+      await set();
+      return;
+    } catch (error) {
+      if (!BUSY.has((error as Error).name) || poll >= POLLS) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
 }
 
 /**
