@@ -1,4 +1,5 @@
 import type { Check } from '../contract/api.ts';
+import { bad, good } from '../contract/checks.ts';
 import { formatBytes } from '../contract/units.ts';
 import type { Provider } from '../ports/provider.ts';
 import type { StorePort } from '../ports/store.ts';
@@ -6,18 +7,20 @@ import { freeBytes, type Home } from './home.ts';
 
 const LOW_SPACE_BYTES = 5 * 1024 ** 3;
 
-/** What `doctor` shows of the launcher's side. */
-export async function launcherChecks(provider: Provider, home: Home, store: StorePort): Promise<Check[]> {
-  return [await tableCheck(store), spaceCheck(home), ...(await provider.doctorChecks())];
+/** What `doctor` shows of the launcher's side. @param table the table, in the words of whatever it is kept in */
+export async function launcherChecks(provider: Provider, home: Home, table: () => Promise<Check[]>): Promise<Check[]> {
+  const [rows, boxes] = await Promise.all([table(), provider.doctorChecks()]);
+  return [...rows, spaceCheck(home), ...boxes];
 }
 
-async function tableCheck(store: StorePort): Promise<Check> {
+/** The table in the state folder. */
+export async function embeddedTableCheck(store: StorePort): Promise<Check[]> {
   const name = 'table';
   try {
     await store.ping();
-    return { name, ok: true, level: 'ok', detail: 'the embedded table answers', fix: null };
+    return [good(name, 'the embedded table answers')];
   } catch (error) {
-    return { name, ok: false, level: 'error', detail: String(error), fix: 'start the launcher again: devctl serve --stop, then devctl up' };
+    return [bad(name, String(error), 'start the launcher again: devctl serve --stop, then devctl up')];
   }
 }
 

@@ -3,6 +3,8 @@ import { DevctlError } from '../contract/errors.ts';
 import type { Architecture } from '../contract/fields.ts';
 import type { Provider } from '../ports/provider.ts';
 import type { Ec2Api, SsmApi } from '../providers/ec2/api.ts';
+import { credentialSources } from '../providers/ec2/doctor/account.ts';
+import { type Ec2CheckSettings, ec2Checks } from '../providers/ec2/doctor.ts';
 import { instanceIdentity } from '../providers/ec2/identity.ts';
 import { createEc2Provider, type Ec2ProviderOptions, ensureLaunchTemplate } from '../providers/ec2/index.ts';
 import { createEc2Reach } from '../providers/ec2/reach.ts';
@@ -25,7 +27,7 @@ const time = {
 export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2Settings): Promise<Provider> {
   const { connectAws } = await import('../providers/ec2/sdk-api.ts');
   const { region, deployment, endpoint, launcherUrl, identityIssuer, volumeGiB, ttl } = settings;
-  const { ec2, ssm, close } = connectAws({ region, ...(endpoint && { endpoint }) });
+  const { ec2, ssm, account, close } = connectAws({ region, ...(endpoint && { endpoint }) });
   try {
     const common = { ec2, time, random };
     const subnets = await subnetsOf(ec2, settings);
@@ -37,7 +39,7 @@ export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2
       ...reach.access,
       isolation: 'instance',
       machines: { boxIdOf: instanceIdentity({ issuer: identityIssuer, audience: launcherUrl }), accessKey },
-      doctorChecks: async () => [],
+      doctorChecks: () => ec2Checks({ ec2, ssm, account, time, settings: checkSettings(settings) }),
       start: async () => {},
       stop: async () => {
         reach.close();
@@ -49,6 +51,20 @@ export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2
     throw asAwsError(error, settings);
   }
 }
+
+const checkSettings = (settings: Ec2Settings): Ec2CheckSettings => ({
+  region: settings.region,
+  images: presentOf(settings.images),
+  subnetIds: settings.subnets,
+  securityGroupIds: settings.securityGroups,
+  instanceProfile: settings.instanceProfileArn,
+  launcherUrl: settings.launcherUrl,
+  functionName: null,
+  credentialsIn: credentialSources(process.env),
+});
+
+const presentOf = (images: Ec2Settings['images']): Ec2CheckSettings['images'] =>
+  Object.fromEntries(Object.entries(images).filter(([, image]) => image !== undefined));
 
 async function subnetsOf(ec2: Ec2Api, { subnets, region }: Ec2Settings): Promise<{ id: string; az: string }[]> {
   const { Subnets: found = [] } = await ec2.describeSubnets({ Filters: [{ Name: 'subnet-id', Values: subnets }] });

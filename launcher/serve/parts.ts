@@ -12,12 +12,13 @@ import { LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
 import { openAwsTable, type Table } from '../stores/dynamo/aws.ts';
+import { tableChecks } from '../stores/dynamo/doctor.ts';
 import { openEmbeddedDynamo, StateFolderInUseError, StateFolderUnusableError, StateFolderVersionError } from '../stores/dynamo/embedded.ts';
 import { createDynamoStore } from '../stores/dynamo/store.ts';
 import { ensureTable } from '../stores/dynamo/table.ts';
 import { createTelemetry, type LauncherTelemetry } from '../telemetry/index.ts';
 import { asAwsError } from './aws-errors.ts';
-import { launcherChecks } from './checks.ts';
+import { embeddedTableCheck, launcherChecks } from './checks.ts';
 import type { ServeConfig } from './config.ts';
 import type { Ec2Settings } from './ec2-settings.ts';
 import { type Home, masterSecret } from './home.ts';
@@ -93,7 +94,8 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ ...(await reap(controller, { dryRun })), sessionsLookedAt: 0 }),
     recover: (dryRun) => recover(controller, { dryRun }),
-    checks: () => launcherChecks(provider, home, store),
+    checks: () =>
+      launcherChecks(provider, home, () => (config.ec2 === null ? embeddedTableCheck(store) : tableChecks(table.client, table.name))),
     launcherLogs: (options) => telemetry.logs(options),
     metricsText: () => telemetry.metricsText(),
   };

@@ -69,7 +69,13 @@ export async function regionCheck(ec2: Ec2Api, region: string): Promise<Check[]>
   const { Regions = [] } = await answer('ec2:DescribeRegions', asked);
   const found = Regions.find(({ RegionName }) => RegionName === region);
   if (!found)
-    return [bad(name, `AWS has no region ${region}`, 'give another --region: aws ec2 describe-regions --query Regions[].RegionName')];
+    return [
+      bad(
+        name,
+        `AWS has no region ${region}`,
+        'name another "region" in the settings: aws ec2 describe-regions --query "Regions[].RegionName"',
+      ),
+    ];
   if (found.OptInStatus === 'not-opted-in')
     return [bad(name, `${region} is not enabled for this account`, `aws account enable-region --region-name ${region}`)];
   return [good(name, region)];

@@ -20,7 +20,7 @@ export async function groupsCheck(ec2: Ec2Api, { region, securityGroupIds: ids }
   const vpcIds = networksOf(subnets);
   const groups = await groupsOf(ec2, ids, vpcIds);
   const words = `ec2 create-security-group --group-name devctl --description "devctl boxes" --vpc-id ${vpcIds[0] ?? 'vpc-…'}`;
-  const create = `${awsCommand(region, words)}, then give it with --security-group`;
+  const create = `${awsCommand(region, words)}, then name it in "securityGroups" of the settings`;
   const missing = ids.filter((id) => !groups.some(({ GroupId }) => GroupId === id));
   if (missing.length > 0) return [bad(name, `there is no security group ${missing.join(', ')} in ${region}`, create)];
   const found = groups.flatMap((group) => groupFindings(name, region, group, vpcIds));
@@ -46,7 +46,7 @@ function groupFindings(name: string, region: string, group: SecurityGroup, vpcId
   const { GroupId: id = '', VpcId = '', IpPermissions: inbound = [], IpPermissionsEgress: outbound = [] } = group;
   const found: Check[] = [];
   if (vpcIds.length > 0 && !vpcIds.includes(VpcId)) {
-    const fix = 'give a group and subnets of the same network, with --security-group and --subnet';
+    const fix = 'name a group and subnets of one network in "securityGroups" and "subnets" of the settings';
     found.push(bad(name, `${id} is of ${VpcId}, and the subnets are of ${vpcIds.join(', ')}`, fix));
   }
   if (outbound.length === 0) {

@@ -27,13 +27,13 @@ export const networksOf = (subnets: Subnet[]): string[] => [...new Set(subnets.m
 
 export function subnetsCheck({ region, subnetIds }: SubnetSettings, subnets: Subnet[]): Check[] {
   const name = 'subnets';
-  const others = `with --subnet: ${awsCommand(region, "ec2 describe-subnets --query 'Subnets[].[SubnetId,AvailabilityZone]'")}`;
+  const others = `in "subnets" of the settings: ${awsCommand(region, "ec2 describe-subnets --query 'Subnets[].[SubnetId,AvailabilityZone]'")}`;
   if (subnets.length === 0 && subnetIds.length === 0)
     return [
-      bad(name, `${region} has no default network`, `${awsCommand(region, 'ec2 create-default-vpc')}, or give subnets with --subnet`),
+      bad(name, `${region} has no default network`, `${awsCommand(region, 'ec2 create-default-vpc')}, or name subnets in the settings`),
     ];
   const missing = subnetIds.filter((id) => !subnets.some(({ SubnetId }) => SubnetId === id));
-  if (missing.length > 0) return [bad(name, `there is no ${missing.join(', ')} in ${region}`, `give others ${others}`)];
+  if (missing.length > 0) return [bad(name, `there is no ${missing.join(', ')} in ${region}`, `name others ${others}`)];
   const zones = [...new Set(subnets.map(({ AvailabilityZone = '' }) => AvailabilityZone))].sort();
   const free = subnets.reduce((sum, { AvailableIpAddressCount = 0 }) => sum + AvailableIpAddressCount, 0);
   const detail = `${several(subnets.length, 'subnet')} in ${zones.join(', ')} · ${several(free, 'free address', 'free addresses')}`;
@@ -41,7 +41,7 @@ export function subnetsCheck({ region, subnetIds }: SubnetSettings, subnets: Sub
   if (free === 0) return [bad(name, `${detail}: no box can be launched`, create)];
   if (free < FEW_ADDRESSES) return [warn(name, detail, create)];
   if (zones.length < 2)
-    return [warn(name, `${detail}: in one zone alone, spot machines are had less often`, `give one of another zone ${others}`)];
+    return [warn(name, `${detail}: in one zone alone, spot machines are had less often`, `name one of another zone ${others}`)];
   return [good(name, detail)];
 }
 

@@ -21,7 +21,7 @@ export async function functionCheck(account: AccountApi, region: string, functio
 /** Whether boxes can reach the launcher at the address that they are given. */
 export function launcherUrlCheck(launcherUrl: string): Check {
   const name = 'launcher address';
-  const fix = 'give the https address of this launcher at which boxes reach it';
+  const fix = 'name in "launcherUrl" of the settings the https address at which boxes reach this launcher';
   const url = URL.canParse(launcherUrl) ? new URL(launcherUrl) : null;
   if (url === null) return bad(name, 'what boxes are given is no address', fix);
   const shown = `${url.protocol}//${url.host}`;
