@@ -158,6 +158,32 @@ export type ForkTarget = z.infer<typeof forkTargetSchema>;
 export const volumeCopySchema = forkTargetSchema.extend({ volumeId: z.string(), volumeGiB: count.optional() });
 export type VolumeCopyRecord = z.infer<typeof volumeCopySchema>;
 
+/** What an hour of a box costs, in micro-dollars; rounded to whole ones. */
+export const boxPriceSchema = z.looseObject({
+  /** The machine with its address and the disk that it starts from. */
+  boxMicroUsdPerHour: count,
+  /** The disk of its workspace. */
+  diskMicroUsdPerHour: count,
+  /** It is an estimate: the price of the moment was not known. */
+  about: z.boolean(),
+});
+export type BoxPrice = Known<z.infer<typeof boxPriceSchema>>;
+
+export const boxSchema = z.looseObject({
+  id: z.string(),
+  /** For people: `2 cpu · 4 GiB · bubblewrap`. */
+  description: z.string(),
+  volumeId: z.string(),
+  launchedAt: timeMs,
+  registeredAt: timeMs.nullable(),
+  heartbeatAt: timeMs.nullable(),
+  /** SHA-256, hex, of the token that this generation's agent shows. */
+  tokenHash: z.string(),
+  /** Left out where boxes cost nothing. */
+  price: boxPriceSchema.optional(),
+});
+export type BoxRecord = Known<z.infer<typeof boxSchema>>;
+
 /** An operation at the provider that has been decided on and may have been carried out. Saved before the call is made. */
 export const operationSchema = z.looseObject({
   kind: z.enum(['launch', 'quiesce', 'snapshot', 'park', 'end']),
@@ -172,21 +198,10 @@ export const operationSchema = z.looseObject({
   /** Of a launch: the volume beside which there is no machine. The one that it then makes elsewhere is another. */
   strandedVolumeId: z.string().optional(),
   /** Of a launch: the box that was stopped and kept, which goes on if it can. */
-  parked: z.object({ boxId: z.string(), generation: count, launchedAt: timeMs }).optional(),
+  parked: z.object({ boxId: z.string(), generation: count, launchedAt: timeMs, box: boxSchema.optional() }).optional(),
   /** Of a launch: the box of the pool that it has claimed; null: it found none. */
   pooled: z.object({ id: poolBoxIdSchema, boxId: z.string() }).nullable().optional(),
 });
-
-/** What an hour of a box costs, in micro-dollars; rounded to whole ones. */
-export const boxPriceSchema = z.looseObject({
-  /** The machine with its address and the disk that it starts from. */
-  boxMicroUsdPerHour: count,
-  /** The disk of its workspace. */
-  diskMicroUsdPerHour: count,
-  /** It is an estimate: the price of the moment was not known. */
-  about: z.boolean(),
-});
-export type BoxPrice = Known<z.infer<typeof boxPriceSchema>>;
 
 /** A month of the calendar, UTC. */
 export const monthSchema = z
@@ -245,21 +260,6 @@ export const interruptionSchema = z.object({
   save: z.boolean(),
 });
 export type Interruption = z.infer<typeof interruptionSchema>;
-
-export const boxSchema = z.looseObject({
-  id: z.string(),
-  /** For people: `2 cpu · 4 GiB · bubblewrap`. */
-  description: z.string(),
-  volumeId: z.string(),
-  launchedAt: timeMs,
-  registeredAt: timeMs.nullable(),
-  heartbeatAt: timeMs.nullable(),
-  /** SHA-256, hex, of the token that this generation's agent shows. */
-  tokenHash: z.string(),
-  /** Left out where boxes cost nothing. */
-  price: boxPriceSchema.optional(),
-});
-export type BoxRecord = Known<z.infer<typeof boxSchema>>;
 
 export const sessionRecordSchema = z.looseObject({
   owner: ownerSchema,

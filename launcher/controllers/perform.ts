@@ -15,6 +15,7 @@ import {
   ComputeError,
   type LaunchResult,
   type LaunchUnderway,
+  type ListedResource,
   type ResourceTags,
   type SnapshotStatus,
 } from '../ports/compute.ts';
@@ -87,7 +88,9 @@ async function save(
 
 function failureOf(deps: ControllerDeps, session: SessionRecord, op: string, error: unknown): outcome.CallFailure {
   const failure =
-    error instanceof ComputeError ? { kind: error.kind, message: error.message } : { kind: 'transient' as const, message: String(error) };
+    error instanceof ComputeError
+      ? { kind: error.kind, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) }
+      : { kind: 'transient' as const, message: String(error) };
   deps.telemetry.warn({
     op: `compute.${op}`,
     outcome: 'error',
@@ -308,7 +311,9 @@ async function disown(deps: ControllerDeps, session: SessionRecord): Promise<Ses
   let isClear = false;
   try {
     const { items, complete } = await withDeadline(deps.limits.launchMs, deps.compute.list({ sessionId: session.id }));
-    const boxes = items.filter(({ kind, tags }) => kind === 'box' && tags?.sessionId === session.id);
+    // The one that it was parked with is its own still.
+    const isLeft = ({ kind, id, tags }: ListedResource) => kind === 'box' && tags?.sessionId === session.id && id !== session.box?.id;
+    const boxes = items.filter(isLeft);
     for (const { id, tags } of boxes) {
       const box = { boxId: id, sessionId: session.id, generation: tags?.generation ?? session.generation };
       await withDeadline(deps.limits.launchMs, deps.compute.end(box));

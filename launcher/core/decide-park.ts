@@ -102,7 +102,7 @@ const lostBox = (nowMs: number): Change => ({
 function wake(session: SessionRecord, workspace: WorkspaceRecord, nowMs: number, limits: Limits): Change {
   const { box, generation } = session;
   const { patch, events } = toLaunching({ ...session, launchAttempts: 0, rescues: 0 }, nowMs, 'asked to go on');
-  const kept = box && { boxId: box.id, generation, launchedAt: box.launchedAt };
+  const kept = box && { boxId: box.id, generation, launchedAt: box.launchedAt, box };
   const op = patch.op as NonNullable<SessionRecord['op']>;
   const nextSnapshotAt = isUnsaved(workspace) ? session.nextSnapshotAt : nowMs + limits.dailySnapshotMs;
   return { patch: { ...patch, nextSnapshotAt, op: { ...op, ...(kept && { parked: kept }) } }, ...(events && { events }) };

@@ -3,7 +3,7 @@ import type { Failure, SessionRecord, SnapshotRecord } from '../contract/records
 import type { Change } from './session.ts';
 
 /** A failure as it is kept on the session and shown to its owner. */
-export const failed = (code: ErrorCode, detail: string): Failure => ({ code, detail, hint: ERRORS[code].hint });
+export const failed = (code: ErrorCode, detail: string, hint: string = ERRORS[code].hint): Failure => ({ code, detail, hint });
 
 /** A launch that was asked for and has no answer: it may have left a box, which nobody knows yet. */
 const launchOf = (session: SessionRecord): SessionRecord['op'] =>
@@ -13,9 +13,16 @@ const launchOf = (session: SessionRecord): SessionRecord['op'] =>
  * The way out when it cannot go on: the box, if there is one, is let go first, and work that it may have done is saved
  * from the volume. The volume is kept in any case.
  */
-export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, detail: string): { do: 'change'; change: Change } {
+export function fail(
+  session: SessionRecord,
+  nowMs: number,
+  code: ErrorCode,
+  detail: string,
+  hint?: string,
+): { do: 'change'; change: Change } {
+  const failure = failed(code, detail, hint);
   const isKept = session.persistent && session.phase === 'launching' && session.readyAt !== null && session.desired === 'ready';
-  if (isKept) return { do: 'change', change: standBy(session, nowMs, failed(code, detail)) };
+  if (isKept) return { do: 'change', change: standBy(session, nowMs, failure) };
   return {
     do: 'change',
     change: {
@@ -23,7 +30,7 @@ export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, det
         phase: 'ending',
         desired: 'stopped',
         endReason: 'failed',
-        failure: failed(code, detail),
+        failure,
         save: session.readyAt === null ? 'none' : 'crash',
         op: launchOf(session),
         dueAt: nowMs,
@@ -33,11 +40,17 @@ export function fail(session: SessionRecord, nowMs: number, code: ErrorCode, det
   };
 }
 
-/** A persistent session that gets no box is parked until its owner tries again: its volume has everything. */
-const standBy = (session: SessionRecord, nowMs: number, failure: Failure): Change => ({
-  patch: { phase: 'parked', desired: 'parked', endReason: 'failed', failure, op: launchOf(session), dueAt: nowMs },
-  events: [{ type: 'session.parked', message: `parked, with no box: ${failure.detail}`, data: { code: failure.code } }],
-});
+/**
+ * A persistent session that gets no box is parked until its owner tries again: its volume has everything, and the box that it was parked
+ * with is kept, if the provider has kept it.
+ */
+function standBy(session: SessionRecord, nowMs: number, failure: Failure): Change {
+  const box = session.op?.parked?.box ?? null;
+  return {
+    patch: { phase: 'parked', desired: 'parked', endReason: 'failed', failure, op: launchOf(session), box, dueAt: nowMs },
+    events: [{ type: 'session.parked', message: `parked, for it cannot go on: ${failure.detail}`, data: { code: failure.code } }],
+  };
+}
 
 /** The box is let go; what its end owes the workspace is decided here and not changed by anything later. */
 export function letGo(session: SessionRecord, nowMs: number, save: SessionRecord['save'], because: string): Change {

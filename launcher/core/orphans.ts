@@ -78,6 +78,7 @@ function judgeBox(resource: Resource, session: SessionRecord | null): Verdict {
   if (session === null) return { verdict: 'drop', reason: 'its session is not recorded' };
   if (isFinal(session.phase)) return { verdict: 'drop', reason: `its session is ${session.phase}` };
   if (session.op?.parked?.boxId === resource.id) return keep('it was parked, and its session is going on');
+  if (session.phase === 'parked' && session.box?.id === resource.id) return keep('it is parked with its session');
   const generation = resource.tags?.generation ?? 0;
   if (generation < session.generation)
     return { verdict: 'drop', reason: `generation ${generation} was superseded by ${session.generation}` };

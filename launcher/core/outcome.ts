@@ -10,6 +10,8 @@ import { parkOperation } from './steps.ts';
 export interface CallFailure {
   kind: 'transient' | 'busy' | 'capacity' | 'stranded' | 'unreachable' | 'disk_full' | 'missing' | 'unsupported' | 'fatal';
   message: string;
+  /** What to do next, where the kind alone says less. */
+  hint?: string;
   /** Of a launch: the live volume that it was to have. */
   volumeId?: string;
 }
@@ -111,7 +113,7 @@ export function launchRefused(session: SessionRecord, failure: CallFailure, nowM
       events: [{ type: 'launch.retry', message: `launch failed (${failure.message}); trying again`, data: { attempt } }],
     };
   }
-  return withPatch(fail(session, nowMs, REFUSAL_CODES[failure.kind], failure.message).change, { refused });
+  return withPatch(fail(session, nowMs, REFUSAL_CODES[failure.kind], failure.message, failure.hint).change, { refused });
 }
 
 const withPatch = (change: Change, patch: Change['patch']): Change => ({ ...change, patch: { ...change.patch, ...patch } });
@@ -200,12 +202,12 @@ export function snapshotRefused(session: SessionRecord, failure: CallFailure, no
   if (session.phase === 'quiescing') {
     const code = failure.kind === 'disk_full' ? 'disk_full' : 'snapshot_failed';
     const event = { type: 'snapshot.failed', message: `no snapshot, so the box and its volume are kept: ${failure.message}` };
-    return keepBox(session, failed(code, failure.message), event, nowMs, limits);
+    return keepBox(session, failed(code, failure.message, failure.hint), event, nowMs, limits);
   }
   const event = { type: 'snapshot.failed', message };
   if (session.phase === 'saving') return anotherSnapshot(session, message, nowMs, limits);
   if (session.phase === 'rescuing') return { patch: { snapshot: null, op: null, interruption: unsavedOf(session) }, events: [event] };
-  if (session.phase === 'launching') return fail(session, nowMs, 'snapshot_failed', failure.message).change;
+  if (session.phase === 'launching') return fail(session, nowMs, 'snapshot_failed', failure.message, failure.hint).change;
   return { patch: { snapshot: null, checkpoint: null, op: null, ...laterToday(session, nowMs, limits) }, events: [event] };
 }
 
@@ -258,7 +260,7 @@ export function parkTried(session: SessionRecord, failure: CallFailure | null, n
   if (mayPass || op.attempt < limits.parkAttempts)
     return { patch: { op: { ...op, attempt: op.attempt + 1, notBeforeMs: nowMs + backoffMs(op.attempt, limits) } } };
   const event = { type: 'park.failed', message: `not parked, so the box is kept: ${failure.message}` };
-  return keepBox(session, failed('park_failed', failure.message), event, nowMs, limits);
+  return keepBox(session, failed('park_failed', failure.message, failure.hint), event, nowMs, limits);
 }
 
 /** Boxes that a launch may have left: looked for again after a rest, until a whole list has none. */

@@ -25,12 +25,15 @@ export type ComputeErrorKind =
 
 export class ComputeError extends Error {
   override readonly name = 'ComputeError';
+  /** What to do next, for a person; where the kind alone says less. */
+  readonly hint: string | undefined;
   constructor(
     readonly kind: ComputeErrorKind,
     message: string,
-    options?: { cause?: unknown },
+    options: { cause?: unknown; hint?: string | undefined } = {},
   ) {
     super(message, options);
+    this.hint = options.hint;
   }
 }
 

@@ -83,7 +83,8 @@ export class Boxes {
     const instance = await this.see(box.boxId);
     if (instance === null) return this.#isYoung(box) ? 'pending' : 'gone';
     // The tags of one that was parked, and what it did before, may still be shown just after it was started again.
-    if (!this.#isOf(instance, box)) return this.#isYoung(box) && this.#isBefore(instance, box) ? 'pending' : 'gone';
+    if (this.#isBefore(instance, box) && this.#isYoung(box)) return 'pending';
+    if (!this.#isOf(instance, box)) return 'gone';
     return ENDED.has(instance.State?.Name ?? '') ? 'gone' : this.#stateOf(instance, box);
   }
 
@@ -167,10 +168,11 @@ export class Boxes {
     }
   }
 
+  /** One that could not go on after it was parked has the tags of the generation before. A later one's is none of this caller's. */
   #isOf(instance: Instance, box: AnyBox): boolean {
     if (isPools(box)) return readPoolId(instance.Tags, this.#options.deployment) === box.id;
     const tags = readTags(instance.Tags, this.#options.deployment);
-    return tags?.sessionId === box.sessionId && tags.generation === box.generation;
+    return tags?.sessionId === box.sessionId && tags.generation !== null && tags.generation <= box.generation;
   }
 
   /** Launched so lately that describes need not show it. */

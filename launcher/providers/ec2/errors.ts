@@ -98,12 +98,43 @@ const KINDS: Readonly<Record<ErrorClass, ComputeErrorKind>> = {
   fatal: 'fatal',
 };
 
+const DENIED = 'the launcher may not do that: devctl doctor names the permission that it lacks; then run the command again';
+const NO_IMAGE = 'the image of the boxes is gone: bake one or name another in the settings of the launcher, see devctl doctor';
+const NO_SUBNET = 'name a subnet that is there in the settings of the launcher, see devctl doctor';
+const QUOTA = 'raise the vCPU quota of the account (devctl doctor has the command), end another box, or take a smaller --size';
+export const KEY_HINT = 'enable the KMS key of the disk again, and let the launcher use it; then run devctl up again: nothing is lost';
+const NO_SNAPSHOT =
+  'the snapshot was deleted, or belongs to another account: go back to another one with devctl restore, see devctl snapshots';
+
+/** What to do about it, where what it means for the caller does not say that. */
+const NEXT: Readonly<Record<string, string>> = {
+  UnauthorizedOperation: DENIED,
+  AccessDenied: DENIED,
+  AccessDeniedException: DENIED,
+  'InvalidAMIID.NotFound': NO_IMAGE,
+  'InvalidAMIID.Unavailable': NO_IMAGE,
+  'InvalidSubnetID.NotFound': NO_SUBNET,
+  MissingInput: NO_SUBNET,
+  VcpuLimitExceeded: QUOTA,
+  InstanceLimitExceeded: QUOTA,
+  MaxSpotInstanceCountExceeded: QUOTA,
+  'InvalidSnapshot.NotFound': NO_SNAPSHOT,
+  KMSKeyNotAccessibleFault: KEY_HINT,
+  InvalidKMSKeyState: KEY_HINT,
+};
+
+/** The next step after an error with this code of AWS; of several codes, that of the first that has one. */
+export const hintOf = (...codes: string[]): string | undefined => {
+  const code = codes.find((each) => Object.hasOwn(NEXT, each));
+  return code === undefined ? undefined : NEXT[code];
+};
+
 /** An error of AWS in the words of the port; every other one as it is. */
 export function asComputeError(error: unknown, doing: string): unknown {
   const kind = error instanceof ComputeError ? null : classOf(error);
   if (kind === null) return error;
   const { name, message } = error as Error;
-  return new ComputeError(KINDS[kind], `${doing}: ${name}: ${message}`, { cause: error });
+  return new ComputeError(KINDS[kind], `${doing}: ${name}: ${message}`, { cause: error, hint: hintOf(name) });
 }
 
 /** Nobody answered a call in time. */

@@ -4,7 +4,7 @@ import { ComputeError, type LaunchRequest, type LaunchResult, type LaunchUnderwa
 import { type Boxes, isOver } from './boxes.ts';
 import type { Calls } from './calls.ts';
 import type { Choices } from './choice.ts';
-import { classOf, classOfCode } from './errors.ts';
+import { classOf, classOfCode, hintOf, KEY_HINT } from './errors.ts';
 import { fleetRequest, type PoolError, readFleet, workspaceOf } from './fleet.ts';
 import type { AttachState, CreateState, Disk, JoinState, LaunchState, TakeState, Tried, VolumeState, WakeState } from './launch-state.ts';
 import { readState } from './launch-state.ts';
@@ -144,8 +144,10 @@ export class Launches {
   async #exhausted(request: LaunchRequest, disk: Disk, past: Past, notes: string[]): Promise<Answer> {
     const { source } = request;
     const what = toldOf(past.tried, this.#parts.time.now());
-    if (disk.kind !== 'attach' || source.kind !== 'volume') throw new ComputeError('capacity', what);
-    if (source.saved === null) throw new ComputeError('stranded', `beside ${disk.volumeId}: ${what}`);
+    if (disk.kind !== 'attach' || source.kind !== 'volume')
+      throw new ComputeError('capacity', what, { hint: hintOf(...Object.keys(past.tried.codes)) });
+    if (source.saved === null)
+      throw new ComputeError('stranded', `beside ${disk.volumeId}: ${what}`, { hint: hintOf(...Object.keys(past.tried.codes)) });
     const anew = { ...request, source: { kind: 'snapshot' as const, snapshot: source.saved } };
     const tried = { ...past.tried, pools: 0, codes: {} };
     // Another place is another ladder, with its own bound.
@@ -224,7 +226,8 @@ export class Launches {
   }
 
   /** No machine: what went wrong says where to ask next. */
-  #next(request: LaunchRequest, state: CreateState, errors: PoolError[]): Promise<Answer> {
+  #next(asked: LaunchRequest, state: CreateState, errors: PoolError[]): Promise<Answer> {
+    const request = placedBy(asked, state.disk);
     const tried = countErrors(state.tried, errors);
     const notes = this.#notesOf(errors, state);
     const kinds = new Set(errors.map(({ code }) => classOfCode(code)));
@@ -234,7 +237,8 @@ export class Launches {
     if (['passing', 'throttled', 'timed', 'not_found', 'state'].some((kind) => kinds.has(kind as never)))
       return this.#plan(request, { ...state, tried }, notes, this.#parts.limits.lookEveryMs);
     if (kinds.has('no_capacity')) return this.#plan(request, { ...state, tried, rung: state.rung + 1 }, notes);
-    throw new ComputeError('fatal', first ? `${first.code}: ${first.message}` : 'AWS made no machine and said nothing of it');
+    const hint = hintOf(...errors.map(({ code }) => code));
+    throw new ComputeError('fatal', first ? `${first.code}: ${first.message}` : 'AWS made no machine and said nothing of it', { hint });
   }
 
   /** The token was used with other parameters: what that made is taken, if it made something. */
@@ -243,7 +247,7 @@ export class Launches {
     if (made !== null) return made;
     const { limits } = this.#parts;
     if (this.#unseen.still(`${state.operationId} ${state.fleet}`) < limits.readLagMs) return wait(state, limits.lookEveryMs, []);
-    return this.#plan(request, state, ['an earlier request of this launch had other parameters and made no machine']);
+    return this.#plan(placedBy(request, state.disk), state, ['an earlier request of this launch had other parameters and made no machine']);
   }
 
   /** The machine that this operation has made already: one that runs, else the oldest. */
@@ -362,8 +366,10 @@ export class Launches {
     if (this.#unseen.still(name) < limits.readLagMs) return wait(state, limits.lookEveryMs, []);
     const { Code: code = 'no reason given', Message: message = '' } = instance.StateReason ?? {};
     if (code.startsWith('Client.'))
-      throw new ComputeError('fatal', `${state.boxId} ended at once: ${message || code} (is the key of its volume usable?)`);
-    return this.#plan(request, state, [`${state.boxId} ended before it ran: ${message || code}`]);
+      throw new ComputeError('fatal', `${state.boxId} ended at once: ${message || code} (is the KMS key of its disk usable?)`, {
+        hint: KEY_HINT,
+      });
+    return this.#plan(placedBy(request, state.disk), state, [`${state.boxId} ended before it ran: ${message || code}`]);
   }
 
   async #volumeLeft(operationId: string, looks: Looks): Promise<string | null> {
@@ -404,6 +410,13 @@ const wait = (providerState: LaunchState | unknown, retryAfterMs: number, notes:
   retryAfterMs,
   notes,
 });
+
+/** A launch that has gone elsewhere with the snapshot does not come back to where its volume is. */
+const placedBy = (request: LaunchRequest, disk: Disk): LaunchRequest => {
+  const { source } = request;
+  if (source.kind !== 'volume' || source.saved === null || disk.kind !== 'snapshot') return request;
+  return { ...request, source: { kind: 'snapshot', snapshot: source.saved } };
+};
 
 const placeOf = ({ tags }: LaunchRequest, disk: Disk, { fleet, rung, tried }: Past) => ({
   v: 1 as const,

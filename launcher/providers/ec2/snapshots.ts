@@ -79,10 +79,17 @@ export class Snapshots {
     const name = refText(ref);
     if (this.#dropped.get(name)) return null;
     const [first, ...others] = [...(await this.#options.looks.snapshot.look(name))].sort(inOrder);
-    if (first === undefined) return this.#made.get(name) ?? null;
+    if (first === undefined) return this.#madeLately(name);
     this.#unseen.over(name);
+    this.#unseen.over(`made ${name}`);
     if (first.State === 'completed') await this.#collect(others);
     return first;
+  }
+
+  /** One that was made here and is not to be seen for longer than describes lag is not there: somebody has deleted it. */
+  #madeLately(name: string): Snapshot | null {
+    if (this.#unseen.still(`made ${name}`) >= this.#options.limits.readLagMs) this.#made.delete(name);
+    return this.#made.get(name) ?? null;
   }
 
   async drop(ref: SnapshotRef): Promise<void> {

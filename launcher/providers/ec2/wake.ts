@@ -62,7 +62,8 @@ export class Wakes {
     } catch (error) {
       const kind = classOf(error);
       if (kind === 'state' || kind === 'not_found') return { kind: 'wait' };
-      if (kind !== 'no_capacity' && kind !== 'quota') throw error;
+      // Another one would need the same: this one is kept until there is room for it.
+      if (kind !== 'no_capacity') throw error;
       return this.#leave(boxId, `cannot be started: ${(error as Error).name}`);
     }
     boxes.noteWoken({ boxId, sessionId: tags.sessionId, generation: tags.generation });

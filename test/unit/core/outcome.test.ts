@@ -64,6 +64,15 @@ describe('a launch', () => {
     expect(outcome.disowned(found, true, NOW, LIMITS).patch).not.toHaveProperty('refused');
   });
 
+  it('tells the next step of the provider, where that says more', () => {
+    const hint = 'enable the key';
+    const told = outcome.launchRefused(launching(), { ...failure('fatal'), hint }, NOW, LIMITS).patch.failure;
+    expect([told?.hint, outcome.launchRefused(launching(), failure('fatal'), NOW, LIMITS).patch.failure?.hint]).toEqual([
+      hint,
+      'see devctl logs, then devctl up again; the workspace is untouched',
+    ]);
+  });
+
   it('may have left boxes, which are looked for until there are none', () => {
     const ending = session({ phase: 'ending', op: op('launch') });
     expect(outcome.disowned(ending, true, NOW, LIMITS).patch.op).toBeNull();

@@ -159,7 +159,7 @@ describe('a parked session', () => {
       launchAttempts: 0,
       rescues: 0,
       refused: false,
-      op: { kind: 'launch', id: `${SES}.g2.launch`, parked: { boxId: 'box_1', generation: 1, launchedAt: NOW } },
+      op: { kind: 'launch', id: `${SES}.g2.launch`, parked: { boxId: 'box_1', generation: 1, launchedAt: NOW, box: box() } },
     });
     expect(patchOf(look(parked({ desired: 'ready', box: null }), seen(null))).op).not.toHaveProperty('parked');
     const unfixed = parked({ desired: 'ready', snapshot: making(false) });
@@ -192,6 +192,9 @@ describe('a parked session', () => {
     const back = applyChange(launching, { patch }, NOW);
     expect(look(back, seen(null))).toEqual({ do: 'disown' });
     expect(look({ ...back, op: op('launch', { notBeforeMs: NOW + 3 }) }, seen(null))).toEqual({ do: 'wait', untilMs: NOW + 3 });
+    const kept = { boxId: 'box_1', generation: 1, launchedAt: NOW, box: box() };
+    expect(fail({ ...launching, op: op('launch', { parked: kept }) }, NOW, 'no_capacity', 'no machine').change.patch.box).toEqual(box());
+    expect(patch.box).toBeNull();
     for (const other of [
       { ...launching, persistent: false },
       { ...launching, readyAt: null },
@@ -215,6 +218,8 @@ describe('a parked session', () => {
     const verdict = (found: SessionRecord) =>
       judge(resource, { session: found, workspace: workspace(), snapshot: null, poolBox: null }, NOW, LIMITS).verdict;
     expect(verdict(parked())).toBe('keep');
+    expect(verdict(parked({ generation: 2 }))).toBe('keep');
+    expect(verdict(live({ generation: 2 }))).toBe('drop');
     const woken = live({ phase: 'launching', generation: 2, box: null });
     expect(verdict({ ...woken, op: op('launch', { parked: { boxId: 'box_1', generation: 1, launchedAt: NOW } }) })).toBe('keep');
     expect(verdict({ ...woken, op: op('launch') })).toBe('drop');

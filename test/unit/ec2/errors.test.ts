@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ComputeError } from '../../../launcher/ports/compute.ts';
-import { asComputeError, classOf, classOfCode, unanswered } from '../../../launcher/providers/ec2/errors.ts';
+import { asComputeError, classOf, classOfCode, hintOf, unanswered } from '../../../launcher/providers/ec2/errors.ts';
 
 /** As the SDK throws what AWS answered. */
 const answered = (name: string, httpStatusCode: number): Error =>
@@ -62,6 +62,16 @@ describe('what an error of AWS means', () => {
   it('in the words of the port stays as it is', () => {
     const error = new ComputeError('stranded', 'beside vol-1');
     expect(asComputeError(error, 'launch')).toBe(error);
+  });
+
+  it('tells the next step where the kind alone does not', () => {
+    expect(asComputeError(answered('UnauthorizedOperation', 403), 'snapshot')).toMatchObject({
+      kind: 'fatal',
+      hint: expect.stringContaining('devctl doctor names the permission'),
+    });
+    expect(asComputeError(answered('InternalError', 500), 'snapshot')).toMatchObject({ hint: undefined });
+    expect(hintOf('InsufficientInstanceCapacity', 'VcpuLimitExceeded')).toContain('raise the vCPU quota');
+    expect([hintOf(), hintOf('toString', 'InternalError')]).toEqual([undefined, undefined]);
   });
 
   it('is known for every code and status: nothing of AWS is taken for a mistake of ours', () => {
