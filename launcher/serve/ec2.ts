@@ -58,6 +58,7 @@ const checkSettings = (settings: Ec2Settings): Ec2CheckSettings => ({
   subnetIds: settings.subnets,
   securityGroupIds: settings.securityGroups,
   instanceProfile: settings.instanceProfileArn,
+  identityIssuer: settings.identityIssuer,
   launcherUrl: settings.launcherUrl,
   functionName: null,
   credentialsIn: credentialSources(process.env),

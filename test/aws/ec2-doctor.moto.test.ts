@@ -50,6 +50,7 @@ describe('doctor, over the SDK, on moto', () => {
       securityGroupIds: [GroupId],
       images: { x86_64: '/devctl/doctor' },
       instanceProfile: 'doctor-box',
+      identityIssuer: 'http://127.0.0.1:2',
       launcherUrl: 'https://devctl.example.com',
       functionName: null,
       credentialsIn: 'the test',
@@ -66,8 +67,8 @@ describe('doctor, over the SDK, on moto', () => {
 
   it('finds everything in order that moto has', async () => {
     const checks = await look();
-    // Moto has no quotas of EC2 but says so as AWS does; the service roles are not there yet.
-    const known = ['spot quota', 'on-demand quota', 'service roles'];
+    // Moto has no quotas of EC2 and no issuer of tokens; the service roles are not there yet.
+    const known = ['spot quota', 'on-demand quota', 'service roles', 'box identity'];
     expect([...checks.values()].filter(({ name, level }) => level !== 'ok' && !known.includes(name))).toEqual([]);
     expect(checks.get('credentials')?.detail).toMatch(/^account \d{12} as /);
     expect(checks.get('subnets')?.detail).toMatch(/^2 subnets in us-east-1a, us-east-1b · \d+ free addresses$/);
@@ -105,6 +106,7 @@ describe('doctor, over the SDK, on moto', () => {
       'subnets',
       'no inbound rules',
       'instance profile',
+      'box identity',
       'function',
     ]);
     expect(checks.get('disk encryption')?.level).toBe('warn');

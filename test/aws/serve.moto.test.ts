@@ -30,7 +30,7 @@ describe('serve --provider ec2, on moto', () => {
       securityGroups: [group.GroupId],
       instanceProfileArn: 'arn:aws:iam::123456789012:instance-profile/none-of-it',
       launcherUrl: 'https://devctl.example.com',
-      identityIssuer: 'https://issuer.example.com',
+      identityIssuer: 'http://127.0.0.1:2',
     };
     const file = join(dir, 'ec2.json');
     writeFileSync(file, JSON.stringify(settings));

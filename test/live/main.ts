@@ -39,6 +39,7 @@ async function isFit(settings: LiveSettings): Promise<boolean> {
       securityGroupIds,
       images: { x86_64: image },
       instanceProfile: null,
+      identityIssuer: null,
       launcherUrl: 'https://devctl.example.com',
       functionName: null,
       credentialsIn: credentialSources(process.env),

@@ -11,6 +11,8 @@ export class Account {
   /** Roles in each instance profile. */
   readonly profiles = new Map<string, string[]>([['devctl-box', ['devctl-box']]]);
   readonly functions = new Map<string, { state: string; update: string; reason: string | null }>();
+  /** What its issuer of tokens calls itself. */
+  issuer = 'https://issuer.example.com';
   /** How far the clock of AWS is ahead of that of the caller. */
   aheadMs = 0;
   readonly #cloud: Cloud;
@@ -41,6 +43,10 @@ export class Account {
 
   functionState(name: string): { state: string; update: string; reason: string | null } | null {
     return this.functions.get(name) ?? null;
+  }
+
+  issuerAt(): string {
+    return this.issuer;
   }
 
   /** To the second, as a Date header is. */

@@ -20,6 +20,7 @@ describe('doctor on EC2', () => {
     securityGroupIds: [BOX_GROUP],
     images: { x86_64: '/devctl/image/x86_64' },
     instanceProfile: 'arn:aws:iam::123456789012:instance-profile/devctl-box',
+    identityIssuer: 'https://issuer.example.com',
     launcherUrl: 'https://devctl.example.com',
     functionName: null,
     credentialsIn: 'the profile "dev" (AWS_PROFILE)',
@@ -56,6 +57,7 @@ describe('doctor on EC2', () => {
       'no inbound rules',
       'instance profile',
       'disk encryption',
+      'box identity',
       'function',
     ]);
     expect(checks[0]?.detail).toBe('account 123456789012 as assumed-role/dev/someone');
@@ -211,6 +213,17 @@ describe('doctor on EC2', () => {
       level: 'warn',
       fix: 'aws ec2 enable-ebs-encryption-by-default --region us-east-1',
     });
+  });
+
+  it('an issuer that no box is believed by: of another name, or not there', async () => {
+    bench.aws.account.issuer = 'https://issuer.example.com/';
+    expect(await one()).toMatchObject({
+      name: 'box identity',
+      level: 'error',
+      detail: 'https://issuer.example.com calls itself https://issuer.example.com/, so no box can register',
+    });
+    bench.aws.cloud.faults.fail('issuerAt', { with: new Error('issuer.example.com answered HTTP 404') });
+    expect(await one()).toMatchObject({ level: 'error', detail: expect.stringContaining('answered HTTP 404') });
   });
 
   it('a function: not there, failed, on its way', async () => {

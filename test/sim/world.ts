@@ -144,6 +144,7 @@ export class SimulatedAws {
       hasRole: (name) => get('hasRole', { name }, () => account.hasRole(name)),
       rolesOfProfile: (name) => get('rolesOfProfile', { name }, () => account.rolesOfProfile(name)),
       functionState: (name) => get('functionState', { name }, () => account.functionState(name)),
+      issuerAt: (address) => get('issuerAt', { address }, () => account.issuerAt()),
       serverTime: () => get('serverTime', {}, () => account.serverTime()),
     };
   }

@@ -61,6 +61,13 @@ export function createAccountApi(connection: AccountConnection): AccountApi {
       const reason = found.StateReason ?? found.LastUpdateStatusReason ?? null;
       return { state: found.State ?? 'Active', update: found.LastUpdateStatus ?? 'Successful', reason };
     },
+    async issuerAt(address) {
+      const place = new URL(`${address.replace(/\/$/, '')}/.well-known/openid-configuration`);
+      const response = await fetched(place, { method: 'GET', redirect: 'error' });
+      const text = (await response.text()).slice(0, ANSWER_CHARS);
+      if (!response.ok) throw new Error(`${place.host} answered HTTP ${response.status}`);
+      return String((JSON.parse(text) as { issuer?: unknown }).issuer);
+    },
     async serverTime() {
       const { headers, body } = await fetched(addressOf(connection, 'sts'), { method: 'GET', redirect: 'manual' });
       await body?.cancel();

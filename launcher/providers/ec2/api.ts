@@ -141,6 +141,8 @@ export interface AccountApi {
   rolesOfProfile(name: string): Promise<string[] | null>;
   /** Null where there is no such function in the region. `state` and `update` as Lambda names them: `Active`, `Successful`. */
   functionState(name: string): Promise<{ state: string; update: string; reason: string | null } | null>;
+  /** What an issuer of web identity tokens says that it is called. It needs no credentials. */
+  issuerAt(address: string): Promise<string>;
   /** What time it is at AWS, ms since the epoch, to the second. It needs no credentials. */
   serverTime(): Promise<number>;
 }

@@ -8,7 +8,7 @@ import { type GroupSettings, groupsCheck } from './doctor/groups.ts';
 import { imageCheck } from './doctor/images.ts';
 import { publicCheck, type SubnetSettings, subnetsCheck, subnetsOf } from './doctor/network.ts';
 import { quotaCheck } from './doctor/quotas.ts';
-import { functionCheck, launcherUrlCheck } from './doctor/server.ts';
+import { functionCheck, identityCheck, launcherUrlCheck } from './doctor/server.ts';
 import type { Time } from './timers.ts';
 
 export interface Ec2CheckSettings extends SubnetSettings, GroupSettings {
@@ -16,6 +16,8 @@ export interface Ec2CheckSettings extends SubnetSettings, GroupSettings {
   images: Readonly<Partial<Record<Architecture, string>>>;
   /** Name or address of the instance profile of boxes. */
   instanceProfile: string | null;
+  /** The account's issuer of web identity tokens, by which boxes say who they are; null: there are none that do. */
+  identityIssuer: string | null;
   /** Where boxes find their launcher. */
   launcherUrl: string;
   /** The Lambda function that is the server; null where this process is. */
@@ -52,7 +54,7 @@ export async function ec2Checks(options: Ec2CheckOptions): Promise<Check[]> {
 }
 
 async function accountChecks({ ec2, ssm, account, time, settings }: Ec2CheckOptions): Promise<Check[]> {
-  const { region, images, functionName } = settings;
+  const { region, images, functionName, identityIssuer: issuer } = settings;
   const look = (name: string, work: () => Promise<Check[]>) => findings(name, time, work);
   const kinds = Object.entries(images) as [Architecture, string][];
   const subnets = subnetsOf(ec2, settings);
@@ -68,6 +70,7 @@ async function accountChecks({ ec2, ssm, account, time, settings }: Ec2CheckOpti
     look('no inbound rules', async () => groupsCheck(ec2, settings, await subnets)),
     look('instance profile', () => profileCheck(account, settings.instanceProfile)),
     look('disk encryption', () => encryptionCheck(ec2, region)),
+    ...(issuer === null ? [] : [look('box identity', () => identityCheck(account, issuer))]),
     look('function', () => functionCheck(account, region, functionName)),
   ]);
   return all.flat();

@@ -135,6 +135,15 @@ describe('questions about the account', () => {
     expect(asked[0]?.request.headers.authorization).toBeUndefined();
   });
 
+  it('the name of an issuer is what its own document says', async () => {
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    answers = [{ body: JSON.stringify({ issuer: 'https://other', jwks_uri: 'https://other/keys' }) }, { status: 404, body: 'no' }];
+    expect(await account.issuerAt(`${address}/`)).toBe('https://other');
+    expect(asked[0]?.request.url).toBe('/.well-known/openid-configuration');
+    expect(asked[0]?.request.headers.authorization).toBeUndefined();
+    await expect(account.issuerAt(address)).rejects.toThrow('answered HTTP 404');
+  });
+
   it('says why nobody was reached', async () => {
     server.closeAllConnections();
     server.close();

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { Check } from '../../../contract/api.ts';
 import { bad, good, warn } from '../../../contract/checks.ts';
 import type { AccountApi } from '../api.ts';
-import { answer, awsCommand } from './findings.ts';
+import { answer, awsCommand, said } from './findings.ts';
 
 /** @param functionName null: there is none, and this process answers */
 export async function functionCheck(account: AccountApi, region: string, functionName: string | null): Promise<Check[]> {
@@ -31,6 +31,15 @@ export function launcherUrlCheck(launcherUrl: string): Check {
     return bad(name, `${shown} is not https: whoever is on the way reads and changes what boxes are told`, fix);
   if (isPrivate(host)) return warn(name, `${shown} is a private address: boxes reach it in that network only`, fix);
   return good(name, shown);
+}
+
+/** Boxes show tokens of the account's own issuer, and are believed only if it is the one that the launcher was told. */
+export async function identityCheck(account: AccountApi, issuer: string): Promise<Check[]> {
+  const name = 'box identity';
+  const fix = 'aws iam get-outbound-web-identity-federation-info names it; aws iam enable-outbound-web-identity-federation turns it on';
+  const found = await account.issuerAt(issuer).catch((error: unknown) => ({ why: said(error) }));
+  if (typeof found !== 'string') return [bad(name, `${issuer} cannot be asked, so no box can register: ${found.why}`, fix)];
+  return [found === issuer ? good(name, issuer) : bad(name, `${issuer} calls itself ${found}, so no box can register`, fix)];
 }
 
 const isLoopback = (host: string): boolean =>
