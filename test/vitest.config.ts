@@ -60,7 +60,7 @@ export default defineConfig({
         test: {
           name: 'aws',
           include: ['test/aws/**/*.test.ts'],
-          globalSetup: ['test/aws/dynamodb-local.setup.ts', 'test/aws/moto.setup.ts'],
+          globalSetup: ['test/local/build.setup.ts', 'test/aws/dynamodb-local.setup.ts', 'test/aws/moto.setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

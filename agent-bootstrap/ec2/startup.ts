@@ -13,7 +13,7 @@ import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
 
 /** The tags of devctl on an instance, as the provider writes them. */
-const TAGS = { owner: 'devctl:owner', session: 'devctl:session', generation: 'devctl:generation' } as const;
+const TAGS = { workspace: 'devctl:workspace', owner: 'devctl:owner', session: 'devctl:session', generation: 'devctl:generation' } as const;
 const RETRY_MS = 500;
 const ANSWER_MS = 10_000;
 const NOTICE_EVERY_MS = 5_000;
@@ -24,13 +24,15 @@ interface Assignment {
   sessionId: string;
   generation: number;
   region: string;
+  workspace: string;
   userData: BoxUserData;
 }
 
 /** What an agent on an instance needs, once the instance is somebody's box. */
 export async function startOnInstance(config: MachineConfig, log: Log): Promise<Startup> {
   const metadata = new Metadata();
-  const { boxId, owner, sessionId, generation, region, userData } = await assignment(metadata, log);
+  const { boxId, workspace, owner, sessionId, generation, region, userData } = await assignment(metadata, log);
+  log(`${boxId} is the box of ${workspace}: session ${sessionId}, generation ${generation}`);
   mkdirSync(join(config.paths.run, 'agent'), { recursive: true, mode: 0o700 });
   const identity = new InstanceIdentity({ metadata, region, audience: userData.launcherUrl });
   const key = new AccessKey();
@@ -41,7 +43,7 @@ export async function startOnInstance(config: MachineConfig, log: Log): Promise<
       generation,
       paths: config.paths,
       processScope: 'marker',
-      env: { ...config.env, IN_DEVCTL_BOX: boxId },
+      env: { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace },
       limits: config.limits,
       log: config.log,
     },
@@ -65,6 +67,7 @@ async function assignment(metadata: Metadata, log: Log): Promise<Assignment> {
         owner: await tag(TAGS.owner),
         sessionId: await tag(TAGS.session),
         generation: Number(await tag(TAGS.generation)),
+        workspace: await tag(TAGS.workspace),
       };
     } catch (error) {
       if (tries === 0) log(`not somebody's box yet: ${error instanceof Error ? error.message : error}`);

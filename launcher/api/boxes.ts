@@ -38,7 +38,7 @@ const mayBe = (caller: BoxCaller, session: SessionRecord): boolean =>
   ('boxId' in caller.shown && session.phase === 'launching') || isBoxOf(caller, session);
 
 function isBoxOf({ shown }: BoxCaller, { box, op }: SessionRecord): boolean {
-  if ('boxId' in shown) return box?.boxId === shown.boxId;
+  if ('boxId' in shown) return box?.id === shown.boxId;
   const wanted = box?.tokenHash ?? op?.tokenHash;
   return wanted !== undefined && sameHash(shown.tokenHash, wanted);
 }

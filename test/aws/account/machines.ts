@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { MachineConfig } from '../../../launcher/contract/agent-config.ts';
+
+const AGENT = new URL('../../../dist/agent.cjs', import.meta.url).pathname;
+const POWER_OFF = new URL('power-off.mjs', import.meta.url).pathname;
+
+interface Running {
+  process: ChildProcess;
+  port: number;
+  config: string;
+}
+
+/**
+ * What an account has behind its API: a folder for each volume and snapshot, and for each instance a process of the real agent,
+ * which finds itself by a metadata service and has its volume where a real one mounts it.
+ */
+export class Machines {
+  readonly dir: string;
+  readonly #running = new Map<string, Running>();
+
+  constructor(dir: string) {
+    this.dir = dir;
+    for (const folder of ['volumes', 'snapshots', 'instances', 'bin']) mkdirSync(join(dir, folder), { recursive: true });
+    const command = join(dir, 'bin', 'devctl-agent');
+    writeFileSync(command, `#!/bin/sh\nexec ${process.execPath} ${AGENT} "$@"\n`, { mode: 0o755 });
+  }
+
+  volume(id: string): string {
+    return join(this.dir, 'volumes', id);
+  }
+
+  log(instanceId: string): string {
+    return join(this.dir, 'instances', instanceId, 'agent.log');
+  }
+
+  /** What every agent has said. */
+  logs(): string {
+    const said = readdirSync(join(this.dir, 'instances')).map((id) => `${id}\n${readFileSync(this.log(id), 'utf8')}`);
+    return said.join('\n');
+  }
+
+  createVolume(id: string, snapshotId: string | undefined): void {
+    if (existsSync(this.volume(id))) return;
+    if (snapshotId === undefined) mkdirSync(this.volume(id));
+    else
+      cpSync(join(this.dir, 'snapshots', snapshotId), this.volume(id), {
+        recursive: true,
+        verbatimSymlinks: true,
+        preserveTimestamps: true,
+      });
+  }
+
+  takeSnapshot(id: string, volumeId: string): void {
+    cpSync(this.volume(volumeId), join(this.dir, 'snapshots', id), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  }
+
+  /** Boots an instance that has its workspace. One that runs goes on. */
+  async boot(instanceId: string, volumeId: string, urls: { metadata: string; sts: string; powerOff: string }): Promise<void> {
+    if (this.#running.has(instanceId)) return;
+    const dir = join(this.dir, 'instances', instanceId);
+    mkdirSync(join(dir, 'run'), { recursive: true });
+    const path = `${join(this.volume(volumeId), 'home', '.local', 'bin')}:${process.env['PATH']}`;
+    const home = join(this.volume(volumeId), 'home');
+    const port = await freePort();
+    const config: MachineConfig = {
+      machine: 'ec2',
+      paths: { workspace: this.volume(volumeId), run: join(dir, 'run') },
+      agentPort: port,
+      env: { PATH: path, HOME: home, USER: 'dev', SHELL: '/bin/bash', LANG: 'C.UTF-8', TERM: 'dumb' },
+      limits: {
+        archiveBytes: 2 ** 31,
+        archiveFiles: 100_000,
+        archiveRatio: 100,
+        archiveRatioFloorBytes: 2 ** 26,
+        stopGraceMs: 2000,
+        orphanLimitMs: 600_000,
+      },
+      log: this.log(instanceId),
+      powerOff: [process.execPath, POWER_OFF, urls.powerOff],
+    };
+    writeFileSync(join(dir, 'agent.json'), JSON.stringify(config));
+    const log = openSync(config.log, 'a');
+    const agent = spawn(process.execPath, [AGENT, join(dir, 'agent.json')], {
+      env: { PATH: process.env['PATH'], AWS_EC2_METADATA_SERVICE_ENDPOINT: urls.metadata, AWS_ENDPOINT_URL_STS: urls.sts },
+      stdio: ['ignore', log, log],
+    });
+    this.#running.set(instanceId, { process: agent, port, config: join(dir, 'agent.json') });
+  }
+
+  /** Cuts its power. */
+  async off(instanceId: string): Promise<void> {
+    const machine = this.#running.get(instanceId);
+    this.#running.delete(instanceId);
+    if (machine === undefined || machine.process.exitCode !== null) return;
+    const gone = once(machine.process, 'exit');
+    machine.process.kill('SIGKILL');
+    await gone;
+  }
+
+  /** Port of loopback on which the agent of an instance listens. */
+  port(instanceId: string): number | null {
+    return this.#running.get(instanceId)?.port ?? null;
+  }
+
+  /** Runs a line as the agent of Systems Manager does. */
+  async shell(instanceId: string, line: string): Promise<{ code: number; stdout: string; stderr: string }> {
+    const machine = this.#running.get(instanceId);
+    if (machine === undefined) throw new Error(`${instanceId} does not run`);
+    const env = { PATH: `${join(this.dir, 'bin')}:${process.env['PATH']}`, DEVCTL_AGENT_CONFIG: machine.config };
+    const child = spawn('/bin/sh', ['-c', line], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const text = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => {
+      text.stdout += chunk;
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      text.stderr += chunk;
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code: code ?? 1, ...text };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((id) => this.off(id)));
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
