@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Failure, SessionRecord } from '../../launcher/contract/records.ts';
+import { launchRequestWith } from '../support/launch-request.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 import { Users } from '../support/users.ts';
 import { OWNER } from '../support/world.ts';
@@ -280,6 +281,35 @@ describe('bad input and bad days on EC2', { timeout: 120_000 }, () => {
     expect(instances()).toEqual([]);
     const { items } = await world.store.listSnapshots(OWNER, (await world.workspace('shop')).id, { limit: 9, after: null });
     expect(items.map(({ id }) => id)).toContain('snap_1');
+  });
+
+  it('13: a disk that cannot be mounted any more is told; its snapshot is kept, and brings the work back', async () => {
+    await saved('warm');
+    const { volume, head } = await world.workspace('shop');
+    world.aws.hands.damageVolume(volume?.id ?? '');
+    expect(await fails()).toMatchObject({ code: 'workspace_quarantined', hint: expect.stringContaining('devctl restore') });
+    expect(head && world.contentOfHead(head)).toEqual({ a: '1' });
+    expect(world.aws.cloud.volumes.get(volume?.id ?? '')).toBeDefined();
+  });
+
+  it('33: a machine that comes up for a session that is over is swept', async () => {
+    const id = await up();
+    await users.down(id);
+    await over(id);
+    const tags = { owner: OWNER, workspace: 'late', workspaceId: users.id('ws'), sessionId: id, generation: 1, operationId: `${id}.late` };
+    const launch = launchRequestWith((prefix) => users.id(prefix), { tags });
+    for (let step = 0, providerState: unknown = null; step < 60; step += 1) {
+      const answer = await world.act(({ compute }) => compute.launch({ ...launch, providerState }));
+      if (!answer.underway) break;
+      providerState = answer.providerState;
+      await world.clock.pass(1000);
+    }
+    await world.clock.pass(world.limits.orphanGraceMs + 60_000);
+    expect(instances().map(({ state }) => state)).toEqual(['running']);
+    await world.reap();
+    await world.clock.pass(120_000);
+    expect(instances()).toEqual([]);
+    await goodAgain();
   });
 
   it('a snapshot of another account is never taken for ours', async () => {
