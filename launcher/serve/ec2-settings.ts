@@ -42,6 +42,8 @@ const ec2SettingsSchema = z.strictObject({
   /** The account's issuer of web identity tokens. */
   identityIssuer: urlSchema,
   volumeGiB: z.int().min(1).max(16_384).default(64),
+  /** MiB a second at which disks from snapshots are read in, for which AWS charges. */
+  volumeInitializationRate: z.int().min(100).max(300).optional(),
   /** Tag on boxes for whoever sweeps the account. */
   ttl: text(/^\d{1,4}[hd]$/, '72h').default('72h'),
   /** Another server than that of AWS, for trying it out. */

@@ -8,6 +8,7 @@ import { type Ec2CheckSettings, ec2Checks } from '../providers/ec2/doctor.ts';
 import { instanceIdentity } from '../providers/ec2/identity.ts';
 import { createEc2Provider, type Ec2ProviderOptions, ensureLaunchTemplate } from '../providers/ec2/index.ts';
 import { createEc2Reach } from '../providers/ec2/reach.ts';
+import { pluginCheck } from '../providers/ec2/tunnels.ts';
 import { asAwsError } from './aws-errors.ts';
 import type { Ec2Settings } from './ec2-settings.ts';
 import type { ProviderDeps } from './providers.ts';
@@ -33,13 +34,26 @@ export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2
     const subnets = await subnetsOf(ec2, settings);
     const templates = await templatesOf(common, ssm, settings);
     const reach = createEc2Reach({ ssm, time, random, region, agentPort: AGENT_PORT, accessKey, env: process.env });
-    const provider = createEc2Provider({ ...common, channel: reach.channel, region, deployment, templates, subnets, volumeGiB, ttl });
+    const provider = createEc2Provider({
+      ...common,
+      channel: reach.channel,
+      region,
+      deployment,
+      templates,
+      subnets,
+      volumeGiB,
+      volumeInitializationRate: settings.volumeInitializationRate ?? null,
+      ttl,
+    });
     return {
       ...provider,
       ...reach.access,
       isolation: 'instance',
       machines: { boxIdOf: instanceIdentity({ issuer: identityIssuer, audience: launcherUrl }), accessKey },
-      doctorChecks: () => ec2Checks({ ec2, ssm, account, time, settings: checkSettings(settings) }),
+      doctorChecks: async () => [
+        await pluginCheck(process.env),
+        ...(await ec2Checks({ ec2, ssm, account, time, settings: checkSettings(settings) })),
+      ],
       start: async () => {},
       stop: async () => {
         reach.close();

@@ -158,6 +158,7 @@ describe('a launcher on a laptop, with boxes in an account', { timeout: 180_000 
     terminal.type('tty && echo it-is-$((40 + 2)); exit\r');
     await terminal.shows(/it-is-42/);
     await terminal.ends();
+    expect((await laptop.run(['doctor'], { cwd: folder })).stdout).toMatch(/session-manager-plugin.*version 1\.2\.707/);
   });
 
   it('a launcher that dies is taken up by the next one, and so are its boxes', async () => {
@@ -180,6 +181,7 @@ describe('a launcher on a laptop, with boxes in an account', { timeout: 180_000 
     expect(copied.stderr).toContain('session-manager-plugin is not installed where the launcher runs');
     const terminal = laptop.terminal(['shell'], { cwd: folder });
     await terminal.shows(/there is no terminal this way/);
+    expect((await laptop.run(['doctor'], { cwd: folder })).stdout).toMatch(/session-manager-plugin.*it is not installed/);
     expect(await must('down')).toContain('everything on disk is in it');
     await laptop.stop();
     await laptop.serve(withPlugin);

@@ -1,8 +1,12 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import type { StartSessionRequest } from '@aws-sdk/client-ssm';
+import type { Check } from '../../contract/api.ts';
+import { good, warn } from '../../contract/checks.ts';
 import { DevctlError } from '../../contract/errors.ts';
 import { ComputeError } from '../../ports/compute.ts';
 import type { SsmApi } from './api.ts';
@@ -32,6 +36,34 @@ interface Tunnel {
   /** Of this machine's loopback. */
   port: number;
   close(): void;
+}
+
+/** The plugin takes what it must not show in its arguments from this version on. Source: its release notes. */
+const OLDEST = [1, 2, 497] as const;
+const VERSION_MS = 5000;
+
+const isInstalled = ({ PATH: path = '' }: NodeJS.ProcessEnv): boolean =>
+  path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, PLUGIN), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+/** What `doctor` says of the plugin. Never throws. */
+export async function pluginCheck(env: NodeJS.ProcessEnv): Promise<Check> {
+  if (!isInstalled(env))
+    return warn(PLUGIN, 'it is not installed: exec runs without input and terminal, and files cannot be copied', PLUGIN_HINT);
+  const said = await new Promise<string>((resolve) =>
+    execFile(PLUGIN, ['--version'], { env, timeout: VERSION_MS }, (_error, stdout) => resolve(stdout.trim())),
+  );
+  const version = said.split('.').map(Number);
+  const isOld = OLDEST.some((part, at) => (version[at] ?? 0) < part && OLDEST.slice(0, at).every((before, n) => version[n] === before));
+  return isOld
+    ? warn(PLUGIN, `version ${said || 'unknown'} is older than ${OLDEST.join('.')}, which takes a session from a variable`, PLUGIN_HINT)
+    : good(PLUGIN, `version ${said}`);
 }
 
 /** What a box has of tunnels: the one that is there or on its way, and what it carries. */
@@ -112,7 +144,8 @@ export class Tunnels {
   }
 
   async #start(boxId: string, onEnd: () => void): Promise<Tunnel> {
-    const { calls, agentPort } = this.#options;
+    const { calls, agentPort, env } = this.#options;
+    if (!isInstalled(env)) throw missing();
     const ask: StartSessionRequest = {
       Target: boxId,
       DocumentName: 'AWS-StartPortForwardingSession',
@@ -142,10 +175,10 @@ export class Tunnels {
       let said = '';
       const late = setTimeout(() => plugin.kill('SIGKILL'), OPEN_MS);
       const failed = (why: string) => reject(new ComputeError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
-      plugin.once('error', (error: NodeJS.ErrnoException) => {
+      plugin.once('error', (error) => {
         clearTimeout(late);
         onEnd();
-        reject(error.code === 'ENOENT' ? missing() : error);
+        reject(error);
       });
       plugin.once('close', () => {
         clearTimeout(late);

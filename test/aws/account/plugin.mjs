@@ -3,6 +3,10 @@
 // speaking the protocol of Session Manager.
 import { connect, createServer } from 'node:net';
 
+if (process.argv[2] === '--version') {
+  process.stdout.write('1.2.707.0\n');
+  process.exit(0);
+}
 const { SessionId, StreamUrl, TokenValue } = JSON.parse(process.env[process.argv[2]] ?? '{}');
 const target = new URL(StreamUrl);
 if (!TokenValue) throw new Error('there is no token');

@@ -57,6 +57,7 @@ describe('what a launcher is told of an account', () => {
     ['boxListen', '7443'],
     ['volumeGiB', 0],
     ['ttl', 'forever'],
+    ['volumeInitializationRate', 50],
     ['colour', 'blue'],
   ])('refuses %s %j, and names the field', (field, value) => {
     const { code, detail, extra } = refusal({ [field]: value });
