@@ -214,7 +214,7 @@ describe('a launcher on a laptop, with boxes in an account', { timeout: 180_000 
     const wrong = [
       register(await account.token('i-0123456789abcdef0', laptop.launcherUrl)),
       register(await account.token(box?.id ?? '', 'https://another.example.com')),
-      register(await account.token(box?.id ?? '', laptop.launcherUrl, { expires: '-5m' })),
+      register(await account.token(box?.id ?? '', laptop.launcherUrl, { expires: '-10m' })),
       register(await account.token(box?.id ?? '', laptop.launcherUrl, { issuer: 'https://another.example.com' })),
       register(await account.token(box?.id ?? '', laptop.launcherUrl, { keys: forged })),
       register(good, 'somebody-else'),

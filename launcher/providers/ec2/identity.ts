@@ -1,10 +1,11 @@
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { DevctlError } from '../../contract/errors.ts';
 
 /** Where STS puts what it knows of the caller. Source: IAM User Guide, "Understanding token claims". */
 const CLAIMS = 'https://sts.amazonaws.com/';
 const INSTANCE_ARN = /^arn:aws[a-z-]*:ec2:[a-z0-9-]+:\d{12}:instance\/(i-[0-9a-f]{8,17})$/;
-const CLOCK_TOLERANCE_S = 30;
+/** As much as AWS allows for a caller's clock: a laptop whose calls are answered can also read what boxes show. */
+const CLOCK_TOLERANCE_S = 300;
 
 export interface IdentityOptions {
   /** The account's own issuer: `aws iam get-outbound-web-identity-federation-info`. */
@@ -15,11 +16,12 @@ export interface IdentityOptions {
 
 /**
  * Which instance a web identity token of STS (GetWebIdentityToken) was given to. The keys of the issuer are fetched when they
- * are first wanted, and again when a token names another one.
+ * are first wanted, when a token names another one, and when they are old; while that fails, those of before hold.
  * @throws DevctlError unauthorized; unavailable when the keys cannot be fetched
  */
 export function instanceIdentity({ issuer, audience }: IdentityOptions): (token: string) => Promise<string> {
-  const keys = createRemoteJWKSet(new URL(`${issuer.replace(/\/$/, '')}/.well-known/jwks.json`));
+  const bareIssuer = issuer.replace(/\/$/, '');
+  const keys = keysOf(bareIssuer);
   return async (token) => {
     const arn = sourceInstanceOf(await verified(token));
     const boxId = INSTANCE_ARN.exec(arn)?.[1];
@@ -30,7 +32,8 @@ export function instanceIdentity({ issuer, audience }: IdentityOptions): (token:
   async function verified(token: string): Promise<JWTPayload> {
     try {
       const options = {
-        issuer,
+        // However it was written down, tokens name it in one way.
+        issuer: [bareIssuer, `${bareIssuer}/`],
         audience,
         algorithms: ['RS256', 'ES384'],
         clockTolerance: CLOCK_TOLERANCE_S,
@@ -38,11 +41,29 @@ export function instanceIdentity({ issuer, audience }: IdentityOptions): (token:
       };
       return (await jwtVerify(token, keys, options)).payload;
     } catch (error) {
-      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout || error.code === 'ERR_JOSE_GENERIC'))
+      if (error instanceof errors.JOSEError)
         throw new DevctlError('unauthorized', `the token of a box is not valid: ${error.code}`, { cause: error });
-      throw new DevctlError('unavailable', `the keys of ${issuer} cannot be fetched`, { cause: error });
+      throw error;
     }
   }
+}
+
+/** An issuer that is out for a while must not make every box a stranger: sessions would be given up for lost. */
+function keysOf(issuer: string): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+  return async (header, token) => {
+    try {
+      return await remote(header, token);
+    } catch (error) {
+      // The keys were fetched, and this one is none of them.
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+      if (error instanceof errors.JOSENotSupported) throw error;
+      const known = remote.jwks();
+      const key = known && (await createLocalJWKSet(known)(header, token).catch(() => null));
+      if (key) return key;
+      throw new DevctlError('unavailable', `the keys of ${issuer} cannot be fetched`, { cause: error });
+    }
+  };
 }
 
 function sourceInstanceOf(payload: JWTPayload): string {
