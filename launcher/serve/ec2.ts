@@ -56,7 +56,7 @@ export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2
       ],
       start: async () => {},
       stop: async () => {
-        reach.close();
+        await reach.close();
         close();
       },
     };

@@ -107,6 +107,8 @@ async function asCompute<T>(call: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (isDevctlError(error))
       throw new ComputeError(error.code === 'disk_full' ? 'disk_full' : 'transient', error.detail, { cause: error });
+    if (error instanceof z.ZodError)
+      throw new ComputeError('transient', 'the agent of the box answered with something unexpected', { cause: error });
     throw error;
   }
 }

@@ -15,6 +15,8 @@ export interface Way {
   connect(): Promise<Duplex>;
   /** Value of the Authorization header, where others could connect, too. */
   authorization?: string;
+  /** Called when nobody answered: the way may be no good. */
+  onNoAnswer?(): void;
 }
 
 interface AgentCall {
@@ -29,7 +31,10 @@ interface AgentCall {
 /** Asks the agent for JSON. @throws ComputeError unreachable, DevctlError as the agent says */
 export async function askAgent(way: Way, call: AgentCall): Promise<unknown> {
   const answer = await callAgent(way, call);
-  return JSON.parse(await readText(answer));
+  const text = await readText(answer);
+  const parsed = parseJson(text);
+  if (parsed === undefined) throw new ComputeError('transient', 'the agent of the box answered with something that is no JSON');
+  return parsed;
 }
 
 /** The answer of the agent, when it is a success. Its body must be read or destroyed. */
@@ -37,7 +42,10 @@ export async function callAgent(way: Way, call: AgentCall): Promise<IncomingMess
   const socket = await way.connect();
   let abandon = () => {};
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
+    const failed = (error: Error) => {
+      way.onNoAnswer?.();
+      reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
+    };
     const json = typeof call.body === 'string';
     const outgoing = request(
       {
@@ -72,9 +80,18 @@ function boundSilence(outgoing: ClientRequest, timeoutMs: number): void {
 }
 
 async function problemOf(answer: IncomingMessage): Promise<Error> {
-  const parsed = problemSchema.safeParse(JSON.parse(await readText(answer)));
+  const parsed = problemSchema.safeParse(parseJson(await readText(answer)));
+  if (answer.statusCode === 401) return new ComputeError('transient', 'the agent of the box does not know this launcher yet');
   if (!parsed.success) return new ComputeError('transient', `the agent of the box answered ${answer.statusCode}`);
   return DevctlError.fromProblem(parsed.data);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function readText(answer: IncomingMessage): Promise<string> {
@@ -96,7 +113,10 @@ async function readText(answer: IncomingMessage): Promise<string> {
 export async function openExec(way: Way, timeoutMs: number): Promise<Duplex> {
   const socket = await way.connect();
   return new Promise((resolve, reject) => {
-    const failed = (error: Error) => reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
+    const failed = (error: Error) => {
+      way.onNoAnswer?.();
+      reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
+    };
     const outgoing = request({
       createConnection: () => socket,
       path: AGENT_ROUTES.exec,

@@ -5,6 +5,7 @@ import type { AccessPort } from '../../ports/access.ts';
 import type { Random } from '../../ports/clock.ts';
 import { type BoxRef, ComputeError } from '../../ports/compute.ts';
 import { accessBy, BoxAgent, type Post, postOver } from '../agent/agent.ts';
+import type { Way } from '../agent/client.ts';
 import type { SsmApi } from './api.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
@@ -32,7 +33,8 @@ export interface ReachOptions {
 export interface Ec2Reach {
   channel: BoxChannel;
   access: AccessPort;
-  close(): void;
+  /** Ends every tunnel. */
+  close(): Promise<void>;
 }
 
 /**
@@ -47,7 +49,11 @@ export function createEc2Reach(options: ReachOptions): Ec2Reach {
   const tunnels = new Tunnels({ ...options, calls, idleMs: limits.tunnelIdleMs });
 
   const agentOf = (box: BoxRef): BoxAgent => {
-    const way = { connect: () => tunnels.connect(box.boxId), authorization: `Bearer ${accessKey(box)}` };
+    const way: Way = {
+      connect: () => tunnels.connect(box.boxId),
+      authorization: `Bearer ${accessKey(box)}`,
+      onNoAnswer: () => tunnels.doubt(box.boxId),
+    };
     const byCommand = postByCommand(commands, box.boxId);
     const post: Post = (...call) => (tunnels.isOpen(box.boxId) ? postOver(way) : byCommand)(...call);
     return new BoxAgent(way, { answerTimeoutMs: limits.answerMs, post });
@@ -81,16 +87,21 @@ function postByCommand(commands: Commands, boxId: string): Post {
     if (code !== 0)
       throw new ComputeError('unreachable', `the agent of ${boxId} does not answer: ${stderr.trim().slice(0, 300) || `exit code ${code}`}`);
     if (stdout.length >= OUTPUT_MAX_CHARS) throw new ComputeError('fatal', `the answer of the agent to ${path} is too long`);
-    const { status, answer } = JSON.parse(gunzipSync(Buffer.from(stdout.trim(), 'base64')).toString()) as {
-      status: number;
-      answer: unknown;
-    };
+    const { status, answer } = unpacked(stdout, boxId);
     if (status === 200) return answer;
     const problem = problemSchema.safeParse(answer);
     throw problem.success
       ? DevctlError.fromProblem(problem.data)
       : new ComputeError('transient', `the agent of ${boxId} answered ${status}`);
   };
+}
+
+function unpacked(text: string, boxId: string): { status: number; answer: unknown } {
+  try {
+    return JSON.parse(gunzipSync(Buffer.from(text.trim(), 'base64')).toString());
+  } catch (error) {
+    throw new ComputeError('transient', `the agent of ${boxId} answered with something that cannot be read`, { cause: error });
+  }
 }
 
 /** A freeze and its thaw are one operation of the agent. */

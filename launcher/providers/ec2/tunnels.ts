@@ -1,9 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StartSessionRequest } from '@aws-sdk/client-ssm';
 import type { Check } from '../../contract/api.ts';
 import { good, warn } from '../../contract/checks.ts';
@@ -19,6 +20,9 @@ const PLUGIN_HINT =
 /** The answer of StartSession holds a token, so it is handed over in a variable: the plugin takes it so since 1.2.497. */
 const ANSWER_VARIABLE = 'AWS_SSM_START_SESSION_RESPONSE';
 const OPEN_MS = 20_000;
+/** A plugin that is asked to end has this long before it is killed, and all of them together so long when the launcher stops. */
+const KILL_MS = 1000;
+const STOP_MS = 3000;
 const SAID_CHARS = 2000;
 
 interface TunnelsOptions {
@@ -35,8 +39,11 @@ interface TunnelsOptions {
 interface Tunnel {
   /** Of this machine's loopback. */
   port: number;
-  close(): void;
+  close: End;
 }
+
+/** Ends a plugin and its session. Resolves when both are over. */
+type End = () => Promise<void>;
 
 /** The plugin takes what it must not show in its arguments from this version on. Source: its release notes. */
 const OLDEST = [1, 2, 497] as const;
@@ -81,6 +88,8 @@ interface Kept {
 export class Tunnels {
   readonly #options: TunnelsOptions;
   readonly #kept = new Map<string, Kept>();
+  /** Of every plugin that runs. */
+  readonly #ends = new Set<End>();
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
@@ -107,15 +116,18 @@ export class Tunnels {
     }
   }
 
-  closeAll(): void {
-    for (const kept of this.#kept.values()) {
-      if (kept.closing) clearTimeout(kept.closing);
-      void kept.tunnel.then(
-        (tunnel) => tunnel.close(),
-        () => {},
-      );
-    }
+  /** What came through the tunnel got no answer: whoever comes next gets another, and this one ends with those who are in it. */
+  doubt(boxId: string): void {
+    const kept = this.#kept.get(boxId);
+    this.#kept.delete(boxId);
+    if (kept?.sockets === 0) close(kept);
+  }
+
+  async closeAll(): Promise<void> {
+    for (const { closing } of this.#kept.values()) if (closing) clearTimeout(closing);
     this.#kept.clear();
+    const ended = Promise.all([...this.#ends].map((end) => end()));
+    await Promise.race([ended, sleep(STOP_MS, undefined, { ref: false })]);
   }
 
   #begin(boxId: string): Kept {
@@ -132,13 +144,14 @@ export class Tunnels {
 
   #left(boxId: string, kept: Kept): void {
     kept.sockets -= 1;
-    if (kept.sockets > 0 || this.#kept.get(boxId) !== kept) return;
+    if (kept.sockets > 0) return;
+    if (this.#kept.get(boxId) !== kept) {
+      close(kept);
+      return;
+    }
     kept.closing = setTimeout(() => {
       this.#kept.delete(boxId);
-      void kept.tunnel.then(
-        (tunnel) => tunnel.close(),
-        () => {},
-      );
+      close(kept);
     }, this.#options.idleMs);
     kept.closing.unref();
   }
@@ -154,9 +167,9 @@ export class Tunnels {
     };
     try {
       const session = await calls.make('startSession', ask, { repeat: 'once' });
-      return await this.#forward(ask, session, () => {
+      return await this.#forward(ask, session, async () => {
         onEnd();
-        void calls.make('terminateSession', { SessionId: session.SessionId }).catch(() => {});
+        await calls.make('terminateSession', { SessionId: session.SessionId }).catch(() => {});
       });
     } catch (error) {
       if (isNotOnline(error)) throw new ComputeError('unreachable', `Systems Manager does not reach ${boxId} now`, { cause: error });
@@ -164,38 +177,64 @@ export class Tunnels {
     }
   }
 
-  #forward(ask: StartSessionRequest, session: object, onEnd: () => void): Promise<Tunnel> {
+  #forward(ask: StartSessionRequest, session: object, onEnd: () => Promise<void>): Promise<Tunnel> {
     const { region, env } = this.#options;
     const answer = JSON.stringify({ ...session, $metadata: undefined });
+    const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', '', JSON.stringify(ask), endpointOf(region)], {
+      env: { ...env, [ANSWER_VARIABLE]: answer },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const end = this.#endOf(plugin, onEnd);
     return new Promise((resolve, reject) => {
-      const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', '', JSON.stringify(ask), endpointOf(region)], {
-        env: { ...env, [ANSWER_VARIABLE]: answer },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
       let said = '';
-      const late = setTimeout(() => plugin.kill('SIGKILL'), OPEN_MS);
-      const failed = (why: string) => reject(new ComputeError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
-      plugin.once('error', (error) => {
+      const failed = () => {
         clearTimeout(late);
-        onEnd();
-        reject(error);
-      });
-      plugin.once('close', () => {
+        const why = said.trim().replace(/\s*\n\s*/g, ' · ') || `${PLUGIN} ended`;
+        reject(new ComputeError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
+      };
+      const late = setTimeout(() => {
+        plugin.kill('SIGKILL');
+        failed();
+      }, OPEN_MS);
+      plugin.on('error', (error) => {
         clearTimeout(late);
-        onEnd();
-        failed(said.trim().replace(/\s*\n\s*/g, ' · ') || `${PLUGIN} ended`);
+        reject(new ComputeError('unreachable', `${PLUGIN}: ${error.message}`, { cause: error }));
       });
+      plugin.once('close', failed);
       for (const stream of [plugin.stdout, plugin.stderr])
         createInterface({ input: stream }).on('line', (line) => {
           said = `${said}${line}\n`.slice(-SAID_CHARS);
           const port = /^Port (\d+) opened for sessionId/.exec(line)?.[1];
           if (port === undefined) return;
           clearTimeout(late);
-          resolve({ port: Number(port), close: () => void plugin.kill('SIGTERM') });
+          resolve({ port: Number(port), close: end });
         });
     });
   }
+
+  #endOf(plugin: ChildProcess, onEnd: () => Promise<void>): End {
+    const over = new Promise<void>((resolve) => {
+      plugin.once('exit', () => resolve());
+      plugin.once('error', () => resolve());
+    }).then(onEnd);
+    const end = async () => {
+      plugin.kill('SIGTERM');
+      const force = setTimeout(() => plugin.kill('SIGKILL'), KILL_MS);
+      await over;
+      clearTimeout(force);
+    };
+    this.#ends.add(end);
+    void over.then(() => this.#ends.delete(end));
+    return end;
+  }
 }
+
+/** In the background, also where the tunnel is still on its way. */
+const close = ({ tunnel }: Kept): void =>
+  void tunnel.then(
+    (opened) => opened.close(),
+    () => {},
+  );
 
 const endpointOf = (region: string): string => `https://ssm.${region}.amazonaws.com`;
 

@@ -66,8 +66,7 @@ describe('which instance a token was given to', () => {
     const secret = new TextEncoder().encode(answer.body.padEnd(64));
     const signed = await token({}, { header: { alg: 'HS256' }, key: secret });
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await token()).split('.')[1]}.`;
-    for (const forged of [signed, unsigned, 'garbage'])
-      await expect(identity()(forged)).rejects.toMatchObject({ code: 'unauthorized' });
+    for (const forged of [signed, unsigned, 'garbage']) await expect(identity()(forged)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
   it('a launcher whose clock is two minutes behind takes tokens that are new', async () => {
