@@ -109,5 +109,5 @@ async function templatesOf(
 async function imageOfParameter(ssm: SsmApi, name: string): Promise<string> {
   const { Parameter: parameter } = await ssm.getParameter({ Name: name });
   if (parameter?.Value && /^ami-[0-9a-f]{8,17}$/.test(parameter.Value)) return parameter.Value;
-  throw new DevctlError('invalid_request', `images: the parameter ${name} holds no image`, { hint: 'bake one: see packer/README.md' });
+  throw new DevctlError('invalid_request', `images: the parameter ${name} holds no image`, { hint: 'bake an image, or name one as ami-…' });
 }
