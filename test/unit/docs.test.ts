@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const DOCS = resolve(ROOT, 'docs');
 const DECISIONS = readdirSync(resolve(DOCS, 'decisions')).sort();
+const STORE = readdirSync(resolve(ROOT, 'launcher/stores/dynamo')).filter((name) => name.endsWith('.ts'));
 const PAGES = [
   resolve(ROOT, 'README.md'),
   ...readdirSync(DOCS, { recursive: true, encoding: 'utf8' })
@@ -28,6 +29,14 @@ describe('the documents', () => {
         .filter(({ text, target }) => !existsSync(resolve(dirname(page), target)) || !isNumberOf(text, target)),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it('name every action that a launcher on EC2 calls', () => {
+    const page = readFileSync(resolve(DOCS, 'EC2.md'), 'utf8');
+    const clients = ['providers/ec2/sdk-api.ts', ...STORE.map((name) => `stores/dynamo/${name}`)];
+    const calls = clients.flatMap((path) => [...readFileSync(resolve(ROOT, 'launcher', path), 'utf8').matchAll(/new (\w+)Command\(/g)]);
+    expect(calls.length).toBeGreaterThan(30);
+    expect(calls.map(([, name = '']) => name).filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   });
 });
 
