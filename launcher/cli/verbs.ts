@@ -340,6 +340,7 @@ const MACHINERY: readonly Verb[] = [
     ],
     examples: [
       ['devctl serve --port 7070', 'until Ctrl-C'],
+      ['devctl serve --provider ec2 --config ec2.json', 'boxes in an AWS account: see docs/EC2.md'],
       ['devctl serve --status', 'is there one in the background?'],
       ['devctl serve --stop', 'stop it; boxes go on, and the next command starts it again'],
     ],
