@@ -10,10 +10,15 @@ const imageSchema = text(
   'ami-0123456789abcdef0, or the name of an SSM parameter that holds one',
 );
 
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+const PORT_MAX = 65_535;
+const isPort = (port: number): boolean => port >= 1 && port <= PORT_MAX;
+
 /** Loopback is for trying it out: everywhere else boxes send their tokens there. */
 const urlSchema = z
-  .url({ protocol: /^https?$/ })
-  .refine((url) => url.startsWith('https://') || /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|\/|$)/.test(url), 'must be https');
+  .url({ protocol: /^https?$/, abort: true })
+  .refine((url) => url.startsWith('https://') || LOOPBACK.has(new URL(url).hostname), 'must be https')
+  .refine((url) => /^https?:\/\/[^/?#@]+(\/[^?#]*)?$/.test(url), 'must have no password, query or fragment');
 
 /** What `serve --provider ec2` has to know of an account: the file that `--config` names. Nothing in it is secret. */
 const ec2SettingsSchema = z.strictObject({
@@ -36,9 +41,11 @@ const ec2SettingsSchema = z.strictObject({
     'arn:aws:iam::123456789012:instance-profile/devctl-box',
   ),
   /** Where boxes find this launcher: only `/boxes/*` has to be to be reached there. */
-  launcherUrl: urlSchema,
+  launcherUrl: urlSchema.refine((url) => /^https?:\/\/[^/]+\/?$/.test(url), 'must have no path: boxes call /boxes there'),
   /** Where this launcher listens for boxes: whatever gives it the name above passes on to here. */
-  boxListen: text(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}$/i, '127.0.0.1:7443').default('127.0.0.1:7443'),
+  boxListen: text(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}$/i, '127.0.0.1:7443')
+    .refine((address) => isPort(Number(address.slice(address.lastIndexOf(':') + 1))), `needs a port of 1 to ${PORT_MAX}`)
+    .default('127.0.0.1:7443'),
   /** The account's issuer of web identity tokens. */
   identityIssuer: urlSchema,
   volumeGiB: z.int().min(1).max(16_384).default(64),

@@ -26,6 +26,8 @@ export class CommandExec extends Duplex {
   readonly #withinMs: number;
   readonly #reader = new FrameReader();
   #begun = false;
+  /** The last frame has been pushed: what the command still says is told to nobody. */
+  #over = false;
 
   /** @param why there is no better way: for what this one cannot do */
   constructor(commands: Commands, boxId: string, why: DevctlError, withinMs: number) {
@@ -50,7 +52,8 @@ export class CommandExec extends Duplex {
   }
 
   #take(type: FrameType, payload: Uint8Array): void {
-    if (type === FRAME.stdin && payload.length > 0) this.#fail('a command gets no input this way');
+    if (type === FRAME.stdin && payload.length > 0)
+      this.#fail(`a command gets no input this way${this.#begun ? ', and goes on without it' : ''}`);
     if (type === FRAME.signal) this.#fail('a command cannot be signalled this way: it may go on');
     if (type !== FRAME.start || this.#begun) return;
     this.#begun = true;
@@ -81,6 +84,7 @@ export class CommandExec extends Duplex {
   }
 
   #output(type: FrameType, text: string): void {
+    if (this.#over) return;
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length; at += FRAME_CHUNK_BYTES) this.push(encodeFrame(type, bytes.subarray(at, at + FRAME_CHUNK_BYTES)));
   }
@@ -91,7 +95,8 @@ export class CommandExec extends Duplex {
   }
 
   #last(frame: Uint8Array): void {
-    if (this.readableEnded || this.destroyed) return;
+    if (this.#over) return;
+    this.#over = true;
     this.push(frame);
     this.push(null);
   }

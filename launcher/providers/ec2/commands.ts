@@ -78,6 +78,9 @@ export class Commands {
       if (seen.Status === undefined || UNDERWAY.has(seen.Status)) return null;
       if (seen.StatusDetails === 'Undeliverable' || seen.StatusDetails === 'DeliveryTimedOut')
         throw new ComputeError('unreachable', `a command did not get to ${boxId}: ${seen.StatusDetails}`);
+      // A command has no negative exit code: AWS has ended it, or never began it.
+      if (seen.ResponseCode !== undefined && seen.ResponseCode < 0)
+        throw new ComputeError('unreachable', `a command on ${boxId} did not come to its end: ${seen.StatusDetails ?? seen.Status}`);
       return {
         code: seen.ResponseCode ?? (seen.Status === 'Success' ? 0 : 1),
         stdout: seen.StandardOutputContent ?? '',
