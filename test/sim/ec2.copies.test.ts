@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { FaultMode } from '../support/faults.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 import { type LiveFork, Users } from '../support/users.ts';
 import { ZONES } from './catalog.ts';
 import { expectNothingLeft } from './ec2-checks.ts';
 import { Ec2World } from './ec2-world.ts';
+import { sweep } from './sweep.ts';
 
 /** Every n-th point is the quick run; SWEEP=all tries them all. */
 const EVERY = process.env['SWEEP'] === 'all' ? 1 : Number(process.env['SWEEP'] ?? 13);
@@ -246,41 +246,8 @@ describe('the life of a fork of a live box', () => {
   it('with a launcher that dies before or after a call of EC2, or loses its answer: W, L, X and P hold', {
     timeout: 3_600_000,
   }, async () => {
-    const calm = await worldWithFault(-1, null);
-    await forkLife(calm.world);
-    const { calls } = calm.seen;
-    const modes = ['before', 'after', 'lost'] as const;
-    const broken: string[] = [];
-    let points = 0;
-    for (const [offset, mode] of modes.entries())
-      for (let index = 1 + Math.floor((offset * EVERY) / modes.length); index <= calls; index += EVERY) {
-        points += 1;
-        const { world, seen } = await worldWithFault(index, mode);
-        try {
-          await forkLife(world);
-        } catch (error) {
-          broken.push(`${mode} ${index} ${seen.label}: ${(error as Error).message.slice(0, 600)}`);
-        }
-      }
-    console.log(`crash sweep of a live fork: ${points} of ${calls * modes.length} points of ${calls} calls`);
+    const { points, of, calls, broken } = await sweep(database, forkLife, { every: EVERY });
+    console.log(`crash sweep of a live fork: ${points} of ${of} points of ${calls} calls`);
     expect(broken).toEqual([]);
   });
 });
-
-/** The world of a fork in which the n-th call of EC2 goes wrong, and what was called there. */
-async function worldWithFault(index: number, mode: FaultMode | null) {
-  const world = await Ec2World.open(database);
-  const seen = { label: null as string | null, calls: 0 };
-  const arm = (life: Ec2World['launcher']['life']) => {
-    life.fault = (label) => {
-      if (!label.startsWith('ec2.')) return null;
-      seen.calls += 1;
-      if (seen.calls !== index) return null;
-      seen.label = label;
-      return mode;
-    };
-  };
-  world.onNewLife = arm;
-  arm(world.launcher.life);
-  return { world, seen };
-}
