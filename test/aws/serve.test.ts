@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DescribeTableCommand, DescribeTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
@@ -14,6 +13,7 @@ import { PLUGIN } from '../../launcher/providers/ec2/tunnels.ts';
 import { createDynamoClient } from '../../launcher/stores/dynamo/client.ts';
 import { Person } from '../local/cli-harness.ts';
 import { Account, REGION } from './account/account.ts';
+import { freePort } from './free-port.ts';
 
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: REGION };
 
@@ -89,15 +89,6 @@ class Laptop extends Person {
     this.#launcher = null;
     if (child !== null && child.exitCode === null && child.signalCode === null) await once(child, 'close');
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const FILE_COUNT = 20;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { freePort } from './free-port.ts';
 
 const UP_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 100;
@@ -52,15 +52,6 @@ export async function startServer(program: ServerProgram, tries = 3): Promise<{ 
       await stop(server);
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function stop(server: ChildProcess): Promise<void> {

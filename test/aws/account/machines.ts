@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { MachineConfig } from '../../../launcher/contract/agent-config.ts';
+import { freePort } from '../free-port.ts';
 
 const AGENT = new URL('../../../dist/agent.cjs', import.meta.url).pathname;
 const POWER_OFF = new URL('power-off.mjs', import.meta.url).pathname;
@@ -127,13 +127,4 @@ export class Machines {
     await Promise.all([...this.#running.keys()].map((id) => this.off(id)));
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
