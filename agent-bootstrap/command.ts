@@ -3,7 +3,13 @@ import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { AGENT_ROUTES, EXEC_UPGRADE, MACHINE_CONFIG, type MachineConfig } from '../launcher/contract/agent-config.ts';
+import {
+  AGENT_ROUTES,
+  COMMAND_OUTPUT_MAX_CHARS,
+  EXEC_UPGRADE,
+  MACHINE_CONFIG,
+  type MachineConfig,
+} from '../launcher/contract/agent-config.ts';
 import { decodeJson, encodeFrame, encodeJsonFrame, FRAME, FrameReader } from '../launcher/contract/exec-frames.ts';
 import type { ExecExit } from '../launcher/contract/exec-messages.ts';
 
@@ -38,8 +44,33 @@ async function call(socketPath: string, path: string, body: string): Promise<num
   const chunks: Buffer[] = [];
   for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
   const told = { status: answer.statusCode, answer: JSON.parse(Buffer.concat(chunks).toString()) as unknown };
-  process.stdout.write(`${gzipSync(JSON.stringify(told)).toString('base64')}\n`);
+  process.stdout.write(`${packed(told)}\n`);
   return 0;
+}
+
+interface Told {
+  status: number | undefined;
+  answer: unknown;
+}
+
+/** Of a report that is too long, half of the list that takes most room is left out, until it fits; it says that something is missing. */
+export function packed(told: Told): string {
+  for (let answer: unknown = told.answer; ; ) {
+    const text = gzipSync(JSON.stringify({ ...told, answer })).toString('base64');
+    // With the end of its line.
+    const fits = text.length + 1 < COMMAND_OUTPUT_MAX_CHARS;
+    const shorter = fits ? null : shortened(answer);
+    if (shorter === null) return text;
+    answer = shorter;
+  }
+}
+
+/** Null when there is nothing to leave out. */
+function shortened(answer: unknown): object | null {
+  if (typeof answer !== 'object' || answer === null || !('truncated' in answer)) return null;
+  const lists = Object.entries(answer).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]) && entry[1].length > 0);
+  const [longest] = lists.sort(([, one], [, other]) => JSON.stringify(other).length - JSON.stringify(one).length);
+  return longest ? { ...answer, [longest[0]]: longest[1].slice(0, longest[1].length / 2), truncated: true } : null;
 }
 
 async function exec(socketPath: string, start: string): Promise<number> {

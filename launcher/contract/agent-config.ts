@@ -84,3 +84,6 @@ export const AGENT_ROUTES = {
 
 /** Value of the Upgrade header that turns `GET /exec` into a byte stream of exec frames. */
 export const EXEC_UPGRADE = 'devctl-exec';
+
+/** What Systems Manager tells of the output of a command, characters: an answer that goes this way has to fit in. */
+export const COMMAND_OUTPUT_MAX_CHARS = 24_000;

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { COMMAND_OUTPUT_MAX_CHARS } from '../../contract/agent-config.ts';
 import { DevctlError } from '../../contract/errors.ts';
 import {
   decodeJson,
@@ -11,7 +12,7 @@ import {
 } from '../../contract/exec-frames.ts';
 import { type ExecStart, execStartSchema } from '../../contract/exec-messages.ts';
 import { ComputeError } from '../../ports/compute.ts';
-import { AGENT_COMMAND, type Commands, OUTPUT_MAX_CHARS } from './commands.ts';
+import { AGENT_COMMAND, type Commands } from './commands.ts';
 
 const START_MAX_CHARS = 64_000;
 
@@ -71,8 +72,8 @@ export class CommandExec extends Duplex {
       const { code, stdout, stderr } = await this.#commands.run(this.#boxId, `${AGENT_COMMAND} exec ${packed}`, this.#withinMs);
       this.#output(FRAME.stdout, stdout);
       this.#output(FRAME.stderr, stderr);
-      if (Math.max(stdout.length, stderr.length) >= OUTPUT_MAX_CHARS)
-        this.#output(FRAME.stderr, `\ndevctl: the output is cut at ${OUTPUT_MAX_CHARS} characters, since ${this.#why.detail}\n`);
+      if (Math.max(stdout.length, stderr.length) >= COMMAND_OUTPUT_MAX_CHARS)
+        this.#output(FRAME.stderr, `\ndevctl: the output is cut at ${COMMAND_OUTPUT_MAX_CHARS} characters, since ${this.#why.detail}\n`);
       this.#last(encodeJsonFrame(FRAME.exit, { code }));
     } catch (error) {
       const told =

@@ -7,12 +7,9 @@ import { sleep, type Time } from './timers.ts';
 /** The agent's own command on a box: it talks to the agent over its socket, as root. */
 export const AGENT_COMMAND = 'devctl-agent';
 
-/** What GetCommandInvocation tells of the output of a command at most, characters. */
-export const OUTPUT_MAX_CHARS = 24_000;
-
 export interface CommandResult {
   code: number;
-  /** The first OUTPUT_MAX_CHARS of it. */
+  /** The first COMMAND_OUTPUT_MAX_CHARS of it. */
   stdout: string;
   stderr: string;
 }

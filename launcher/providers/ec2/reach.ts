@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib';
+import { COMMAND_OUTPUT_MAX_CHARS } from '../../contract/agent-config.ts';
 import { DevctlError } from '../../contract/errors.ts';
 import { problemSchema } from '../../contract/problem.ts';
 import type { AccessPort } from '../../ports/access.ts';
@@ -10,7 +11,7 @@ import type { SsmApi } from './api.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
 import { CommandExec } from './command-exec.ts';
-import { AGENT_COMMAND, Commands, OUTPUT_MAX_CHARS } from './commands.ts';
+import { AGENT_COMMAND, Commands } from './commands.ts';
 import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
 import { Memory } from './memory.ts';
 import type { Time } from './timers.ts';
@@ -86,7 +87,7 @@ function postByCommand(commands: Commands, boxId: string): Post {
     const { code, stdout, stderr } = await commands.run(boxId, `${AGENT_COMMAND} call ${path} ${packed}`, timeoutMs);
     if (code !== 0)
       throw new ComputeError('unreachable', `the agent of ${boxId} does not answer: ${stderr.trim().slice(0, 300) || `exit code ${code}`}`);
-    if (stdout.length >= OUTPUT_MAX_CHARS) throw new ComputeError('fatal', `the answer of the agent to ${path} is too long`);
+    if (stdout.length >= COMMAND_OUTPUT_MAX_CHARS) throw new ComputeError('fatal', `the answer of the agent to ${path} is too long`);
     const { status, answer } = unpacked(stdout, boxId);
     if (status === 200) return answer;
     const problem = problemSchema.safeParse(answer);
