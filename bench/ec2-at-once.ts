@@ -12,7 +12,7 @@ import { assertGoingOn } from './interruption.ts';
 import { table } from './report.ts';
 import { summarize } from './stats.ts';
 
-const SIZES = [1, 10, 100, 1000];
+const SIZES = [1, 10, 100, 1000, 10_000];
 const QUICK_SIZES = [1, 10];
 const AGAIN_MS = 1000;
 
@@ -23,7 +23,7 @@ export async function atOnceNotes(quick: boolean): Promise<string[]> {
     assertGoingOn();
     rows.push(await atOnce(sessions));
   }
-  const header = ['sessions at once', 'ready p50', 'ready p95', 'last', 'describes each', 'refused', 'fullest bucket'];
+  const header = ['sessions at once', 'ready p50', 'ready p95', 'last', 'describes each', 'calls a second', 'refused', 'fullest bucket'];
   return [
     'Sessions that all begin at the same moment (the provider alone; no quota in the way):',
     table(header, rows),
@@ -56,6 +56,7 @@ async function atOnce(sessions: number): Promise<string[]> {
     seconds(p95),
     seconds(Math.max(...ready)),
     (describes / sessions).toPrecision(2),
+    (calls.length / (Math.max(...ready) / 1000)).toFixed(1),
     String(refused),
     fullest(calls),
   ];

@@ -17,7 +17,7 @@ async function open(): Promise<ComputeSubject> {
     deployment: 'moto',
     imageId: Images[0]?.ImageId ?? '',
     subnets: Subnets.map(({ SubnetId: id = '', AvailabilityZone: az = '' }) => ({ id, az })),
-    limits: { readLagMs: 500, lookEveryMs: 100, freshMs: 50 },
+    limits: { readLagMs: 500, lookEveryMs: 100, freshMs: 50, lookSoonMs: 50, freshSoonMs: 20 },
     request: { size: 'medium' },
   });
 }

@@ -30,17 +30,24 @@ export class Batcher<View> {
   readonly #options: BatcherOptions<View>;
   #waiting = new Map<string, Waiter<View>[]>();
   readonly #seen = new Map<string, { atMs: number; views: View[] }>();
-  #scheduled = false;
+  #next: { atMs: number; cancel: () => void } | null = null;
+  /** How many things the last look was for. */
+  #lastKeys = 0;
+  /** Somebody who waits has no time. */
+  #soon = false;
   #lastMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: BatcherOptions<View>) {
     this.#options = options;
   }
 
-  look(key: string): Promise<View[]> {
+  /** @param soon every moment counts: looked at twice as often */
+  look(key: string, { soon = false }: { soon?: boolean } = {}): Promise<View[]> {
     const { time, limits } = this.#options;
     const seen = this.#seen.get(key);
-    if (seen !== undefined && Math.abs(time.now() - seen.atMs) < limits.freshMs) return Promise.resolve(seen.views);
+    const freshMs = soon ? limits.freshSoonMs : limits.freshMs;
+    if (seen !== undefined && Math.abs(time.now() - seen.atMs) < freshMs) return Promise.resolve(seen.views);
+    if (soon) this.#soon = true;
     return new Promise((resolve, reject) => {
       const waiters = this.#waiting.get(key) ?? [];
       this.#waiting.set(key, [...waiters, { resolve, reject }]);
@@ -53,22 +60,27 @@ export class Batcher<View> {
     this.#seen.delete(key);
   }
 
+  /** The next look, as soon as one may be: what is scheduled for later is not waited for. */
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
     const { time, limits } = this.#options;
-    const restMs = Math.min(limits.lookEveryMs, this.#lastMs + limits.lookEveryMs - time.now());
-    time.after(Math.max(limits.gatherMs, restMs), () => void this.#flush());
+    const everyMs = this.#soon && this.#lastKeys <= limits.filterValues ? limits.lookSoonMs : limits.lookEveryMs;
+    const nowMs = time.now();
+    const atMs = nowMs + Math.max(limits.gatherMs, Math.min(everyMs, this.#lastMs + everyMs - nowMs));
+    if (this.#next !== null && this.#next.atMs <= atMs) return;
+    this.#next?.cancel();
+    this.#next = { atMs, cancel: time.after(atMs - nowMs, () => void this.#flush()) };
   }
 
   async #flush(): Promise<void> {
     const { time, limits } = this.#options;
     const waiting = this.#waiting;
     this.#waiting = new Map();
-    this.#scheduled = false;
+    this.#next = null;
+    this.#soon = false;
     this.#lastMs = time.now();
     this.#forgetOld();
     const keys = [...waiting.keys()];
+    this.#lastKeys = keys.length;
     const chunks: string[][] = [];
     for (let from = 0; from < keys.length; from += limits.filterValues) chunks.push(keys.slice(from, from + limits.filterValues));
     await Promise.all(chunks.map((chunk) => this.#tell(chunk, waiting)));

@@ -102,8 +102,8 @@ export class Boxes {
   }
 
   /** The instance, and null when it is not to be seen. */
-  async see(boxId: string): Promise<Instance | null> {
-    const [instance = null] = await this.#options.looks.instance.look(boxId);
+  async see(boxId: string, how: { soon?: boolean } = {}): Promise<Instance | null> {
+    const [instance = null] = await this.#options.looks.instance.look(boxId, how);
     return instance;
   }
 

@@ -62,6 +62,12 @@ export class Budget {
     return bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) / (bucket.perSecond * bucket.pace)) * 1000);
   }
 
+  /** Ms from one turn to the next. */
+  gapMs(op: string, caller: Caller): number {
+    const { perSecond, pace } = this.#now(op, caller);
+    return 1000 / (perSecond * pace);
+  }
+
   /** AWS has refused a call for its rate: somebody else uses the account, too. */
   slower(op: string, caller: Caller): void {
     const bucket = this.#now(op, caller);

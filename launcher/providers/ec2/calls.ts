@@ -4,6 +4,7 @@ import type { Ec2Api } from './api.ts';
 import { Budget, type Caller } from './budget.ts';
 import { classOf, unanswered } from './errors.ts';
 import type { Ec2Limits } from './limits.ts';
+import { Line } from './line.ts';
 import { sleep, type Time, within } from './timers.ts';
 
 export interface CallsOptions<Api = Ec2Api> {
@@ -34,6 +35,7 @@ type Output<Api extends Ops<Api>, O extends keyof Api> = Awaited<ReturnType<Api[
 export class Calls<Api extends Ops<Api> = Ec2Api> {
   readonly #options: CallsOptions<Api>;
   readonly #budget: Budget;
+  readonly #lines = new Map<string, Line>();
   #retries: number;
 
   constructor(options: CallsOptions<Api>) {
@@ -60,16 +62,17 @@ export class Calls<Api extends Ops<Api> = Ec2Api> {
         const mayRepeat = kind === 'throttled' || (repeat === 'safe' && (kind === 'passing' || kind === 'no_answer'));
         if (!mayRepeat || tries >= limits.tries || this.#retries < 1) throw error;
         this.#retries -= 1;
-        await sleep(time, this.#restMs(tries));
+        await sleep(time, this.#retryMs(tries));
       }
     }
   }
 
-  /** How long a call had better rest before it waits for its turn, ms; 0: it may wait for it now. The queue is half empty by then. */
-  untilQueue(op: keyof Api & string): number {
-    const { turnMs } = this.#options.limits;
-    const waitMs = this.#budget.untilTurn(op, 'work');
-    return waitMs > turnMs ? Math.max(waitMs - turnMs, turnMs / 2) : 0;
+  /** How long whoever wants to make a call had better rest before it waits for its turn, ms; 0: it may wait for it now. */
+  restMs(op: keyof Api & string, name: string): number {
+    const { time: clock, limits } = this.#options;
+    const line = this.#lines.get(op) ?? new Line({ op, clock, limits, budget: this.#budget });
+    this.#lines.set(op, line);
+    return line.restMs(name);
   }
 
   async #turn(op: keyof Api & string, caller: Caller): Promise<void> {
@@ -87,7 +90,7 @@ export class Calls<Api extends Ops<Api> = Ec2Api> {
   }
 
   /** Anything between nothing and a bound that doubles: those who failed together do not come back together. */
-  #restMs(tries: number): number {
+  #retryMs(tries: number): number {
     const { limits, random } = this.#options;
     const bound = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** tries);
     const [a = 0, b = 0] = random.bytes(2);

@@ -53,11 +53,16 @@ export class Launches {
   /** Operations for which a machine was asked here. */
   readonly #begun: Memory<true>;
   readonly #unseen: Since;
+  /** Volumes that were seen free, by launch, and machines that were seen to run with theirs free. */
+  readonly #free: Memory<true>;
+  readonly #seenFree: Memory<true>;
 
   constructor(parts: LaunchParts) {
     this.#parts = parts;
     this.#begun = new Memory(parts.limits.remembered);
     this.#unseen = new Since(parts.time, parts.limits.remembered);
+    this.#free = new Memory(parts.limits.remembered);
+    this.#seenFree = new Memory(parts.limits.remembered);
   }
 
   async step(request: LaunchRequest): Promise<Answer> {
@@ -183,8 +188,9 @@ export class Launches {
   async #create(request: LaunchRequest, state: CreateState): Promise<Answer> {
     const { calls, deployment, ttl, pools, limits, time } = this.#parts;
     // Many begin at once: whoever's turn is far away makes room for others until then.
-    const restMs = calls.untilQueue('createFleet');
-    if (restMs > 0) return wait(state, restMs, []);
+    const restMs = calls.restMs('createFleet', `${state.operationId} ${state.fleet}`);
+    // Nobody acts on it before it comes back: what it made need not be looked for then.
+    if (restMs > 0) return wait({ ...state, plannedAtMs: time.now() + restMs }, restMs, []);
     const isPrompt = Math.abs(time.now() - state.plannedAtMs) < limits.promptMs;
     const name = `${state.operationId} ${state.fleet}`;
     if (this.#begun.get(name) || !isPrompt) {
@@ -302,9 +308,12 @@ export class Launches {
 
   /** The machine and its volume, as soon as both are to be seen; a volume of before is then attached. */
   async #join(request: LaunchRequest, state: JoinState): Promise<Answer> {
-    const { limits, volumes, time } = this.#parts;
+    const { limits, time } = this.#parts;
+    const { disk } = state;
+    const free = disk.kind === 'attach' ? this.#isFree(state.operationId, disk.volumeId) : Promise.resolve(false);
+    free.catch(() => {});
     const instance = await this.#seeOwn(state);
-    if (instance === null) return wait(state, limits.lookEveryMs, []);
+    if (instance === null) return wait(state, nextLookMs(state.disk, limits), []);
     const volumeId = workspaceOf(instance);
     if (this.#hasEnded(instance, state)) return this.#afterEnd(request, state, instance, volumeId);
     if (state.disk.kind !== 'attach')
@@ -312,18 +321,34 @@ export class Launches {
     if (volumeId !== null && volumeId !== state.disk.volumeId) return this.#result(instance, volumeId, state.disk);
     const attaching: AttachState = { ...state, step: 'attach', attachingSinceMs: time.now() };
     if (volumeId !== null) return wait(attaching, 0, []);
-    const isFree = await volumes.isFree(state.disk.volumeId);
-    return isFree && instance.State?.Name === 'running' ? wait(attaching, 0, []) : wait(state, limits.lookEveryMs, []);
+    const isFree = await free;
+    if (!isFree || instance.State?.Name !== 'running') return wait(state, nextLookMs(state.disk, limits), []);
+    this.#seenFree.set(state.boxId, true);
+    return wait(attaching, 0, []);
+  }
+
+  /** Once it was free nobody else takes it; if somebody does, the attach is refused. */
+  async #isFree(operationId: string, volumeId: string): Promise<boolean> {
+    const name = `${operationId} ${volumeId}`;
+    const isFree = this.#free.get(name) ?? (await this.#parts.volumes.isFree(volumeId, SOON));
+    if (isFree) this.#free.set(name, true);
+    return isFree;
   }
 
   /** That the call is about to be made was saved: whether it was is seen on the volume. */
   async #attach(request: LaunchRequest, state: AttachState): Promise<Answer> {
     const { limits, volumes, time, boxes } = this.#parts;
-    const instance = await this.#seeOwn(state);
     if (state.disk.kind !== 'attach') throw new ComputeError('fatal', 'nothing is to be attached');
     const { volumeId } = state.disk;
+    // Both were just looked at for it.
+    if (this.#seenFree.get(state.boxId)) {
+      this.#seenFree.delete(state.boxId);
+      await volumes.attach(volumeId, state.boxId);
+      return wait(state, limits.lookSoonMs, []);
+    }
+    const instance = await this.#seeOwn(state);
     if (instance !== null && this.#hasEnded(instance, state)) return this.#afterEnd(request, state, instance, volumeId);
-    const volume = await volumes.see(volumeId);
+    const volume = await volumes.see(volumeId, SOON);
     const holder = volume && holderOf(volume);
     const isMine = holder?.InstanceId === state.boxId;
     if (instance !== null && isMine && holder.State === 'attached') return this.#result(instance, volumeId, state.disk);
@@ -334,7 +359,7 @@ export class Launches {
     if (holder !== null && !isMine && holder.State !== 'detaching' && !(await boxes.isOver(holder.InstanceId ?? '')))
       throw new ComputeError('fatal', `${volumeId} was attached to ${holder.InstanceId} by somebody else`);
     if (volume !== null && holder === null && volume.State === 'available') await volumes.attach(volumeId, state.boxId);
-    return wait(state, limits.lookEveryMs, []);
+    return wait(state, limits.lookSoonMs, []);
   }
 
   /** What describes show of one that was started again may be from before. */
@@ -346,7 +371,7 @@ export class Launches {
 
   /** @throws transient when it should long be to be seen: it is not asked for again */
   async #seeOwn(state: VolumeState | JoinState | AttachState): Promise<Instance | null> {
-    const instance = await this.#parts.boxes.see(state.boxId);
+    const instance = await this.#parts.boxes.see(state.boxId, { soon: state.disk.kind === 'attach' });
     if (instance === null && Math.abs(this.#parts.time.now() - state.launchedAtMs) > this.#parts.limits.invisibleMs)
       throw new ComputeError('transient', `${state.boxId} was launched and is not to be seen`);
     return instance;
@@ -426,6 +451,11 @@ const placeOf = ({ tags }: LaunchRequest, disk: Disk, { fleet, rung, tried }: Pa
   tried,
   disk,
 });
+
+/** A volume that is there waits for its machine alone: each look that comes late is time lost. */
+const SOON = { soon: true };
+/** Half of the time: who asks before the next look goes with it. */
+const nextLookMs = (disk: Disk, { lookSoonMs, lookEveryMs }: Ec2Limits): number => (disk.kind === 'attach' ? lookSoonMs / 2 : lookEveryMs);
 
 /** A disk that the launch itself did not make is made next. */
 const stepAfter = (disk: Disk): 'join' | 'volume' => (disk.kind === 'snapshot' && disk.loading ? 'volume' : 'join');

@@ -6,10 +6,13 @@ export const EC2_LIMITS = {
   pages: 200,
   /** One Describe of a kind in this time, for all who wait for something of it. */
   lookEveryMs: 1000,
+  /** The same for things of which every moment counts, as long as those who wait for them fit into one Describe. */
+  lookSoonMs: 500,
   /** Looks that come within this time go together. */
   gatherMs: 10,
   /** What was seen so lately is not looked at again. */
   freshMs: 900,
+  freshSoonMs: 200,
   /** One call, from its being sent to its answer. */
   callMs: 25_000,
   /** The longest that a call waits for its turn. */
@@ -55,6 +58,8 @@ export const EC2_LIMITS = {
   freezeMs: 20_000,
   /** Lines that one step of a launch tells. */
   notes: 6,
+  /** Those who wait in line for a machine, each with its place. */
+  places: 20_000,
   /** Boxes, snapshots and absences that are remembered. */
   remembered: 5000,
   /** What is on offer where. */

@@ -46,8 +46,8 @@ export class Volumes {
   }
 
   /** The volume; null while it may only not be to be seen yet. @throws missing */
-  async see(id: string): Promise<Volume | null> {
-    const [volume] = isVolumeId(id) ? await this.#options.looks.volume.look(id) : [];
+  async see(id: string, how: { soon?: boolean } = {}): Promise<Volume | null> {
+    const [volume] = isVolumeId(id) ? await this.#options.looks.volume.look(id, how) : [];
     const isGone = !isVolumeId(id) || volume?.State === 'deleting' || volume?.State === 'deleted';
     if (volume !== undefined && !isGone) {
       this.#unseen.over(id);
@@ -62,8 +62,8 @@ export class Volumes {
    * Whether the volume may be attached now; gets on with freeing it when its box has ended.
    * @throws busy while a box uses it, missing
    */
-  async isFree(id: string): Promise<boolean> {
-    const volume = await this.see(id);
+  async isFree(id: string, how: { soon?: boolean } = {}): Promise<boolean> {
+    const volume = await this.see(id, how);
     if (volume === null) return false;
     const holder = holderOf(volume);
     if (holder === null) {

@@ -63,6 +63,30 @@ describe('looks that go together', () => {
     expect([asked.length, clock.now() - startMs]).toEqual([2, EC2_LIMITS.lookEveryMs]);
   });
 
+  it('come twice a second for whoever has no time, who takes the others along, and no more often than that', async () => {
+    const { batcher, clock, asked } = listOf(() => things(2));
+    await clock.run(batcher.look('t-0', { soon: true }));
+    const startMs = clock.now();
+    const patient = batcher.look('t-1');
+    await clock.pass(EC2_LIMITS.freshSoonMs);
+    const hurried = batcher.look('t-0', { soon: true });
+    await clock.run(Promise.all([patient, hurried]));
+    expect([asked.length, clock.now() - startMs]).toEqual([2, EC2_LIMITS.lookSoonMs]);
+    expect(asked[1]).toEqual(['t-1', 't-0']);
+    await clock.pass(EC2_LIMITS.freshSoonMs);
+    await clock.run(batcher.look('t-0', { soon: true }));
+    expect([asked.length, clock.now() - startMs]).toEqual([3, 2 * EC2_LIMITS.lookSoonMs]);
+  });
+
+  it('come once a second all the same after one that did not fit into one call', async () => {
+    const { batcher, clock, asked } = listOf(() => things(250));
+    await clock.run(Promise.all(things(250).map(({ id }) => batcher.look(id, { soon: true }))));
+    const startMs = clock.now();
+    await clock.pass(EC2_LIMITS.freshSoonMs);
+    await clock.run(batcher.look('t-0', { soon: true }));
+    expect([asked.length, clock.now() - startMs]).toEqual([3, EC2_LIMITS.lookEveryMs]);
+  });
+
   it('see a change within a second of it, however many look', async () => {
     let n = 0;
     const { batcher, clock, asked } = listOf(() => [{ id: 't-0', n }]);
