@@ -309,9 +309,6 @@ export class Launches {
   /** The machine and its volume, as soon as both are to be seen; a volume of before is then attached. */
   async #join(request: LaunchRequest, state: JoinState): Promise<Answer> {
     const { limits, time } = this.#parts;
-    const { disk } = state;
-    const free = disk.kind === 'attach' ? this.#isFree(state.operationId, disk.volumeId) : Promise.resolve(false);
-    free.catch(() => {});
     const instance = await this.#seeOwn(state);
     if (instance === null) return wait(state, nextLookMs(state.disk, limits), []);
     const volumeId = workspaceOf(instance);
@@ -321,7 +318,8 @@ export class Launches {
     if (volumeId !== null && volumeId !== state.disk.volumeId) return this.#result(instance, volumeId, state.disk);
     const attaching: AttachState = { ...state, step: 'attach', attachingSinceMs: time.now() };
     if (volumeId !== null) return wait(attaching, 0, []);
-    const isFree = await free;
+    // Not before: what a machine has already is not to be taken off it.
+    const isFree = await this.#isFree(state.operationId, state.disk.volumeId);
     if (!isFree || instance.State?.Name !== 'running') return wait(state, nextLookMs(state.disk, limits), []);
     this.#seenFree.set(state.boxId, true);
     return wait(attaching, 0, []);
