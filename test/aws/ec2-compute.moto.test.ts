@@ -28,7 +28,7 @@ computeSuite('EC2, on moto', open, [
     tests: [
       'a launched box runs, and ending it is final and repeatable',
       'the same launch, repeated or at the same time, makes one box',
-      'another generation can neither see nor end a box',
+      'an earlier generation can neither see nor end a box',
       'the same snapshot twice is one, and its name is never given to another',
       'everything is listed with its tags, and what is over is not',
     ],

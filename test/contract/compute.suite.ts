@@ -166,9 +166,9 @@ export function computeSuite(
       expect(await ports.observe(refOf(request, first))).toBe('gone');
     });
 
-    run('another generation can neither see nor end a box', async () => {
-      const { box } = await launch();
-      const stale = { ...box, generation: box.generation + 1 };
+    run('an earlier generation can neither see nor end a box', async () => {
+      const { box } = await launch({ tags: { generation: 2 } });
+      const stale = { ...box, generation: 1 };
       expect(await ports.observe(stale)).toBe('gone');
       await ports.end(stale);
       expect(await ports.observe(box)).toBe('running');

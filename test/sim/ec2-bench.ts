@@ -99,6 +99,18 @@ export class Ec2Bench {
     }
   }
 
+  /** The same for its end. */
+  async end(box: BoxRef, tries = 10): Promise<void> {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await this.provider.end(box);
+      } catch (error) {
+        if ((error as { kind?: string }).kind !== 'transient' || failures >= tries) throw error;
+        await this.clock.pass(1000);
+      }
+    }
+  }
+
   async ready(box: BoxRef): Promise<SimulatedMachine> {
     await this.clock.until(() => machineOf(this.aws, box)?.state === 'ready', 600_000);
     return machineOf(this.aws, box) as SimulatedMachine;

@@ -155,7 +155,7 @@ describe('launches on EC2', () => {
       bench.aws.cloud.pools.setAll({ az }, 10, ZONES);
       bench.provider = bench.another();
       const first = await bench.bring(bench.request());
-      await bench.provider.end(first.box);
+      await bench.end(first.box);
       bench.aws.cloud.pools.setAll({}, 10, ZONES);
       const next = await bench.bring(bench.next(first));
       expect(bench.aws.cloud.instances.get(next.boxId)?.az).toBe(az);
