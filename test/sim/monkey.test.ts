@@ -80,7 +80,7 @@ function impossible({ instances, volumes, snapshots }: Cloud): string[] {
       return [
         (attachment !== null) !== (state === 'in-use') && `${volume.id} is ${state} with attachment ${attachment?.state}`,
         attachment !== null && instance?.az !== volume.az && `${volume.id} is on an instance of another zone`,
-        attachment !== null && instance?.state === 'terminated' && `${volume.id} is on an instance that has ended`,
+        attachment !== null && !attachment.hangs && instance?.state === 'terminated' && `${volume.id} is on an instance that has ended`,
         disk.mount !== null && instance?.state !== 'running' && `${volume.id} is mounted on what does not run`,
       ];
     }),
