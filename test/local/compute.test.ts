@@ -1,7 +1,7 @@
-import { describe } from 'vitest';
 import { computeSuite } from '../contract/compute.suite.ts';
+import { eachIsolation } from './isolations.ts';
 import { openSubject } from './local-harness.ts';
 
-describe.each(['bubblewrap', 'unshare'] as const)('local provider on %s', (isolation) => {
+eachIsolation('local provider on %s', (isolation) => {
   computeSuite(isolation, () => openSubject({ isolation }));
 });

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
 import { buildVictim } from './build-victim.ts';
+import { eachIsolation } from './isolations.ts';
 import { AGENT_BUNDLE, type Bench, launchReady, launchRequest, openBench, shell, TEST_LIMITS } from './local-harness.ts';
 import type { VictimTask } from './victim.ts';
 
@@ -20,7 +21,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.each(['bubblewrap', 'unshare'] as const)('/etc in a box built by %s', (isolation) => {
+eachIsolation('/etc in a box built by %s', (isolation) => {
   it('has files of its own, and everything else of the host', async () => {
     bench = await openBench({ isolation });
     const { box } = await launchReady(bench);

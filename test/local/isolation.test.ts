@@ -7,12 +7,13 @@ import { ClassicLevel } from 'classic-level';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BoxRef } from '../../launcher/ports/compute.ts';
 import { chooseIsolation } from '../../launcher/providers/local/isolation.ts';
+import { eachIsolation, ISOLATIONS, isInstalled } from './isolations.ts';
 import { type Bench, eventually, launchReady, makeStateDir, openBench, runIn, shell } from './local-harness.ts';
 
 const CANARY = `canary-${process.pid}-${Date.now()}`;
 const isRoot = process.getuid?.() === 0;
 
-describe.each(['bubblewrap', 'unshare'] as const)('a box built by %s', (isolation) => {
+eachIsolation('a box built by %s', (isolation) => {
   let bench: Bench;
   let box: BoxRef;
   let homeCanary: string;
@@ -278,7 +279,7 @@ describe('a PATH without the programs of the administrator', () => {
   it('keeps no engine from being found', async () => {
     vi.stubEnv('PATH', '/usr/bin:/bin');
     try {
-      for (const name of ['bubblewrap', 'unshare'] as const) expect(await chooseIsolation(name, isRoot)).toMatchObject({ name });
+      for (const name of ISOLATIONS.filter(isInstalled)) expect(await chooseIsolation(name, isRoot)).toMatchObject({ name });
     } finally {
       vi.unstubAllEnvs();
     }

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eachIsolation } from './isolations.ts';
 import { PACKAGE_ROOT } from './local-harness.ts';
 import type { Seen } from './ordinary-user.ts';
 
@@ -37,16 +38,18 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it.each(['bubblewrap', 'unshare'])('an ordinary user gets boxes, snapshots and restores with %s', async (isolation) => {
-  const { stdout } = await run(node, [join(folder, 'main.mjs'), join(folder, `state-${isolation}`), isolation], {
-    ...(isRoot && { uid: UID, gid: UID }),
-    env: { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder },
-    cwd: folder,
+eachIsolation('an ordinary user with %s', (isolation) => {
+  it('gets boxes, snapshots and restores', async () => {
+    const { stdout } = await run(node, [join(folder, 'main.mjs'), join(folder, `state-${isolation}`), isolation], {
+      ...(isRoot && { uid: UID, gid: UID }),
+      env: { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder },
+      cwd: folder,
+    });
+    const seen = JSON.parse(stdout) as Seen;
+    if (isRoot) expect(seen.uid).toBe(UID);
+    expect(seen.who).toMatch(/^1000\ndev\nCapEff:\s+0000000000000000\nNoNewPrivs:\s+1$/);
+    expect(seen.restored).toBe(`${seen.content}\nshut 0\ndry 555\nx`);
+    expect(seen.snapshot.state).toBe('completed');
+    expect(seen.left).toEqual([]);
   });
-  const seen = JSON.parse(stdout) as Seen;
-  if (isRoot) expect(seen.uid).toBe(UID);
-  expect(seen.who).toMatch(/^1000\ndev\nCapEff:\s+0000000000000000\nNoNewPrivs:\s+1$/);
-  expect(seen.restored).toBe(`${seen.content}\nshut 0\ndry 555\nx`);
-  expect(seen.snapshot.state).toBe('completed');
-  expect(seen.left).toEqual([]);
 });
