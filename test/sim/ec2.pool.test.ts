@@ -116,6 +116,31 @@ describe('the pool on EC2', { timeout: 120_000 }, () => {
     await endAll();
   });
 
+  it.each(['stopping', 'stopped'] as const)(
+    'is waited for while it is still shown as %s, as it was before it was started',
+    async (before) => {
+      world.keepPool(1);
+      const [box] = await world.filled();
+      const { ec2 } = world.aws;
+      const describeNow = ec2.describeInstances.bind(ec2);
+      let old = 0;
+      ec2.describeInstances = async (input) => {
+        const answer = await describeNow(input);
+        const mine = (answer.Reservations ?? [])
+          .flatMap(({ Instances = [] }) => Instances)
+          .filter(({ InstanceId }) => InstanceId === box?.boxId);
+        if (calls('startInstances') > 0 && mine.length > 0 && old < 3) {
+          old += 1;
+          for (const instance of mine) instance.State = { Name: before };
+        }
+        return answer;
+      };
+      const id = await up();
+      expect([(await instanceOf(id))?.id, old]).toEqual([box?.boxId, 3]);
+      await endAll();
+    },
+  );
+
   it('a volume that is elsewhere gets a machine beside it, and the pool keeps its box', async () => {
     world.keepPool(1);
     const [box] = await world.filled();

@@ -41,7 +41,7 @@ export class Batcher<View> {
     this.#options = options;
   }
 
-  /** @param soon every moment counts: looked at twice as often */
+  /** @param soon every moment counts: looked at more often */
   look(key: string, { soon = false }: { soon?: boolean } = {}): Promise<View[]> {
     const { time, limits } = this.#options;
     const seen = this.#seen.get(key);

@@ -363,8 +363,8 @@ export class Launches {
   /** What describes show of one that was started again may be from before. */
   #hasEnded(instance: Instance, { launchedAtMs }: VolumeState | JoinState | AttachState): boolean {
     const { time, limits } = this.#parts;
-    const isStopped = instance.State?.Name === 'stopped' && Math.abs(time.now() - launchedAtMs) < limits.readLagMs;
-    return isOver(instance) && !isStopped;
+    const isBefore = ['stopping', 'stopped'].includes(instance.State?.Name ?? '') && Math.abs(time.now() - launchedAtMs) < limits.readLagMs;
+    return isOver(instance) && !isBefore;
   }
 
   /** @throws transient when it should long be to be seen: it is not asked for again */

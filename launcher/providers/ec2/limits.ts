@@ -7,12 +7,12 @@ export const EC2_LIMITS = {
   /** One Describe of a kind in this time, for all who wait for something of it. */
   lookEveryMs: 1000,
   /** The same for things of which every moment counts, as long as those who wait for them fit into one Describe. */
-  lookSoonMs: 500,
+  lookSoonMs: 200,
   /** Looks that come within this time go together. */
   gatherMs: 10,
   /** What was seen so lately is not looked at again. */
   freshMs: 900,
-  freshSoonMs: 200,
+  freshSoonMs: 80,
   /** One call, from its being sent to its answer. */
   callMs: 25_000,
   /** The longest that a call waits for its turn. */

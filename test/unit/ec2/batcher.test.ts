@@ -63,7 +63,7 @@ describe('looks that go together', () => {
     expect([asked.length, clock.now() - startMs]).toEqual([2, EC2_LIMITS.lookEveryMs]);
   });
 
-  it('come twice a second for whoever has no time, who takes the others along, and no more often than that', async () => {
+  it('come sooner for whoever has no time, who takes the others along, and no more often than that', async () => {
     const { batcher, clock, asked } = listOf(() => things(2));
     await clock.run(batcher.look('t-0', { soon: true }));
     const startMs = clock.now();
