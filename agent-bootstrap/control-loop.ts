@@ -2,7 +2,7 @@ import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Heartbeat, Orders, Register } from '../launcher/contract/box.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { monotonicMs } from './monotonic.ts';
-import type { LauncherLink, Log } from './ports.ts';
+import type { LauncherLink, Log, WorkspaceMount } from './ports.ts';
 import type { BoxState } from './state.ts';
 
 const RETRY_FIRST_MS = 50;
@@ -23,6 +23,10 @@ interface ControlDeps {
   /** Looks at the processes of the box now. */
   sampleEvidence: () => void;
   contentPresent: () => boolean;
+  /** Brings the disk of the workspace to its place, again after it was given back. */
+  mount: Pick<WorkspaceMount, 'prepare' | 'fileSystem'>;
+  /** Called once, when it is there: what works in it can begin. */
+  onMounted: () => void;
   /** Starts what orders ask for and has not been done; must not throw. */
   prepare: (orders: Orders) => void;
   showNotice: (notice: NonNullable<Orders['notice']>) => void;
@@ -45,6 +49,7 @@ export class ControlLoop {
   #lastContactMs = monotonicMs();
   #hardDeadlineMs: number;
   #endsAtMs: number | null = null;
+  #isUsable = false;
 
   constructor(deps: ControlDeps) {
     this.#deps = deps;
@@ -66,19 +71,40 @@ export class ControlLoop {
   }
 
   async run(): Promise<never> {
-    await this.#untilAnswered(() => this.#register());
-    this.#deps.onRegistered();
+    this.#isUsable = await this.#untilAnswered(() => this.#mount());
+    if (this.#isUsable) {
+      this.#deps.onMounted();
+      await this.#untilAnswered(() => this.#register());
+      this.#deps.onRegistered();
+    }
+    // A box whose disk cannot be used says so, until it is ended.
     for (;;) {
       await this.#untilAnswered(() => this.#beat());
       await this.#pause(this.#heartbeatMs);
     }
   }
 
+  /** @returns false when the disk cannot be used, which its launcher then hears */
+  async #mount(): Promise<boolean> {
+    const { mount, box, log } = this.#deps;
+    try {
+      await mount.prepare();
+      return true;
+    } catch (error) {
+      const { DiskProblem } = await import('./disk-problem.ts');
+      if (!(error instanceof DiskProblem)) throw error;
+      log(`${error.code}: ${error.message}`);
+      box.change({ open: false, failure: { code: error.code, detail: error.message.slice(0, 2_000) } });
+      return false;
+    }
+  }
+
   async #register(): Promise<void> {
-    const { box, link, agentVersion, bootId } = this.#deps;
-    const body: Register = { ...this.#identity, agentVersion, bootId };
+    const { box, link, agentVersion, bootId, mount } = this.#deps;
+    const { fileSystem } = mount;
+    const body: Register = { ...this.#identity, agentVersion, bootId, ...(fileSystem !== undefined && { fileSystem }) };
     const epoch = box.quiesceEpoch;
-    this.#obey(await link.post('/boxes/register', body), epoch);
+    await this.#obey(await link.post('/boxes/register', body), epoch);
   }
 
   async #beat(): Promise<void> {
@@ -99,11 +125,11 @@ export class ControlLoop {
     const answer = await link.post('/boxes/heartbeat', body);
     // Told once: a later failure is another object.
     if (failure && box.failure === failure) box.failure = undefined;
-    this.#obey(answer, epoch);
+    await this.#obey(answer, epoch);
   }
 
   /** Orders are typed by the contract and not checked again: a newer launcher may say more. */
-  #obey(orders: Orders, epoch: number): void {
+  async #obey(orders: Orders, epoch: number): Promise<void> {
     const { box, end, prepare, showNotice } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
@@ -112,20 +138,21 @@ export class ControlLoop {
     if (orders.notice) showNotice(orders.notice);
     if (orders.state === 'hold') box.open = false;
     // An answer to a question from before the last quiesce knows nothing of it: it must not open the box again.
-    if (orders.state === 'work' && epoch === box.quiesceEpoch) {
-      box.open = true;
-      if (box.state === 'quiesced') box.change({ state: 'ready' });
-      prepare(orders);
-    }
+    if (orders.state !== 'work' || epoch !== box.quiesceEpoch || !this.#isUsable) return;
+    // Its disk may have been given back.
+    if (box.state === 'quiesced' && !(await this.#mount())) return;
+    if (epoch !== box.quiesceEpoch) return;
+    box.open = true;
+    if (box.state === 'quiesced') box.change({ state: 'ready' });
+    prepare(orders);
   }
 
   /** Repeats a request until the launcher answers it. Ends the box when it is refused for good, or forgotten. */
-  async #untilAnswered(attempt: () => Promise<void>): Promise<void> {
+  async #untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
     let delayMs = RETRY_FIRST_MS;
     for (let failures = 0; ; failures += 1) {
       try {
-        await attempt();
-        return;
+        return await attempt();
       } catch (error) {
         await this.#endIfStale(error);
         if (failures === 0 || delayMs === RETRY_MAX_MS) this.#deps.log(`no answer from the launcher: ${messageOf(error)}`);

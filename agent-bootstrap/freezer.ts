@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import { monotonicMs } from './monotonic.ts';
-import type { Log } from './ports.ts';
+import type { Log, WorkspaceMount } from './ports.ts';
 import type { ProcStat } from './proc-parse.ts';
 import type { Processes } from './processes.ts';
 import { signalProcess } from './signals.ts';
@@ -17,16 +17,29 @@ interface Frozen {
   timer: NodeJS.Timeout;
 }
 
+interface FreezerDeps {
+  processes: Processes;
+  gate: WriteGate;
+  mount: Pick<WorkspaceMount, 'hold' | 'letGo'>;
+  log: Log;
+}
+
 /** Holds every process of the box while its disk is copied, and lets them go again by itself if nobody comes back. */
 export class Freezer {
   #frozen: Frozen | null = null;
   #last: { operationId: string; held: boolean } | null = null;
 
-  constructor(
-    readonly processes: Processes,
-    readonly gate: WriteGate,
-    readonly log: Log,
-  ) {}
+  readonly processes: Processes;
+  readonly gate: WriteGate;
+  readonly mount: Pick<WorkspaceMount, 'hold' | 'letGo'>;
+  readonly log: Log;
+
+  constructor({ processes, gate, mount, log }: FreezerDeps) {
+    this.processes = processes;
+    this.gate = gate;
+    this.mount = mount;
+    this.log = log;
+  }
 
   /** @throws DevctlError wrong_phase while another operation holds the box */
   async freeze(operationId: string, forMs: number): Promise<{ frozen: boolean }> {
@@ -41,10 +54,23 @@ export class Freezer {
     const timer = setTimeout(() => this.#expire(), forMs);
     this.#frozen = { operationId, stoppedBefore, timer };
     await this.gate.close();
-    if (await this.#stopAll()) return { frozen: true };
+    if ((await this.#stopAll()) && (await this.#holdDisk())) return { frozen: true };
     this.log('the box could not be frozen');
     this.#release(false);
     return { frozen: false };
+  }
+
+  /** What was written is on the disk from then on, and not in memory alone. */
+  async #holdDisk(): Promise<boolean> {
+    try {
+      await this.mount.hold();
+      // Given up meanwhile: nobody else lets go of it.
+      if (this.#frozen === null) await this.mount.letGo();
+      return this.#frozen !== null;
+    } catch (error) {
+      this.log(error instanceof Error ? error.message : String(error));
+      return false;
+    }
   }
 
   /** Parents first: a shell that sees its child stop would take the terminal back. Then all at once, for what was forked meanwhile. */
@@ -79,6 +105,7 @@ export class Freezer {
     clearTimeout(timer);
     this.#frozen = null;
     this.#last = { operationId, held };
+    void this.mount.letGo();
     for (const stat of byDepth(this.processes.workload()).reverse()) if (!stoppedBefore.has(stat.pid)) signalProcess(stat.pid, 'SIGCONT');
     this.gate.open();
   }

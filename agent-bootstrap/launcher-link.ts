@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import type { Orders } from '../launcher/contract/box.ts';
+import type { BoxDisk, Orders } from '../launcher/contract/box.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import type { LauncherLink } from './ports.ts';
 
@@ -9,16 +9,15 @@ const ANSWER_MAX_BYTES = 256 * 1024;
 
 /** The launcher over its unix socket. */
 export function socketLink(socketPath: string, token: string): LauncherLink {
-  return {
-    async post(path, body) {
-      const answer = await send(socketPath, path, token, JSON.stringify(body));
-      const parsed: unknown = JSON.parse(answer.text);
-      if (answer.status === 200) return parsed as Orders;
-      // Loaded only when it is needed: a box should register before it has read every schema.
-      const { problemSchema } = await import('../launcher/contract/problem.ts');
-      throw DevctlError.fromProblem(problemSchema.parse(parsed));
-    },
+  const ask = async (path: string, body: unknown): Promise<unknown> => {
+    const answer = await send(socketPath, path, token, JSON.stringify(body));
+    const parsed: unknown = JSON.parse(answer.text);
+    if (answer.status === 200) return parsed;
+    // Loaded only when it is needed: a box should register before it has read every schema.
+    const { problemSchema } = await import('../launcher/contract/problem.ts');
+    throw DevctlError.fromProblem(problemSchema.parse(parsed));
   };
+  return { post: (path, body) => ask(path, body) as Promise<Orders>, disk: (body) => ask('/boxes/disk', body) as Promise<BoxDisk> };
 }
 
 function send(socketPath: string, path: string, token: string, body: string): Promise<{ status: number; text: string }> {

@@ -5,15 +5,20 @@ import { readToken } from './config.ts';
 import { socketLink } from './launcher-link.ts';
 import type { Log, Machine, Startup, WorkspaceMount } from './ports.ts';
 
-/** A workspace that the provider has mounted before the agent started: only its folders are missing at first. */
-export function mountedWorkspace(root: string): WorkspaceMount {
-  return {
-    prepare() {
-      for (const folder of ['src', 'home', 'cache']) mkdirSync(join(root, folder), { recursive: true });
-      mkdirSync(join(root, '.devctl-box', 'journal'), { recursive: true, mode: 0o700 });
-    },
-  };
+/** What must be in every workspace. */
+export function makeFolders(root: string): void {
+  for (const folder of ['src', 'home', 'cache']) mkdirSync(join(root, folder), { recursive: true });
+  mkdirSync(join(root, '.devctl-box', 'journal'), { recursive: true, mode: 0o700 });
 }
+
+/** A workspace that the provider has mounted before the agent started, and copies by itself: only its folders are missing at first. */
+export const mountedWorkspace = (root: string): WorkspaceMount => ({
+  fileSystem: undefined,
+  prepare: async () => makeFolders(root),
+  release: async () => undefined,
+  hold: async () => {},
+  letGo: async () => {},
+});
 
 /** What an agent in a sandbox needs: everything was made before it started. */
 export const startInSandbox = (config: BoxConfig, log: Log): Startup => ({

@@ -32,15 +32,15 @@ async function startup(path: string): Promise<Startup> {
 async function main(): Promise<void> {
   const { config, link, mount, machine, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
   const { run } = config.paths;
-  mount.prepare();
   const box = new BoxState();
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
   const sessions = new CommandSessions(config);
   const sampler = new EvidenceSampler(processes, sessions, evidence);
-  const preparer = new Preparer({ config, box, evidence, log });
+  // It looks into the workspace, which is not there before it is mounted.
+  let preparer: Preparer | null = null;
   const gate = new WriteGate();
-  const deps = { config, box, evidence, processes, sessions, gate, log };
+  const deps = { config, box, evidence, processes, sessions, gate, mount, log };
   // Everything that registering does not need is loaded after it.
   let services: Promise<Services> | null = null;
   const later = () => {
@@ -56,11 +56,17 @@ async function main(): Promise<void> {
     evidence,
     sampleEvidence: () => {
       sampler.sample();
-      preparer.sample();
+      preparer?.sample();
     },
-    contentPresent: () => preparer.contentPresent(),
-    prepare: (orders) => preparer.obey(orders),
+    contentPresent: () => preparer?.contentPresent() ?? false,
+    prepare: (orders) => preparer?.obey(orders),
     showNotice: (notice) => sessions.notice(notice),
+    mount,
+    onMounted: () => {
+      preparer = new Preparer({ config, box, evidence, log });
+      serveAgent(join(run, 'agent', 'agent.sock'), agent);
+      if (guarded !== null) serveAgent(guarded, agent);
+    },
     onRegistered: () => {
       void later();
       // After the files of a new workspace, for which somebody waits.
@@ -78,8 +84,6 @@ async function main(): Promise<void> {
     handler: async (key: string) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
     exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
   };
-  serveAgent(join(run, 'agent', 'agent.sock'), agent);
-  if (guarded !== null) serveAgent(guarded, agent);
   watchInterruption((atMs) => control.interrupted(atMs));
   void control.run();
 }

@@ -1,5 +1,6 @@
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
-import type { Orders } from '../launcher/contract/box.ts';
+import type { BoxDisk, Orders } from '../launcher/contract/box.ts';
+import type { QuiesceReport } from '../launcher/contract/receipt.ts';
 
 /** What differs between a sandbox on this machine and a machine in a cloud, as the agent sees it. */
 
@@ -10,12 +11,24 @@ export interface LauncherLink {
    * @throws DevctlError with the launcher's code when it refuses; any other error when it cannot be reached
    */
   post(path: '/boxes/register' | '/boxes/heartbeat', body: unknown): Promise<Orders>;
+  /** Asks which disk has the workspace. Throws as `post` does. */
+  disk(body: unknown): Promise<BoxDisk>;
 }
 
 /** How the disk of the workspace comes to its place. */
 export interface WorkspaceMount {
-  /** Makes the folders of the workspace ready. May be repeated. @throws any error: the box cannot be used */
-  prepare(): void;
+  /** UUID of the file system, once it is mounted; undefined where somebody else mounts it. */
+  readonly fileSystem: string | undefined;
+  /**
+   * Makes the workspace ready, also after `release`. May be repeated.
+   * @throws DiskProblem when its disk cannot be used; errors of the link to the launcher, which is asked which disk it is
+   */
+  prepare(): Promise<void>;
+  /** Gives the disk back, when everything is flushed and nobody works in it any more. Undefined where somebody else mounts. May be repeated. Does not throw. */
+  release(): Promise<QuiesceReport['disk']>;
+  /** Everything that was written is on the disk, and nothing more comes, until `letGo`; not for longer than some minutes. @throws Error */
+  hold(): Promise<void>;
+  letGo(): Promise<void>;
 }
 
 /** The machine under the agent. */

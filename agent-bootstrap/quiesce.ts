@@ -5,7 +5,7 @@ import type { QuiesceReport } from '../launcher/contract/receipt.ts';
 import { runHelper } from './helper.ts';
 import { type Journal, writeDurably } from './journal.ts';
 import { monotonicMs } from './monotonic.ts';
-import type { Log } from './ports.ts';
+import type { Log, WorkspaceMount } from './ports.ts';
 import type { Processes } from './processes.ts';
 import type { BoxState } from './state.ts';
 import { killWorkload, stopWorkload } from './stop-workload.ts';
@@ -20,6 +20,7 @@ interface QuiesceDeps {
   processes: Processes;
   gate: WriteGate;
   journal: Journal;
+  mount: Pick<WorkspaceMount, 'prepare' | 'release'>;
   log: Log;
 }
 
@@ -27,6 +28,8 @@ interface QuiesceDeps {
 export class Quiescer {
   readonly #deps: QuiesceDeps;
   #running: { operationId: string; report: Promise<QuiesceReport> } | null = null;
+  /** The journal is on a disk that was given back. */
+  #last: { operationId: string; report: QuiesceReport } | null = null;
 
   constructor(deps: QuiesceDeps) {
     this.#deps = deps;
@@ -37,7 +40,9 @@ export class Quiescer {
     if (this.#running?.operationId === operationId) return this.#running.report;
     // One after the other: the second finds a quiet box.
     await this.#running?.report.catch(() => {});
-    const known = this.#deps.box.state === 'quiesced' ? this.#deps.journal.find(operationId) : null;
+    const isQuiet = this.#deps.box.state === 'quiesced';
+    if (isQuiet && this.#last?.operationId === operationId) return this.#last.report;
+    const known = isQuiet ? this.#deps.journal.find(operationId) : null;
     if (known) return known as QuiesceReport;
     const report = this.#run(operationId).finally(() => {
       this.#running = null;
@@ -47,13 +52,15 @@ export class Quiescer {
   }
 
   async #run(operationId: string): Promise<QuiesceReport> {
-    const { config, box, processes, gate, journal, log } = this.#deps;
+    const { config, box, processes, gate, journal, mount, log } = this.#deps;
     const { workspace } = config.paths;
     const startedAt = monotonicMs();
     box.quiesceEpoch += 1;
     box.open = false;
     await gate.close();
     try {
+      // Another one has given the disk back already.
+      if (box.state === 'quiesced') await mount.prepare();
       const { stopped, killed } = await stopWorkload(processes, config.limits.stopGraceMs);
       const scan = await scanWorkspace(processes, workspace);
       // git may have started programs of the workspace, filters for instance: whatever is left of them must not write.
@@ -67,7 +74,11 @@ export class Quiescer {
         canary,
         tookMs: Math.round(monotonicMs() - startedAt),
       };
+      // Before the disk is given back: a repeat that comes to another agent finds it there.
       journal.note(operationId, report);
+      const disk = await mount.release();
+      if (disk !== undefined) report.disk = disk;
+      this.#last = { operationId, report };
       log(`quiet: ${stopped.length} stopped, ${killed.length} killed, ${scan.files} files`);
       box.change({ state: 'quiesced' });
       return report;

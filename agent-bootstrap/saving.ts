@@ -13,10 +13,10 @@ export interface Saving {
 }
 
 /** What the agent does so that its disk can be copied. */
-export function makeSaving({ config, box, processes, gate, log }: ServiceDeps): Saving {
+export function makeSaving({ config, box, processes, gate, mount, log }: ServiceDeps): Saving {
   const journal = new Journal(join(config.paths.workspace, '.devctl-box'));
-  const quiescer = new Quiescer({ config, box, processes, gate, journal, log });
-  const freezer = new Freezer(processes, gate, log);
+  const quiescer = new Quiescer({ config, box, processes, gate, journal, mount, log });
+  const freezer = new Freezer({ processes, gate, mount, log });
   const handlers = new Map<string, Handler>([
     [
       `POST ${AGENT_ROUTES.quiesce}`,

@@ -4,7 +4,7 @@ import { DevctlError } from '../launcher/contract/errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { Files } from './files.ts';
 import { resolveInBox } from './paths.ts';
-import type { Log } from './ports.ts';
+import type { Log, WorkspaceMount } from './ports.ts';
 import type { Processes } from './processes.ts';
 import type { Saving } from './saving.ts';
 import type { Handler } from './server.ts';
@@ -19,6 +19,7 @@ export interface ServiceDeps {
   processes: Processes;
   sessions: CommandSessions;
   gate: WriteGate;
+  mount: WorkspaceMount;
   log: Log;
 }
 

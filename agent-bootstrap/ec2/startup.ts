@@ -4,13 +4,14 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxUserData, MachineConfig } from '../../launcher/contract/agent-config.ts';
-import { BOX_OWNER_HEADER, type Orders } from '../../launcher/contract/box.ts';
+import { BOX_OWNER_HEADER, type BoxDisk, type Orders } from '../../launcher/contract/box.ts';
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { problemSchema } from '../../launcher/contract/problem.ts';
-import { mountedWorkspace } from '../local-machine.ts';
+import { makeFolders, mountedWorkspace } from '../local-machine.ts';
 import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import { VolumeMount } from './volume-mount.ts';
 
 /** The tags of devctl on an instance, as the provider writes them. */
 const TAGS = { workspace: 'devctl:workspace', owner: 'devctl:owner', session: 'devctl:session', generation: 'devctl:generation' } as const;
@@ -36,6 +37,9 @@ export async function startOnInstance(config: MachineConfig, log: Log): Promise<
   mkdirSync(join(config.paths.run, 'agent'), { recursive: true, mode: 0o700 });
   const identity = new InstanceIdentity({ metadata, region, audience: userData.launcherUrl });
   const key = new AccessKey();
+  const link = networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders));
+  const root = config.paths.workspace;
+  const wanted = () => link.disk({ sessionId, generation });
   return {
     config: {
       boxId,
@@ -47,8 +51,8 @@ export async function startOnInstance(config: MachineConfig, log: Log): Promise<
       limits: config.limits,
       log: config.log,
     },
-    link: networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders)),
-    mount: mountedWorkspace(config.paths.workspace),
+    link,
+    mount: config.disk === 'mounted' ? mountedWorkspace(root) : new VolumeMount({ root, wanted, folders: () => makeFolders(root), log }),
     machine: instance(config.powerOff, log),
     guarded: { port: config.agentPort, mayEnter: (authorization) => key.opens(authorization) },
     watchInterruption: (tell) => watchInterruption(metadata, tell, log),
@@ -92,20 +96,25 @@ class AccessKey {
 
 /** The launcher over a network. */
 function networkLink(url: string, owner: string, identity: InstanceIdentity, onOrders: (orders: Orders) => void): LauncherLink {
+  const ask = async (path: string, body: unknown): Promise<unknown> => {
+    const answer = await fetch(new URL(path, url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await identity.token()}`, [BOX_OWNER_HEADER]: owner, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const parsed: unknown = JSON.parse(await answer.text());
+    if (answer.status === 401) identity.forget();
+    if (!answer.ok) throw DevctlError.fromProblem(problemSchema.parse(parsed));
+    return parsed;
+  };
   return {
     async post(path, body) {
-      const answer = await fetch(new URL(path, url), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${await identity.token()}`, [BOX_OWNER_HEADER]: owner, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_MS),
-      });
-      const parsed: unknown = JSON.parse(await answer.text());
-      if (answer.status === 401) identity.forget();
-      if (!answer.ok) throw DevctlError.fromProblem(problemSchema.parse(parsed));
-      onOrders(parsed as Orders);
-      return parsed as Orders;
+      const orders = (await ask(path, body)) as Orders;
+      onOrders(orders);
+      return orders;
     },
+    disk: (body) => ask('/boxes/disk', body) as Promise<BoxDisk>,
   };
 }
 

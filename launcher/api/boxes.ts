@@ -1,5 +1,6 @@
 import { DevctlError } from '../contract/errors.ts';
 import type { SessionRecord, WorkspaceRecord } from '../contract/records.ts';
+import { diskOf, withFileSystem } from '../core/disk.ts';
 import { applyHeartbeat, applyRegister, workspaceAfterHeartbeat } from '../core/heartbeat.ts';
 import { ordersFor } from '../core/orders.ts';
 import type { Change } from '../core/session.ts';
@@ -13,7 +14,7 @@ import { waitForSession } from './wait.ts';
 /** A box that is quicker than the saving of its launch waits this long for it. */
 const LAUNCH_SAVE_MS = 5000;
 
-type BoxCall = Call<'registerBox'> | Call<'heartbeat'>;
+type BoxCall = Call<'boxDisk'> | Call<'registerBox'> | Call<'heartbeat'>;
 
 /**
  * The session that this token's box belongs to, in the generation that it speaks for.
@@ -67,10 +68,20 @@ async function answer(
   return { body: { ...orders, ...(accessKey !== undefined && { accessKey }) } };
 }
 
+export async function boxDisk(call: Call<'boxDisk'>): Promise<Reply<'boxDisk'>> {
+  const session = await sessionOfBox(call);
+  return { body: diskOf(session, await workspaceOf(call.deps, session)) };
+}
+
 export async function registerBox(call: Call<'registerBox'>): Promise<Reply<'registerBox'>> {
   const { deps, body } = call;
   const session = await sessionOfBox(call);
-  const workspace = await workspaceOf(deps, session);
+  let workspace = await workspaceOf(deps, session);
+  const { fileSystem } = body;
+  if (workspace !== null && fileSystem !== undefined && isWriter(workspace, session) && withFileSystem(workspace, fileSystem) !== null)
+    workspace = await changeWorkspaceOf(deps, session, (current) =>
+      isWriter(current, session) ? withFileSystem(current, fileSystem) : null,
+    );
   return answer(call, session, workspace, (current) => applyRegister(current, workspace, body, deps.clock.now(), deps.limits));
 }
 

@@ -152,13 +152,21 @@ async function createForkBeside(
   await reserveWorkspace(deps, owner, id);
   const forkOf = { kind: 'fork' as const, workspace: source.name, snapshot };
   const fresh = newWorkspace({ owner, name, id, source: forkOf }, deps.clock.now(), copy);
-  const record = { ...fresh, setupAllowed: source.setupAllowed, retention: source.retention };
+  const record = inheriting(fresh, source);
   if (await deps.store.createWorkspace(record)) return record;
   const winner = await deps.store.getWorkspace(owner, name);
   if (winner?.id === id) return winner;
   await deps.store.releaseWorkspace(owner, id);
   throw new DevctlError('conflict', `there is a workspace ${name} already`, { hint: 'ask again, or choose another name' });
 }
+
+/** What a fork has of the workspace that it began with; the file system of its disks is a copy of that one's. */
+const inheriting = (fresh: WorkspaceRecord, { setupAllowed, retention, fileSystem }: WorkspaceRecord): WorkspaceRecord => ({
+  ...fresh,
+  setupAllowed,
+  retention,
+  ...(fileSystem !== undefined && { fileSystem }),
+});
 
 async function createFork(
   deps: ApiDeps,
@@ -175,7 +183,7 @@ async function createFork(
       const name = fork.name ?? nextFreeName(source.name, fork.taken);
       const forkOf = { kind: 'fork' as const, workspace: source.name, snapshot };
       const fresh = newWorkspace({ owner, name, id, source: forkOf }, deps.clock.now());
-      const record = { ...fresh, setupAllowed: source.setupAllowed, retention: source.retention };
+      const record = inheriting(fresh, source);
       if (await deps.store.createWorkspace(record)) return record;
       const winner = await deps.store.getWorkspace(owner, name);
       if (winner?.id === id) return winner;

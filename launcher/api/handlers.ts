@@ -57,6 +57,7 @@ export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   metrics: system.metrics,
   openapi: system.openapi,
   docs: system.docs,
+  boxDisk: boxes.boxDisk,
   registerBox: boxes.registerBox,
   heartbeat: boxes.heartbeat,
 });

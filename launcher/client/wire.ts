@@ -47,6 +47,7 @@ export const WIRE = {
   metrics: { method: 'GET', path: '/metrics' },
   openapi: { method: 'GET', path: '/openapi.json' },
   docs: { method: 'GET', path: '/docs' },
+  boxDisk: { method: 'POST', path: '/boxes/disk' },
   registerBox: { method: 'POST', path: '/boxes/register' },
   heartbeat: { method: 'POST', path: '/boxes/heartbeat' },
 } as const satisfies { [Id in OperationId]: Pick<(typeof OPERATIONS)[Id], 'method' | 'path'> };

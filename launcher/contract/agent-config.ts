@@ -24,6 +24,8 @@ export interface BoxConfig {
 export interface MachineConfig {
   machine: 'ec2';
   paths: BoxConfig['paths'];
+  /** `volume`: the agent finds the volume of the workspace and mounts it; `mounted`: somebody else has, before the agent starts. */
+  disk: 'volume' | 'mounted';
   /** Where the agent listens on loopback, for its launcher: whoever connects has to show the key that the launcher gave it. */
   agentPort: number;
   /** The environment of commands, before what `start.env` adds. */

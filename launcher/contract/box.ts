@@ -14,9 +14,31 @@ export const BOX_OWNER_HEADER = 'devctl-owner';
 
 const identity = { sessionId: sessionIdSchema, generation: z.int().min(1) };
 
+/** `POST /boxes/disk`: a box that has to mount its workspace itself asks which disk has it. May be repeated. */
+export const boxDiskRequestSchema = z.strictObject(identity).meta({ id: 'BoxDiskRequest' });
+
+/** What a box has to know of its disk before it touches one. */
+export const boxDiskSchema = z
+  .object({
+    /** Of the provider: `vol-0123456789abcdef0`. */
+    volumeId: z.string(),
+    /** UUID of the file system that is on it; null: not known. */
+    fileSystem: z.string().nullable(),
+    /** Nothing was ever saved of this workspace: a disk without anything on it is its first one, and may be formatted. */
+    mayFormat: z.boolean(),
+  })
+  .meta({ id: 'BoxDisk' });
+export type BoxDisk = z.infer<typeof boxDiskSchema>;
+
 /** `POST /boxes/register`: the agent is up and its workspace is mounted. May be repeated. */
 export const registerSchema = z
-  .strictObject({ ...identity, agentVersion: z.string().max(50), bootId: z.string().max(100) })
+  .strictObject({
+    ...identity,
+    agentVersion: z.string().max(50),
+    bootId: z.string().max(100),
+    /** UUID of the file system that the box has mounted; left out where its provider mounts. */
+    fileSystem: z.string().max(64).optional(),
+  })
   .meta({ id: 'Register' });
 export type Register = z.output<typeof registerSchema>;
 
@@ -48,7 +70,7 @@ export const heartbeatSchema = z
     /** Set once when preparing did not work; the box stays so that it can be looked into. */
     failure: z
       .strictObject({
-        code: z.enum(['source_unavailable', 'setup_failed', 'workspace_quarantined', 'disk_full']),
+        code: z.enum(['source_unavailable', 'setup_failed', 'workspace_quarantined', 'disk_unavailable', 'disk_full']),
         detail: z.string().max(2000),
       })
       .optional(),

@@ -212,6 +212,13 @@ export const ERRORS = {
     title: 'The disk of the workspace is damaged',
     hint: 'nothing was deleted: go back to an earlier snapshot with devctl restore, see devctl snapshots',
   },
+  disk_unavailable: {
+    status: 502,
+    retryable: true,
+    exit: 1,
+    title: 'The box cannot use the disk of its workspace',
+    hint: 'nothing was changed on it: devctl up again takes another box',
+  },
   park_failed: {
     status: 502,
     retryable: true,

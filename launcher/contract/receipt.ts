@@ -22,6 +22,10 @@ export const quiesceReportSchema = z.object({
     .object({ path: z.string().max(4096), sha256: z.string().length(64) })
     .nullable()
     .meta({ description: 'A file written last and its checksum: what a restore must find again' }),
+  disk: z
+    .enum(['unmounted', 'frozen', 'open'])
+    .optional()
+    .meta({ description: 'How the box left its disk; `open`: flushed, and something had not let go of it' }),
   truncated: z.boolean().meta({ description: 'True when a limit cut the scan short' }),
   tookMs: count,
 });

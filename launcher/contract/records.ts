@@ -69,6 +69,8 @@ export const workspaceRecordSchema = z.looseObject({
       /** Epoch whose content is completely in the head; equal to `epoch` when nothing would be lost with the volume. */
       savedEpoch: count,
       keepUntil: timeMs.nullable(),
+      /** UUID of the file system that a box has mounted from it; left out until then, and where boxes mount nothing. */
+      fileSystem: z.string().optional(),
       /** What is paid for it, GiB; left out where disks cost nothing. */
       gib: count.optional(),
     })
@@ -78,6 +80,8 @@ export const workspaceRecordSchema = z.looseObject({
   /** Set while the workspace is being removed; nothing may claim it any more. */
   deleting: z.boolean(),
   quarantined: z.string().nullable(),
+  /** UUID of the file system on its disks and in its snapshots, where boxes mount them: all of them are copies of the first. */
+  fileSystem: z.string().optional(),
   /** The restore that moved the head last, so that a repeat of it is known, and no other is taken for it. */
   restoredBy: z.string().optional(),
   /** Whether `.devctl/setup.sh` of this workspace may run; null: its owner has not said, and it does not run. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import * as api from './api.ts';
-import { heartbeatSchema, ordersSchema, registerSchema } from './box.ts';
+import { boxDiskRequestSchema, boxDiskSchema, heartbeatSchema, ordersSchema, registerSchema } from './box.ts';
 import { costsQuerySchema, costsSchema } from './costs.ts';
 import type { ErrorCode } from './errors.ts';
 import { holdNameSchema, sessionIdSchema, snapshotIdSchema, tokenIdSchema, workspaceNameSchema } from './fields.ts';
@@ -66,6 +66,7 @@ export const OPERATIONS = {
       'source_unavailable',
       'setup_failed',
       'workspace_quarantined',
+      'disk_unavailable',
       'timeout',
       'too_large',
       'unsupported_media_type',
@@ -123,7 +124,7 @@ export const OPERATIONS = {
     query: api.waitQuerySchema,
     status: 202,
     response: api.sessionSchema,
-    errors: ['not_found', 'wrong_phase', 'no_capacity', 'bootstrap_failed', 'workspace_quarantined', 'timeout'],
+    errors: ['not_found', 'wrong_phase', 'no_capacity', 'bootstrap_failed', 'workspace_quarantined', 'disk_unavailable', 'timeout'],
   },
   createSnapshot: {
     method: 'POST',
@@ -526,6 +527,16 @@ export const OPERATIONS = {
     status: 200,
     stream: 'text/html',
     errors: [],
+  },
+  boxDisk: {
+    method: 'POST',
+    path: '/boxes/disk',
+    summary: 'Which disk has the workspace of a box that mounts it itself',
+    scope: 'box',
+    body: boxDiskRequestSchema,
+    status: 200,
+    response: boxDiskSchema,
+    errors: ['stale_generation', 'wrong_phase'],
   },
   registerBox: {
     method: 'POST',

@@ -138,6 +138,7 @@ const FAILURE_EVENTS: Readonly<Record<BoxFailure['code'], string>> = {
   source_unavailable: 'source.failed',
   setup_failed: 'setup.failed',
   workspace_quarantined: 'workspace.quarantined',
+  disk_unavailable: 'box.disk_unavailable',
   disk_full: 'box.disk_full',
 };
 

@@ -49,6 +49,26 @@ describe('a box', () => {
     expect(orders(await bench.box('heartbeat', keyOf(a), 1, beat))).toMatchObject({ state: 'end' });
   });
 
+  it('is told which disk it has, and that the first is a first one until it was mounted', async () => {
+    const session = await bench.up(token, 'disk');
+    const ask = async () => (await bench.box('disk', keyOf(session), 1, {})).body;
+    const { volumeId } = (await bench.store.getSession(keyOf(session)))?.box ?? {};
+    // This one has registered without a word of its file system, as those do whose provider mounts.
+    expect(await ask()).toEqual({ volumeId, fileSystem: null, mayFormat: true });
+    const fileSystem = '11111111-2222-4333-8444-555555555555';
+    await bench.box('register', keyOf(session), 1, { agentVersion: '1', bootId: 'b', fileSystem });
+    expect(await ask()).toEqual({ volumeId, fileSystem, mayFormat: false });
+    expect(codeOf(await bench.box('disk', keyOf(session), 2, {}))).toBe('unauthorized');
+    expect(codeOf(await bench.box('disk', keyOf(session), 1, {}, 'dvb_x'))).toBe('unauthorized');
+    const forks = await bench.ask<{ workspaces: { name: string }[] }>('POST', '/workspaces/disk/fork', {
+      token,
+      body: { names: ['disk-copy'] },
+    });
+    expect(forks.body.workspaces.map(({ name }) => name)).toEqual(['disk-copy']);
+    expect((await bench.store.getWorkspace('dev', 'disk-copy'))?.fileSystem).toBe(fileSystem);
+    await bench.down(token, session.id);
+  });
+
   it('of an older generation is told that it is over, and changes nothing', async () => {
     const session = await bench.up(token, 'rescued');
     bench.compute.lose(session.box?.id ?? '');
@@ -110,6 +130,7 @@ describe('a box', () => {
   it.each([
     ['source_unavailable', 422],
     ['workspace_quarantined', 422],
+    ['disk_unavailable', 502],
     ['disk_full', 507],
   ] as const)('that cannot go on (%s) ends its session with that failure; the workspace is kept', async (code, status) => {
     bench.firstBeat = { state: 'preparing', failure: { code, detail: 'no such repository' } };

@@ -150,7 +150,7 @@ export class ApiBench {
     return this.box('heartbeat', session, generation, { state: 'ready', contentPresent: false, evidence: [], ...beat });
   }
 
-  box(path: 'register' | 'heartbeat', session: SessionKey, generation: number, body: object, token?: string): Promise<Answer> {
+  box(path: 'disk' | 'register' | 'heartbeat', session: SessionKey, generation: number, body: object, token?: string): Promise<Answer> {
     return this.#fetch(this.boxApp, 'POST', `/boxes/${path}`, {
       token: token ?? this.boxToken(session, generation),
       body: { sessionId: session.id, generation, ...body },

@@ -14,7 +14,7 @@ export interface Things {
 }
 
 /** One good request for each operation that a user may call. The compiler asks for a new one when there is a new operation. */
-export function examples(ids: Things): Record<Exclude<OperationId, 'registerBox' | 'heartbeat'>, Example> {
+export function examples(ids: Things): Record<Exclude<OperationId, 'boxDisk' | 'registerBox' | 'heartbeat'>, Example> {
   const session = { params: { id: ids.session } };
   const workspace = { params: { name: ids.workspace } };
   return {
