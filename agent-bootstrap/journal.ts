@@ -1,4 +1,15 @@
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createHash, randomBytes } from './lazy-crypto.ts';
 
@@ -36,6 +47,34 @@ export class Journal {
   }
 }
 
+/** In the agent's folder of a disk of its own: room that is given up so that a full disk can be saved too. */
+const RESERVE = 'reserve';
+const RESERVE_BYTES = 1024 ** 2;
+
+/** Sets room aside, as long as there is some. */
+export function keepReserve(stateDir: string): void {
+  const path = join(stateDir, RESERVE);
+  if (existsSync(path)) return;
+  try {
+    writeFileSync(path, Buffer.alloc(RESERVE_BYTES), { mode: 0o600 });
+  } catch {
+    // Full already, and half of it is of no use.
+    rmSync(path, { force: true });
+  }
+}
+
+/** Does something again, with the room that was set aside, when the disk is full. */
+export function withReserve<T>(stateDir: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    const reserve = join(stateDir, RESERVE);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' || !existsSync(reserve)) throw error;
+    rmSync(reserve);
+    return write();
+  }
+}
+
 /** A file that is on the disk, whole, when this returns. */
 export function writeDurably(path: string, text: string): void {
   const partial = `${path}.${randomBytes(4).toString('hex')}`;
@@ -43,6 +82,9 @@ export function writeDurably(path: string, text: string): void {
   try {
     writeFileSync(fd, text);
     fsyncSync(fd);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { QuiesceReport } from '../launcher/contract/receipt.ts';
 import { runHelper } from './helper.ts';
-import { type Journal, writeDurably } from './journal.ts';
+import { type Journal, withReserve, writeDurably } from './journal.ts';
 import { monotonicMs } from './monotonic.ts';
 import type { Log, WorkspaceMount } from './ports.ts';
 import type { Processes } from './processes.ts';
@@ -65,7 +65,8 @@ export class Quiescer {
       const scan = await scanWorkspace(processes, workspace);
       // git may have started programs of the workspace, filters for instance: whatever is left of them must not write.
       await killWorkload(processes);
-      const canary = writeCanary(workspace);
+      const stateDir = join(workspace, '.devctl-box');
+      const canary = withReserve(stateDir, () => writeCanary(workspace));
       await flush(processes, workspace);
       const report: QuiesceReport = {
         stoppedProcesses: stopped,
@@ -75,7 +76,7 @@ export class Quiescer {
         tookMs: Math.round(monotonicMs() - startedAt),
       };
       // Before the disk is given back: a repeat that comes to another agent finds it there.
-      journal.note(operationId, report);
+      withReserve(stateDir, () => journal.note(operationId, report));
       const disk = await mount.release();
       if (disk !== undefined) report.disk = disk;
       this.#last = { operationId, report };

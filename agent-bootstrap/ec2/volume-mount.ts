@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxDisk } from '../../launcher/contract/box.ts';
 import { DiskProblem } from '../disk-problem.ts';
+import { keepReserve } from '../journal.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { Log, WorkspaceMount } from '../ports.ts';
 import { FILE_SYSTEM, LABEL, mountProblem, namesOf, pickDisk, planFor } from './disk-plan.ts';
@@ -65,6 +67,7 @@ export class VolumeMount implements WorkspaceMount {
     this.#wanted = { ...wanted, fileSystem: this.#fileSystem, mayFormat: false };
     await this.#grow();
     folders();
+    keepReserve(join(root, '.devctl-box'));
     log(`${wanted.volumeId} (${disk.device}) is at ${root}, ${Math.round(monotonicMs() - startedAtMs)} ms after it was asked for`);
   }
 

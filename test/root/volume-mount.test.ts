@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { VolumeMount } from '../../agent-bootstrap/ec2/volume-mount.ts';
+import { withReserve, writeDurably } from '../../agent-bootstrap/journal.ts';
 import { makeFolders } from '../../agent-bootstrap/local-machine.ts';
 import type { BoxDisk } from '../../launcher/contract/box.ts';
 import { SeededRandom } from '../support/faults.ts';
@@ -282,6 +283,20 @@ it('a full disk comes up with everything that is on it', async () => {
   expect(await mount.release()).toBe('unmounted');
   await mount.prepare();
   expect(readFileSync(join(root, 'src', 'work'), 'utf8')).toBe('of hours');
+});
+
+it('what the agent has to note finds room on a full disk', async () => {
+  rack.attach(VOLUME, rack.blank());
+  const { mount, root } = mountOf(NEW);
+  await mount.prepare();
+  const stateDir = join(root, '.devctl-box');
+  expect(() => writeFileSync(join(root, 'src', 'all'), Buffer.alloc(500 * 1024 ** 2))).toThrow(/ENOSPC/);
+  quietly('sh', '-c', `cat /dev/zero >> ${join(root, 'src', 'more')}`);
+  expect(() => writeDurably(join(stateDir, 'canary'), 'x'.repeat(5000))).toThrow(/ENOSPC/);
+  withReserve(stateDir, () => writeDurably(join(stateDir, 'canary'), 'x'.repeat(5000)));
+  expect(await mount.release()).toBe('unmounted');
+  await mount.prepare();
+  expect(readFileSync(join(stateDir, 'canary'), 'utf8')).toBe('x'.repeat(5000));
 });
 
 it('bytes that flip are found, or do no harm: never is a disk formatted that had something on it', { timeout: 120_000 }, async () => {
