@@ -40,6 +40,12 @@ function notPushed(session: Session): string[] {
 /** What a session cost so far: `$0.06`, `about $0.06`. */
 export const costText = ({ usd, about }: NonNullable<Session['cost']>): string => `${about ? 'about ' : ''}${formatUsd(usd)}`;
 
+/** How a disk was left that could not be unmounted. */
+const NOT_LET_GO: Readonly<Record<string, string>> = {
+  frozen: '  something had not let go of the disk: it was frozen, with all that was written',
+  open: '  something had not let go of the disk: it was flushed, and may have been written to since',
+};
+
 /** The receipt of a session that is over. */
 export function receiptLines(session: Session): string[] {
   const { receipt } = session;
@@ -49,6 +55,8 @@ export function receiptLines(session: Session): string[] {
   const endedAt = Date.parse(session.endedAt ?? new Date().toISOString());
   const lines = [`receipt ${session.workspace}@${receipt.snapshot}  ${all}`, ...notPushed(session).map((line) => `  ${line}`)];
   if (receipt.report?.truncated) lines.push('  there is more: the look at the repositories was cut short');
+  const notLetGo = NOT_LET_GO[receipt.report?.disk ?? ''];
+  if (notLetGo !== undefined) lines.push(notLetGo);
   const cost = session.cost === null ? '' : ` · ${costText(session.cost)}`;
   lines.push(`  this session: ${span(endedAt - Date.parse(session.createdAt))}${cost}`);
   return lines;
