@@ -1,25 +1,20 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import { readToken } from './config.ts';
 import { socketLink } from './launcher-link.ts';
 import type { Log, Machine, Startup, WorkspaceMount } from './ports.ts';
+import { makeWorkspaceFolders } from './workspace-folders.ts';
 
 /** A workspace that the provider has mounted before the agent started: only its folders are missing at first. */
-export function mountedWorkspace(root: string): WorkspaceMount {
-  return {
-    prepare() {
-      for (const folder of ['src', 'home', 'cache']) mkdirSync(join(root, folder), { recursive: true });
-      mkdirSync(join(root, '.devctl-box', 'journal'), { recursive: true, mode: 0o700 });
-    },
-  };
-}
+export const mountedWorkspace = ({ paths, user }: Pick<BoxConfig, 'paths' | 'user'>): WorkspaceMount => ({
+  prepare: () => makeWorkspaceFolders(paths.workspace, user),
+});
 
 /** What an agent in a sandbox needs: everything was made before it started. */
 export const startInSandbox = (config: BoxConfig, log: Log): Startup => ({
   config,
   link: socketLink(join(config.paths.run, 'launcher.sock'), readToken()),
-  mount: mountedWorkspace(config.paths.workspace),
+  mount: mountedWorkspace(config),
   machine: sandboxMachine(log),
   guarded: null,
   // Its launcher is who would know.

@@ -16,6 +16,8 @@ export interface LauncherLink {
 export interface WorkspaceMount {
   /** Makes the folders of the workspace ready. May be repeated. @throws any error: the box cannot be used */
   prepare(): void;
+  /** Lets go of the disk once the box is quiet and flushed: nothing of the workload runs, and nothing of the agent is open on it. @throws any error: it has not */
+  release?(): Promise<void>;
 }
 
 /** The machine under the agent. */

@@ -69,6 +69,7 @@ export class Machines {
     const config: MachineConfig = {
       machine: 'ec2',
       paths: { workspace: this.volume(volumeId), run: join(dir, 'run') },
+      user: null,
       agentPort: port,
       env: { PATH: path, HOME: home, USER: 'dev', SHELL: '/bin/bash', LANG: 'C.UTF-8', TERM: 'dumb' },
       limits: {
