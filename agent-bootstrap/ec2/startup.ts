@@ -7,8 +7,9 @@ import type { BoxUserData, MachineConfig } from '../../launcher/contract/agent-c
 import { BOX_OWNER_HEADER, type BoxDisk, type Orders } from '../../launcher/contract/box.ts';
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { problemSchema } from '../../launcher/contract/problem.ts';
-import { makeFolders, mountedWorkspace } from '../local-machine.ts';
+import { mountedWorkspace } from '../local-machine.ts';
 import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
+import { makeWorkspaceFolders } from '../workspace-folders.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
 import { VolumeMount } from './volume-mount.ts';
@@ -40,19 +41,22 @@ export async function startOnInstance(config: MachineConfig, log: Log): Promise<
   const link = networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders));
   const root = config.paths.workspace;
   const wanted = () => link.disk({ sessionId, generation });
+  const folders = () => makeWorkspaceFolders(root, config.user);
   return {
     config: {
       boxId,
       sessionId,
       generation,
       paths: config.paths,
-      processScope: 'marker',
+      user: config.user,
+      ...(config.cgroup !== undefined && { cgroup: config.cgroup }),
+      processScope: config.user === null ? 'marker' : 'machine',
       env: { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace },
       limits: config.limits,
       log: config.log,
     },
     link,
-    mount: config.disk === 'mounted' ? mountedWorkspace(root) : new VolumeMount({ root, wanted, folders: () => makeFolders(root), log }),
+    mount: config.disk === 'mounted' ? mountedWorkspace(config) : new VolumeMount({ root, wanted, folders, log }),
     machine: instance(config.powerOff, log),
     guarded: { port: config.agentPort, mayEnter: (authorization) => key.opens(authorization) },
     watchInterruption: (tell) => watchInterruption(metadata, tell, log),
