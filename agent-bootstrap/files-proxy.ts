@@ -138,7 +138,9 @@ export class FilesProxy {
         signalProcess(helper.pid, 'SIGKILL');
         reject(this.#reason(error));
       };
-      const outgoing = request({ createConnection: () => helper.socket, method, path, headers: { host: 'files' } }, (answer) => {
+      // One that closed after a refusal would take its answer with it: what is still on its way to it could not be written.
+      const headers = { host: 'files', connection: 'keep-alive' };
+      const outgoing = request({ createConnection: () => helper.socket, method, path, headers }, (answer) => {
         if (answer.statusCode === 200) return resolve(answer);
         this.#readJson(helper, answer).then((problem) => reject(asProblem(problem)), reject);
       });
@@ -202,6 +204,7 @@ export class FilesProxy {
     const { file, args, ...options } = launcher.program([process.execPath, bundle as string, 'files'], {
       cwd: '/',
       env: { PATH: SYSTEM_PATH },
+      lastFd: AGENT_FD,
     });
     const child = spawn(file, args, { ...options, stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
     if (child.pid === undefined) throw new DevctlError('internal', 'no process for copying files could be started');

@@ -11,7 +11,7 @@ const PERL = '/usr/bin/perl';
  * and the command is looked for as the user. Perl's base is part of every Debian system, and starts in less time than a shell with setpriv.
  */
 const BECOME = `
-my ($vars, $cgroup, $uid, $gid, $groups, $dir, @argv) = @ARGV;
+my ($vars, $cgroup, $uid, $gid, $groups, $keep, $dir, @argv) = @ARGV;
 sub refuse { my ($code, $why) = @_; print STDERR "devctl: $why\\n"; exit $code }
 open(my $in, '<', $vars) or refuse(126, "the environment of the command has gone: $!");
 unlink $vars;
@@ -21,6 +21,11 @@ if ($cgroup ne '') {
   open(my $procs, '>', "$cgroup/cgroup.procs") or refuse(126, "the cgroup of the workload: $!");
   defined syswrite($procs, '0') or refuse(126, "the cgroup of the workload: $!");
   close $procs;
+}
+if (opendir(my $open, '/proc/self/fd')) {
+  my @numbers = grep { /^\\d+$/ && $_ > $keep } readdir $open;
+  closedir $open;
+  for my $number (@numbers) { if (open(my $inherited, '<&=', $number)) { close $inherited } }
 }
 if (open(my $oom, '>', '/proc/self/oom_score_adj')) { syswrite($oom, '0'); close $oom }
 setpriority(0, 0, 0);
@@ -48,6 +53,8 @@ interface Wanted {
   cwd: string;
   /** The whole environment. */
   env: Record<string, string>;
+  /** Number of the last descriptor that it inherits, where there are more than the usual ones. */
+  lastFd?: number;
 }
 
 /** A command that is not there, in the words and codes of a shell. */
@@ -79,24 +86,26 @@ export class Launcher {
   }
 
   /** For a command by its name: looked for as a shell would. */
-  command([name, ...args]: [string, ...string[]], { cwd, env }: Wanted): Launch | NoCommand {
-    if (this.user !== null) return this.#asUser(this.user, [name, ...args], { cwd, env });
+  command([name, ...args]: [string, ...string[]], wanted: Wanted): Launch | NoCommand {
+    if (this.user !== null) return this.#asUser(this.user, [name, ...args], wanted);
+    const { cwd, env } = wanted;
     const found = findCommand(name, env['PATH'] ?? '', cwd);
     return 'code' in found ? found : { file: found.file, args, argv0: name, cwd, env };
   }
 
   /** For a program of the agent's own choice. */
-  program([file, ...args]: [string, ...string[]], { cwd, env }: Wanted): Launch {
-    return this.user === null ? { file, args, cwd, env } : this.#asUser(this.user, [file, ...args], { cwd, env });
+  program([file, ...args]: [string, ...string[]], wanted: Wanted): Launch {
+    if (this.user !== null) return this.#asUser(this.user, [file, ...args], wanted);
+    return { file, args, cwd: wanted.cwd, env: wanted.env };
   }
 
-  #asUser({ name, uid, gid }: BoxUser, argv: string[], { cwd, env }: Wanted): Launch {
+  #asUser({ name, uid, gid }: BoxUser, argv: string[], { cwd, env, lastFd = 2 }: Wanted): Launch {
     this.#groups ??= groupsOf(readFileSync('/etc/group', 'utf8'), name, gid);
     this.#count += 1;
     const vars = join(this.#folder, String(this.#count));
     const text = Object.entries(env).map(([key, value]) => `${key}=${value.replaceAll('\0', '')}\0`);
     writeFileSync(vars, text.join(''), { flag: 'wx', mode: 0o600 });
-    const args = ['-e', BECOME, '--', vars, this.#leaf, String(uid), String(gid), this.#groups.join(' '), cwd, ...argv];
+    const args = ['-e', BECOME, '--', vars, this.#leaf, String(uid), String(gid), this.#groups.join(' '), String(lastFd), cwd, ...argv];
     return { file: PERL, args, cwd: '/', env: {} };
   }
 }
