@@ -44,7 +44,7 @@ const PROGRAMS = ['agent.cjs', 'devctl.cjs', 'agent.json'];
 function contentHash() {
   const hash = createHash('sha256').update(JSON.stringify([SUITE, BASE, NPM, REPLACED]));
   const provisioning = ['provision', 'files'].flatMap((folder) => filesBelow(join(repository, 'packer', folder)));
-  const others = ['versions.env', 'caches.json'].map((name) => join(repository, 'packer', name));
+  const others = ['versions.env', 'caches.json', 'verify.sh'].map((name) => join(repository, 'packer', name));
   for (const file of [...provisioning, ...others, ...PROGRAMS.map((name) => join(repository, 'dist', name))])
     hash.update(`${file.slice(repository.length)} ${statSync(file).mode & 0o777}\0`).update(readFileSync(file));
   return hash.digest('hex').slice(0, 16);
