@@ -33,5 +33,6 @@ function sandboxMachine(log: Log): Machine {
       killWorkload();
       process.exit(0);
     },
+    isGoingDown: async () => false,
   };
 }

@@ -56,6 +56,11 @@ async function main(): Promise<void> {
     });
     return services;
   };
+  /** With nobody to answer to. */
+  const quiesceForGood = async (why: string) => {
+    const { quiescer } = await (await later()).saving();
+    await quiescer.quiesce(`${why}-${config.generation}`);
+  };
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
@@ -82,10 +87,7 @@ async function main(): Promise<void> {
       // After the files of a new workspace, for which somebody waits.
       setTimeout(() => void later().then((loaded) => loaded.prepare()), PREPARE_MS);
     },
-    quiesceForGood: async () => {
-      const { quiescer } = await (await later()).saving();
-      await quiescer.quiesce(`hard-limit-${config.generation}`);
-    },
+    quiesceForGood: () => quiesceForGood('hard-limit'),
     end: (reason) => machine.end(reason, () => processes.signalAll('SIGKILL')),
     log,
   });
@@ -95,6 +97,12 @@ async function main(): Promise<void> {
     exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
   };
   watchInterruption((atMs) => control.interrupted(atMs));
+  process.once('SIGTERM', () => void leave());
+  // The workload outlives an agent that is replaced; with the machine it would be cut off in the middle.
+  const leave = async () => {
+    if (await machine.isGoingDown()) await quiesceForGood('machine').catch((error: unknown) => log(`not quiet: ${error}`));
+    process.exit(0);
+  };
   void control.run();
 }
 

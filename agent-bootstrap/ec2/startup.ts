@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
 import { makeWorkspaceFolders } from '../workspace-folders.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import { runTool } from './tools.ts';
 import { VolumeMount } from './volume-mount.ts';
 
 /** The tags of devctl on an instance, as the provider writes them. */
@@ -19,6 +20,8 @@ const TAGS = { workspace: 'devctl:workspace', owner: 'devctl:owner', session: 'd
 const RETRY_MS = 500;
 const ANSWER_MS = 10_000;
 const NOTICE_EVERY_MS = 5_000;
+const STATE_MS = 5_000;
+const POWER_OFF_MS = 30_000;
 
 interface Assignment {
   boxId: string;
@@ -127,9 +130,11 @@ function instance([command, ...args]: MachineConfig['powerOff'], log: Log): Mach
   return {
     end(reason) {
       log(`ending: ${reason}`);
-      spawn(command, args, { detached: true, stdio: 'ignore' }).unref();
+      // Waited for: an agent that leaves before its machine goes down is started again.
+      spawnSync(command, args, { stdio: 'ignore', timeout: POWER_OFF_MS });
       process.exit(0);
     },
+    isGoingDown: async () => (await runTool(['systemctl', 'is-system-running'], STATE_MS)).stdout.trim() === 'stopping',
   };
 }
 
