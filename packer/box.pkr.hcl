@@ -72,6 +72,8 @@ source "amazon-ebs" "box" {
     device_name           = "/dev/sda1"
     volume_type           = "gp3"
     volume_size           = var.root_gib
+    iops                  = 3000
+    throughput            = 125
     encrypted             = true
     kms_key_id            = var.kms_key_id
     delete_on_termination = true
