@@ -5,10 +5,12 @@ import { readConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { EvidenceSampler } from './evidence-sampler.ts';
+import { HeardLink } from './heard-link.ts';
 import { randomId } from './lazy-crypto.ts';
 import type { Log, Startup } from './ports.ts';
 import { Preparer } from './preparer.ts';
 import { Processes } from './processes.ts';
+import { SecretMask } from './secret-mask.ts';
 import { serveAgent } from './server.ts';
 import type { Services } from './services.ts';
 import { CommandSessions } from './sessions.ts';
@@ -19,28 +21,30 @@ import { WriteGate } from './write-gate.ts';
 const PREPARE_MS = 1000;
 const POKE = `POST ${AGENT_ROUTES.poke}`;
 
-const log: Log = (line) => process.stdout.write(`[devctl] ${line}\n`);
+const mask = new SecretMask();
+const log: Log = (line) => process.stdout.write(`[devctl] ${mask.text(line)}\n`);
 
 /** What differs from machine to machine. */
 async function startup(path: string): Promise<Startup> {
   const config = readConfig(path);
   if (!('machine' in config)) return (await import('./local-machine.ts')).startInSandbox(config, log);
-  return (await import('./ec2/startup.ts')).startOnInstance(config, log);
+  return (await import('./ec2/startup.ts')).startOnInstance(config, log, mask);
 }
 
 /** The first process of devctl in a box: says that the box is up, then does what its launcher asks. */
 async function main(): Promise<void> {
-  const { config, link, mount, machine, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
+  const { config, link, mount, machine, role, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
   const { run } = config.paths;
   mount.prepare();
+  const heard = new HeardLink(link, mask, role);
   const box = new BoxState();
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
   const sessions = new CommandSessions(config);
   const sampler = new EvidenceSampler(processes, sessions, evidence);
-  const preparer = new Preparer({ config, box, evidence, log });
+  const preparer = new Preparer({ config, box, evidence, mask, log });
   const gate = new WriteGate();
-  const deps = { config, box, evidence, processes, sessions, gate, log };
+  const deps = { config, box, evidence, processes, sessions, gate, role, mask, orders: () => heard.orders, log };
   // Everything that registering does not need is loaded after it.
   let services: Promise<Services> | null = null;
   const later = () => {
@@ -51,7 +55,7 @@ async function main(): Promise<void> {
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
     bootId: randomId(),
-    link,
+    link: heard.link,
     box,
     evidence,
     sampleEvidence: () => {
@@ -75,6 +79,7 @@ async function main(): Promise<void> {
   });
   const agent = {
     log,
+    mask,
     handler: async (key: string) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
     exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
   };

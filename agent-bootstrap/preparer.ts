@@ -8,6 +8,7 @@ import type { EvidenceLog } from './evidence-log.ts';
 import { writeDurably } from './journal.ts';
 import { createHash } from './lazy-crypto.ts';
 import type { Log } from './ports.ts';
+import type { SecretMask } from './secret-mask.ts';
 import type { BoxState } from './state.ts';
 
 const SETUP_SCRIPT = '.devctl/setup.sh';
@@ -21,6 +22,8 @@ interface PreparerDeps {
   config: BoxConfig;
   box: BoxState;
   evidence: EvidenceLog;
+  /** For what a program says: it goes to the log. */
+  mask: SecretMask;
   log: Log;
 }
 
@@ -154,6 +157,7 @@ export class Preparer {
   #follow(child: ChildProcess): Promise<{ code: number | string; tail: string }> {
     let tail = '';
     let logged = 0;
+    const said = this.#deps.mask.lines((text) => process.stdout.write(text));
     const take = (chunk: Buffer) => {
       tail = (tail + chunk).slice(-TAIL_CHARS);
       this.#deps.box.progress = tail
@@ -162,7 +166,7 @@ export class Preparer {
         .at(-1)
         ?.trim();
       logged += chunk.length;
-      if (logged <= SETUP_LOG_MAX_BYTES) process.stdout.write(chunk);
+      if (logged <= SETUP_LOG_MAX_BYTES) said.take(chunk);
     };
     this.#busy = true;
     this.sample();
@@ -171,6 +175,7 @@ export class Preparer {
     return new Promise((resolve) => {
       const done = (code: number | string, text: string) => {
         this.sample();
+        said.end();
         this.#busy = false;
         resolve({ code, tail: text });
       };

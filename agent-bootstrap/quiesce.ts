@@ -19,7 +19,7 @@ interface QuiesceDeps {
   box: BoxState;
   processes: Processes;
   gate: WriteGate;
-  journal: Journal;
+  journal: Pick<Journal, 'find' | 'note'>;
   log: Log;
 }
 

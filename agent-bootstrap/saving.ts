@@ -4,6 +4,7 @@ import { AGENT_ROUTES } from '../launcher/contract/agent-config.ts';
 import { Freezer } from './freezer.ts';
 import { Journal } from './journal.ts';
 import { Quiescer } from './quiesce.ts';
+import type { Secrets } from './secrets.ts';
 import { type Handler, readJson } from './server.ts';
 import type { ServiceDeps } from './services.ts';
 
@@ -13,8 +14,15 @@ export interface Saving {
 }
 
 /** What the agent does so that its disk can be copied. */
-export function makeSaving({ config, box, processes, gate, log }: ServiceDeps): Saving {
-  const journal = new Journal(join(config.paths.workspace, '.devctl-box'));
+export function makeSaving({ config, box, processes, gate, mask, secrets, log }: ServiceDeps & { secrets: Secrets }): Saving {
+  const notes = new Journal(join(config.paths.workspace, '.devctl-box'));
+  const journal = {
+    find: (operationId: string) => notes.find(operationId),
+    note: (operationId: string, result: unknown) => notes.note(operationId, mask.json(result)),
+  };
+  box.onChange(() => {
+    if (box.state === 'quiesced') secrets.removeFiles();
+  });
   const quiescer = new Quiescer({ config, box, processes, gate, journal, log });
   const freezer = new Freezer(processes, gate, log);
   const handlers = new Map<string, Handler>([

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { EXEC_UPGRADE } from '../launcher/contract/agent-config.ts';
 import type { Log } from './ports.ts';
+import type { SecretMask } from './secret-mask.ts';
 
 const JSON_MAX_BYTES = 64 * 1024;
 
@@ -19,6 +20,8 @@ interface AgentServices {
   handler(key: string): Promise<Handler | undefined>;
   /** Takes over a stream of exec frames. */
   exec(socket: Duplex, head: Buffer): Promise<void>;
+  /** For what handlers give back, such as the names of processes. */
+  mask: SecretMask;
   log: Log;
 }
 
@@ -51,7 +54,7 @@ export function serveAgent(at: string | Guarded, services: AgentServices): Serve
   return server.listen(at);
 }
 
-async function handle({ handler: find, log }: AgentServices, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+async function handle({ handler: find, mask, log }: AgentServices, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
   try {
     const url = new URL(incoming.url ?? '/', 'http://box');
     const handler = await find(`${incoming.method} ${url.pathname}`);
@@ -60,7 +63,7 @@ async function handle({ handler: find, log }: AgentServices, incoming: IncomingM
       throw new DevctlError('not_found', `the agent has no ${incoming.method} ${url.pathname}`);
     }
     const result = await handler(incoming, url, answer);
-    if (!answer.headersSent) sendJson(answer, 200, 'application/json', result ?? {});
+    if (!answer.headersSent) sendJson(answer, 200, 'application/json', mask.json(result ?? {}));
   } catch (error) {
     await sendProblem(incoming, answer, error, log);
   }

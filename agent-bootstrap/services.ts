@@ -1,12 +1,15 @@
 import type { Duplex } from 'node:stream';
 import { AGENT_ROUTES, type BoxConfig } from '../launcher/contract/agent-config.ts';
+import type { Orders } from '../launcher/contract/box.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { Files } from './files.ts';
 import { resolveInBox } from './paths.ts';
-import type { Log } from './ports.ts';
+import type { Log, MachineRole } from './ports.ts';
 import type { Processes } from './processes.ts';
 import type { Saving } from './saving.ts';
+import type { SecretMask } from './secret-mask.ts';
+import type { Secrets } from './secrets.ts';
 import type { Handler } from './server.ts';
 import type { CommandSessions } from './sessions.ts';
 import type { BoxState } from './state.ts';
@@ -19,6 +22,10 @@ export interface ServiceDeps {
   processes: Processes;
   sessions: CommandSessions;
   gate: WriteGate;
+  role: MachineRole | null;
+  mask: SecretMask;
+  /** What the launcher said last. */
+  orders: () => Orders | null;
   log: Log;
 }
 
@@ -27,6 +34,7 @@ export class Services {
   readonly #deps: ServiceDeps;
   readonly #files: ReadonlyMap<string, Handler>;
   #saving: Promise<Saving> | null = null;
+  #secrets: Promise<Secrets> | null = null;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
@@ -38,13 +46,18 @@ export class Services {
   }
 
   saving(): Promise<Saving> {
-    this.#saving ??= import('./saving.ts').then(({ makeSaving }) => makeSaving(this.#deps));
+    this.#saving ??= import('./saving.ts').then(async ({ makeSaving }) => makeSaving({ ...this.#deps, secrets: await this.secrets() }));
     return this.#saving;
+  }
+
+  secrets(): Promise<Secrets> {
+    this.#secrets ??= import('./secrets.ts').then((loaded) => new loaded.Secrets(this.#deps));
+    return this.#secrets;
   }
 
   async exec(socket: Duplex, head: Uint8Array): Promise<void> {
     const { handleExec } = await import('./exec.ts');
-    handleExec(this.#deps, socket, head);
+    handleExec({ ...this.#deps, secrets: () => this.secrets() }, socket, head);
   }
 
   /** Loads everything, so that nobody waits for it later. */

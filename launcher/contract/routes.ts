@@ -211,7 +211,7 @@ export const OPERATIONS = {
     body: api.execRequestSchema,
     status: 200,
     response: api.execResultSchema,
-    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable', 'secret_unavailable', 'unsupported'],
   },
   attach: {
     method: 'GET',
@@ -221,7 +221,7 @@ export const OPERATIONS = {
     params: session,
     status: 200,
     stream: 'frames',
-    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable', 'secret_unavailable', 'unsupported'],
   },
   putFiles: {
     method: 'PUT',
