@@ -8,6 +8,8 @@ export interface RoleCredentials {
   accessKeyId: string;
   secretAccessKey: string;
   sessionToken: string;
+  /** When they end, as the metadata service writes it. */
+  expiration: string;
 }
 
 /** The instance metadata service, version 2. Source: EC2 User Guide, "Use instance metadata". */
@@ -33,9 +35,14 @@ export class Metadata {
   async credentials(): Promise<RoleCredentials> {
     const role = (await this.need('meta-data/iam/security-credentials/')).split('\n', 1)[0];
     const found = JSON.parse(await this.need(`meta-data/iam/security-credentials/${role}`)) as Record<string, string>;
-    const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '', Token: sessionToken = '' } = found;
+    const {
+      AccessKeyId: accessKeyId = '',
+      SecretAccessKey: secretAccessKey = '',
+      Token: sessionToken = '',
+      Expiration: expiration = '',
+    } = found;
     if (accessKeyId === '') throw new Error(`the role of this instance has no credentials: ${found['Code'] ?? 'no reason given'}`);
-    return { accessKeyId, secretAccessKey, sessionToken };
+    return { accessKeyId, secretAccessKey, sessionToken, expiration };
   }
 
   async #session(): Promise<string> {

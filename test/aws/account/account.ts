@@ -43,6 +43,12 @@ export class Account {
   #keys!: Keys;
   /** Calls by their name, in the order that they came. */
   readonly calls: string[] = [];
+  /** All that came, as text, but for what was asked of Secrets Manager and what came back from there. */
+  readonly seen: string[] = [];
+  /** Which secret was read, with whose credentials, and where. */
+  readonly secretReads: { secretId: string; accessKeyId: string; region: string }[] = [];
+  /** ARNs that the role of instances may not read. */
+  readonly denied = new Set<string>();
   /** Instances that EC2 is about to take away, and when. */
   readonly notices = new Map<string, Date>();
   url = '';
@@ -112,6 +118,8 @@ export class Account {
   async #answer(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
     const body = await bodyOf(incoming);
     const path = incoming.url ?? '/';
+    const service = serviceOf(incoming.headers.authorization ?? '');
+    if (service !== 'secretsmanager') this.seen.push(`${incoming.method} ${path}\n${JSON.stringify(incoming.headers)}\n${body.toString()}`);
     if (path.startsWith('/issuer/')) return this.#jwks(answer);
     if (path.startsWith('/metadata/')) return this.#metadata(path, answer);
     if (path.startsWith('/power-off/')) {
@@ -119,8 +127,8 @@ export class Account {
       await this.machines.off(path.slice('/power-off/'.length));
       return void answer.end();
     }
-    const service = serviceOf(incoming.headers.authorization ?? '');
     const target = String(incoming.headers['x-amz-target'] ?? '').split('.')[1] ?? '';
+    if (service === 'secretsmanager' && this.#refusesSecret(incoming, body, answer)) return;
     if (service === 'sts') return this.#sts(incoming, body, answer);
     if (service === 'ssm' && (await this.#ssm(target, body, answer))) return;
     const reply = await this.#forward(incoming, path, body);
@@ -182,7 +190,7 @@ export class Account {
   }
 
   #boot(instanceId: string, volumeId: string): void {
-    const urls = { metadata: `${this.url}/metadata/${instanceId}`, sts: this.url, powerOff: `${this.url}/power-off/${instanceId}` };
+    const urls = { metadata: `${this.url}/metadata/${instanceId}`, aws: this.url, powerOff: `${this.url}/power-off/${instanceId}` };
     const booting = this.machines.boot(instanceId, volumeId, urls);
     this.#booting.add(booting);
     void booting.finally(() => this.#booting.delete(booting));
@@ -203,7 +211,8 @@ export class Account {
   }
 
   async #metadatum(id: string, path: string): Promise<string | null> {
-    const role = { AccessKeyId: `ROLE${id}`, SecretAccessKey: 'secret', Token: 'session' };
+    const Expiration = new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, '');
+    const role = { AccessKeyId: `ROLE${id}`, SecretAccessKey: `secret-of-${id}`, Token: `session-of-${id}`, Expiration };
     const notice = this.notices.get(id);
     switch (path) {
       case 'meta-data/instance-id':
@@ -240,6 +249,18 @@ export class Account {
     const result = `<GetWebIdentityTokenResult><WebIdentityToken>${token}</WebIdentityToken></GetWebIdentityTokenResult>`;
     answer.writeHead(200, { 'content-type': 'text/xml' });
     answer.end(`<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${result}</GetWebIdentityTokenResponse>`);
+  }
+
+  /** Policies are not moto's matter. */
+  #refusesSecret(incoming: IncomingMessage, body: Buffer, answer: ServerResponse): boolean {
+    const [, accessKeyId = '', region = ''] = /Credential=([^/]+)\/\d+\/([^/]+)\//.exec(incoming.headers.authorization ?? '') ?? [];
+    const { SecretId: secretId } = JSON.parse(body.toString()) as { SecretId: string };
+    this.secretReads.push({ secretId, accessKeyId, region });
+    if (!this.denied.has(secretId)) return false;
+    const message = `User: arn:aws:sts::123456789012:assumed-role/devctl-box is not authorized to perform: secretsmanager:GetSecretValue on resource: ${secretId}`;
+    answer.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
+    answer.end(JSON.stringify({ __type: 'AccessDeniedException', Message: message }));
+    return true;
   }
 
   /** @returns false for what moto answers itself */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MachineConfig } from '../../../launcher/contract/agent-config.ts';
 import { freePort } from '../free-port.ts';
@@ -20,10 +20,13 @@ interface Running {
  */
 export class Machines {
   readonly dir: string;
+  /** Memory of the instances. */
+  readonly memory: string;
   readonly #running = new Map<string, Running>();
 
   constructor(dir: string) {
     this.dir = dir;
+    this.memory = mkdtempSync('/dev/shm/devctl-account-');
     for (const folder of ['volumes', 'snapshots', 'instances', 'bin']) mkdirSync(join(dir, folder), { recursive: true });
     const command = join(dir, 'bin', 'devctl-agent');
     writeFileSync(command, `#!/bin/sh\nexec ${process.execPath} ${AGENT} "$@"\n`, { mode: 0o755 });
@@ -31,6 +34,11 @@ export class Machines {
 
   volume(id: string): string {
     return join(this.dir, 'volumes', id);
+  }
+
+  /** Folder of the agent in memory. */
+  run(instanceId: string): string {
+    return join(this.memory, instanceId);
   }
 
   log(instanceId: string): string {
@@ -59,16 +67,17 @@ export class Machines {
   }
 
   /** Boots an instance that has its workspace. One that runs goes on. */
-  async boot(instanceId: string, volumeId: string, urls: { metadata: string; sts: string; powerOff: string }): Promise<void> {
+  async boot(instanceId: string, volumeId: string, urls: { metadata: string; aws: string; powerOff: string }): Promise<void> {
     if (this.#running.has(instanceId)) return;
     const dir = join(this.dir, 'instances', instanceId);
-    mkdirSync(join(dir, 'run'), { recursive: true });
+    mkdirSync(dir, { recursive: true });
+    mkdirSync(this.run(instanceId), { recursive: true });
     const path = `${join(this.volume(volumeId), 'home', '.local', 'bin')}:${process.env['PATH']}`;
     const home = join(this.volume(volumeId), 'home');
     const port = await freePort();
     const config: MachineConfig = {
       machine: 'ec2',
-      paths: { workspace: this.volume(volumeId), run: join(dir, 'run') },
+      paths: { workspace: this.volume(volumeId), run: this.run(instanceId) },
       disk: 'mounted',
       user: null,
       agentPort: port,
@@ -87,7 +96,12 @@ export class Machines {
     writeFileSync(join(dir, 'agent.json'), JSON.stringify(config));
     const log = openSync(config.log, 'a');
     const agent = spawn(process.execPath, [AGENT, join(dir, 'agent.json')], {
-      env: { PATH: process.env['PATH'], AWS_EC2_METADATA_SERVICE_ENDPOINT: urls.metadata, AWS_ENDPOINT_URL_STS: urls.sts },
+      env: {
+        PATH: process.env['PATH'],
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: urls.metadata,
+        AWS_ENDPOINT_URL_STS: urls.aws,
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: urls.aws,
+      },
       stdio: ['ignore', log, log],
     });
     this.#running.set(instanceId, { process: agent, port, config: join(dir, 'agent.json') });
@@ -101,6 +115,7 @@ export class Machines {
     const gone = once(machine.process, 'exit');
     machine.process.kill('SIGKILL');
     await gone;
+    rmSync(this.run(instanceId), { recursive: true, force: true });
   }
 
   /** Port of loopback on which the agent of an instance listens. */
@@ -127,6 +142,7 @@ export class Machines {
 
   async close(): Promise<void> {
     await Promise.all([...this.#running.keys()].map((id) => this.off(id)));
+    rmSync(this.memory, { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
