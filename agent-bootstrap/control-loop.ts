@@ -28,6 +28,8 @@ interface ControlDeps {
   showNotice: (notice: NonNullable<Orders['notice']>) => void;
   /** Called once, when the launcher knows of the box: what a first request will need can be loaded now. */
   onRegistered: () => void;
+  /** Makes ready again what making the box quiet has put away. @throws any error: it stays quiet */
+  reopen: () => void;
   /** Stops every writer and flushes, for a box that its launcher has forgotten. */
   quiesceForGood: () => Promise<void>;
   /** Ends the box. Does not return. */
@@ -104,7 +106,7 @@ export class ControlLoop {
 
   /** Orders are typed by the contract and not checked again: a newer launcher may say more. */
   #obey(orders: Orders, epoch: number): void {
-    const { box, end, prepare, showNotice } = this.#deps;
+    const { box, end, prepare, reopen, showNotice } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
     this.#hardDeadlineMs = this.#lastContactMs + orders.hardLimitInMs;
@@ -113,6 +115,7 @@ export class ControlLoop {
     if (orders.state === 'hold') box.open = false;
     // An answer to a question from before the last quiesce knows nothing of it: it must not open the box again.
     if (orders.state === 'work' && epoch === box.quiesceEpoch) {
+      if (box.state === 'quiesced') reopen();
       box.open = true;
       if (box.state === 'quiesced') box.change({ state: 'ready' });
       prepare(orders);

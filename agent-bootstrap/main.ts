@@ -60,6 +60,10 @@ async function main(): Promise<void> {
     services ??= import('./services.ts').then((loaded) => new loaded.Services(deps));
     return services;
   };
+  const startDocker = () => {
+    if (config.user !== null) void import('./box-docker.ts').then((docker) => docker.startDocker(deps));
+  };
+  startDocker();
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
@@ -73,6 +77,10 @@ async function main(): Promise<void> {
     },
     contentPresent: () => preparer.contentPresent(),
     prepare: (orders) => preparer.obey(orders),
+    reopen: () => {
+      mount.prepare();
+      startDocker();
+    },
     showNotice: (notice) => sessions.notice(notice),
     onRegistered: () => {
       void later();
