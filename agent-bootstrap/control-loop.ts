@@ -25,6 +25,8 @@ interface ControlDeps {
   contentPresent: () => boolean;
   /** Brings the disk of the workspace to its place, again after it was given back. */
   mount: Pick<WorkspaceMount, 'prepare' | 'fileSystem'>;
+  /** Keeps the workload to what it may reach. @throws Error: nothing may run */
+  confine: (orders: Orders) => Promise<void>;
   /** Called once, when it is there: what works in it can begin. */
   onMounted: () => void;
   /** Starts what orders ask for and has not been done; must not throw. */
@@ -143,13 +145,28 @@ export class ControlLoop {
     if (orders.state !== 'work' || epoch !== box.quiesceEpoch || !this.#isUsable) return;
     // Its disk may have been given back.
     if (box.state === 'quiesced' && !(await this.#mount())) return;
-    if (epoch !== box.quiesceEpoch) return;
+    if (!(await this.#confined(orders)) || epoch !== box.quiesceEpoch) return;
     box.open = true;
     if (box.state === 'quiesced') {
       onReopened();
       box.change({ state: 'ready' });
     }
     prepare(orders);
+  }
+
+  async #confined(orders: Orders): Promise<boolean> {
+    const { confine, box, log } = this.#deps;
+    try {
+      await confine(orders);
+      return true;
+    } catch (error) {
+      log(messageOf(error));
+      box.change({
+        open: false,
+        failure: { code: 'setup_failed', detail: `the box cannot be confined: ${messageOf(error)}`.slice(0, 2_000) },
+      });
+      return false;
+    }
   }
 
   /** Repeats a request until the launcher answers it. Ends the box when it is refused for good, or forgotten. */

@@ -21,6 +21,7 @@ export const startInSandbox = (config: BoxConfig, log: Log): Startup => ({
   mount: mountedWorkspace(config),
   machine: sandboxMachine(log),
   role: null,
+  egress: null,
   guarded: null,
   // Its launcher is who would know.
   watchInterruption: () => {},

@@ -36,7 +36,7 @@ async function startup(path: string): Promise<Startup> {
 
 /** The first process of devctl in a box: says that the box is up, then does what its launcher asks. */
 async function main(): Promise<void> {
-  const { config, link, mount, machine, role, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
+  const { config, link, mount, machine, role, egress, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
   const { run } = config.paths;
   const heard = new HeardLink(link, mask, role);
   const box = new BoxState();
@@ -98,6 +98,7 @@ async function main(): Promise<void> {
     contentPresent: () => preparer?.contentPresent() ?? false,
     prepare: (orders) => preparer?.obey(orders),
     onReopened: startDocker,
+    confine: async (orders) => egress?.enforce(orders.egress),
     showNotice: (notice) => sessions.notice(notice),
     mount,
     onMounted: () => {

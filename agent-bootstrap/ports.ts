@@ -50,6 +50,12 @@ export interface MachineRole {
   recall(): void;
 }
 
+/** Keeps the workload to the hosts that its session names. */
+export interface Egress {
+  /** In force when this returns; a list that was in force is never given up for none. May be repeated. @throws Error: it is not in force */
+  enforce(hosts: readonly string[] | undefined): Promise<void>;
+}
+
 /** How an agent begins, on whatever machine it is. */
 export interface Startup {
   config: BoxConfig;
@@ -58,6 +64,8 @@ export interface Startup {
   machine: Machine;
   /** Null: the machine has none. */
   role: MachineRole | null;
+  /** Null: the machine cannot. */
+  egress: Egress | null;
   /** Where the launcher comes in over a network, besides the socket; null: it does not. */
   guarded: { port: number; mayEnter(authorization: string | undefined): boolean } | null;
   /** Tells when the machine is to be taken away, ms since the epoch. */

@@ -39,9 +39,15 @@ export function scopeOf(config: Pick<BoxConfig, 'processScope' | 'boxId' | 'user
   };
 }
 
+/** Ids of a user, with those that he may give to what he runs in namespaces of his own. */
+export const uidsOf = ({ name, uid }: Pick<NonNullable<BoxConfig['user']>, 'name' | 'uid'>): IdRange[] => [
+  { first: uid, count: 1 },
+  ...subordinate('/etc/subuid', name, uid),
+];
+
 /** By the cgroup, which nothing leaves, and by the ids: somebody who came in by Session Manager is not in the cgroup. */
 function ofUser({ name, uid, gid }: NonNullable<BoxConfig['user']>, cgroup: Cgroup | null): Scope {
-  const uids = [{ first: uid, count: 1 }, ...subordinate('/etc/subuid', name, uid)];
+  const uids = uidsOf({ name, uid });
   const gids = [{ first: gid, count: 1 }, ...subordinate('/etc/subgid', name, uid)];
   return {
     isAll: false,

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig, BoxUser } from '../launcher/contract/agent-config.ts';
+import { DiskProblem } from './disk-problem.ts';
 import { ownFolder } from './safe-files.ts';
 
 /** What the workload fills. */
@@ -22,7 +23,7 @@ export const noteFile = ({ paths, processScope }: Pick<BoxConfig, 'paths' | 'pro
 /**
  * Makes the folders of a workspace, at its first time, and gives them their owners, at every time. With a user the workspace is the
  * agent's: nothing of the workload can be put in the place of a folder of it.
- * @throws Error when something else is in the place of a folder, a link for instance
+ * @throws DiskProblem when something else is in the place of a folder, a link for instance, and when there is no room for one
  */
 export function makeWorkspaceFolders(root: string, user: BoxUser | null): void {
   const state = stateFolder({ paths: { workspace: root, run: '' } });
@@ -31,11 +32,24 @@ export function makeWorkspaceFolders(root: string, user: BoxUser | null): void {
     mkdirSync(join(state, 'journal'), { recursive: true, mode: 0o700 });
     return;
   }
-  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  ownFolder(root, { ...own, mode: 0o755 });
-  ownFolder(state, { ...own, mode: 0o711 });
-  ownFolder(join(state, 'journal'), { ...own, mode: 0o700 });
-  for (const folder of OF_WORKLOAD) ownFolder(join(root, folder), { ...user, mode: 0o755 });
-  ownFolder(join(root, DOCKER), { ...user, mode: 0o710 });
-  ownFolder(stagingFolder({ paths: { workspace: root, run: '' }, user }), { ...user, mode: 0o700 });
+  const agent = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  own(root, { ...agent, mode: 0o755 });
+  own(state, { ...agent, mode: 0o711 });
+  own(join(state, 'journal'), { ...agent, mode: 0o700 });
+  for (const folder of OF_WORKLOAD) own(join(root, folder), { ...user, mode: 0o755 });
+  own(join(root, DOCKER), { ...user, mode: 0o710 });
+  own(stagingFolder({ paths: { workspace: root, run: '' }, user }), { ...user, mode: 0o700 });
+}
+
+/** @throws DiskProblem */
+function own(path: string, owner: Parameters<typeof ownFolder>[1]): void {
+  try {
+    ownFolder(path, owner);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR' || code === 'ELOOP')
+      throw new DiskProblem('workspace_quarantined', `${path} is not a folder: something else is in its place`);
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw new DiskProblem('disk_unavailable', `there is no room for ${path} on its disk`);
+    throw error;
+  }
 }

@@ -13,6 +13,7 @@ export const agentConfig: MachineConfig = {
   // That of devctl-workload.slice.
   cgroup: '/sys/fs/cgroup/devctl.slice/devctl-workload.slice',
   agentPort: 7410,
+  egressPort: 7412,
   env: {
     PATH: `${home}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
     HOME: home,

@@ -3,14 +3,16 @@ import { timingSafeEqual } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BoxUserData, MachineConfig } from '../../launcher/contract/agent-config.ts';
+import type { BoxUser, BoxUserData, MachineConfig } from '../../launcher/contract/agent-config.ts';
 import { BOX_OWNER_HEADER, type BoxDisk, type Orders } from '../../launcher/contract/box.ts';
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { problemSchema } from '../../launcher/contract/problem.ts';
 import { mountedWorkspace } from '../local-machine.ts';
 import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
+import { uidsOf } from '../scope.ts';
 import type { SecretMask } from '../secret-mask.ts';
 import { makeWorkspaceFolders } from '../workspace-folders.ts';
+import { EgressGuard } from './egress.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
 import { instanceRole } from './role.ts';
@@ -45,6 +47,7 @@ export async function startOnInstance(config: MachineConfig, log: Log, mask: Sec
   const key = new AccessKey();
   const link = networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders));
   const root = config.paths.workspace;
+  const env = { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace };
   const wanted = () => link.disk({ sessionId, generation });
   const folders = () => makeWorkspaceFolders(root, config.user);
   return {
@@ -56,18 +59,22 @@ export async function startOnInstance(config: MachineConfig, log: Log, mask: Sec
       user: config.user,
       ...(config.cgroup !== undefined && { cgroup: config.cgroup }),
       processScope: config.user === null ? 'marker' : 'machine',
-      env: { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace },
+      env,
       limits: config.limits,
       log: config.log,
     },
     link,
     mount: config.disk === 'mounted' ? mountedWorkspace(config) : new VolumeMount({ root, wanted, folders, log }),
     machine: instance(config.powerOff, log),
+    egress: config.user === null ? null : guard(config, config.user, env, log),
     role: instanceRole({ metadata, region, run: config.paths.run, mask, log }),
     guarded: { port: config.agentPort, mayEnter: (authorization) => key.opens(authorization) },
     watchInterruption: (tell) => watchInterruption(metadata, tell, log),
   };
 }
+
+const guard = ({ paths, egressPort }: MachineConfig, user: BoxUser, env: Record<string, string>, log: Log): EgressGuard =>
+  new EgressGuard({ uids: uidsOf(user), port: egressPort, env, notePath: join(paths.run, 'agent', 'egress.json'), log });
 
 /** Whose box this is. A machine that waits to be somebody's has no session in its tags yet. */
 async function assignment(metadata: Metadata, log: Log): Promise<Assignment> {

@@ -37,5 +37,11 @@ export function assertOffered({ deps, body }: Call<'createSession'>): void {
         message: `is for boxes with a role in an AWS account, and a ${provider} box has none: give a command what it needs with devctl exec --env NAME`,
       })),
     );
+  if (body.egress !== null && !offers.egress)
+    issues.push({
+      field: 'egress',
+      message: `is for boxes that are machines of their own, and a ${provider} box is none: network false leaves it no network at all`,
+      got: body.egress.join(', '),
+    });
   if (issues.length > 0) throw invalidRequest(issues);
 }

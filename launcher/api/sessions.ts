@@ -76,6 +76,7 @@ async function recordSession(call: Call<'createSession'>, id: string): Promise<S
       arch: body.arch ?? null,
       network: body.network,
       persistent: body.persistent,
+      egress: body.egress,
       secrets: body.secrets,
       awsCredentials: body.awsCredentials,
       idleTtlMs: body.idleTtl ?? IDLE_TTL_RANGE_MS.default,

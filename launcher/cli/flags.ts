@@ -105,6 +105,14 @@ export const FLAGS = {
     about:
       'a secret of Secrets Manager that commands in the box may name; ARN:json-key:version-stage:version-id for a part of it; again for more',
   },
+  egress: {
+    long: 'egress',
+    kind: 'list',
+    env: 'DEVCTL_EGRESS',
+    value: 'HOST',
+    about: 'the box may reach this host, and no other that is not named too; none: no host at all',
+    fallback: 'every host',
+  },
   aws: {
     long: 'aws',
     kind: 'switch',

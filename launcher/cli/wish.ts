@@ -12,6 +12,7 @@ export const WISH_FLAGS = [
   'arch',
   'persistent',
   'secret',
+  'egress',
   'aws',
   'idle',
   'max',
@@ -27,10 +28,11 @@ export const WISH_FIELDS = {
   policy: '--policy',
   arch: '--arch',
   secrets: '--secret',
+  egress: '--egress',
 };
 
 /** What the flags say of it; the table of flags has looked at those with a choice. */
-export function wishOf({ size, policy, type, arch, persistent, secret, aws, idle, max, network }: FlagValues): Wish {
+export function wishOf({ size, policy, type, arch, persistent, secret, egress, aws, idle, max, network }: FlagValues): Wish {
   return {
     ...(size !== undefined && { size: size as NonNullable<Wish['size']> }),
     ...(policy !== undefined && { policy: policy as NonNullable<Wish['policy']> }),
@@ -38,11 +40,18 @@ export function wishOf({ size, policy, type, arch, persistent, secret, aws, idle
     ...(arch !== undefined && { arch: arch as NonNullable<Wish['arch']> }),
     ...(persistent !== undefined && { persistent }),
     ...(secret !== undefined && { secrets: secret.map(referenceOf) }),
+    ...(egress !== undefined && { egress: hostsOf(egress) }),
     ...(aws !== undefined && { awsCredentials: aws }),
     ...(idle !== undefined && { idleTtl: idle }),
     ...(max !== undefined && { maxTtl: max }),
     ...(network !== undefined && { network }),
   };
+}
+
+/** `none` is a list without hosts. */
+function hostsOf(words: string[]): string[] {
+  const hosts = words.flatMap((word) => word.split(','));
+  return hosts.length === 1 && hosts[0] === 'none' ? [] : hosts;
 }
 
 /** What was given is not repeated: it may be the secret itself. */

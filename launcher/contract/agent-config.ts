@@ -44,6 +44,8 @@ export interface MachineConfig {
   cgroup?: string;
   /** Where the agent listens on loopback, for its launcher: whoever connects has to show the key that the launcher gave it. */
   agentPort: number;
+  /** Where the one way out of a box listens on loopback, when its session may reach some hosts only. */
+  egressPort: number;
   /** The environment of commands, before what `start.env` adds. */
   env: Record<string, string>;
   limits: BoxLimits;

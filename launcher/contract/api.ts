@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { sessionMoneySchema } from './costs.ts';
+import { egressSchema } from './egress.ts';
 import { ERROR_CODES } from './errors.ts';
 import { EVIDENCE_KINDS } from './evidence.ts';
 import { execExitSchema, execStartSchema } from './exec-messages.ts';
@@ -87,6 +88,9 @@ export const createSessionSchema = z
     arch: architectureSchema.optional().meta({ description: "Default: that of the instance types, else the launcher's own" }),
     ...leaseInput,
     network: z.boolean().default(true),
+    egress: egressSchema.default(null).meta({
+      description: 'Hosts that its workload may reach, and no others; null: all of them. Only where boxes are machines of their own',
+    }),
     persistent: z
       .boolean()
       .default(false)
@@ -139,6 +143,7 @@ export const sessionSchema = z
     instanceTypes: z.array(instanceTypeSchema).meta({ description: 'What was asked for instead of a size' }),
     arch: architectureSchema.nullable().meta({ description: 'null: nothing was asked for' }),
     network: z.boolean(),
+    egress: egressSchema,
     persistent: z.boolean(),
     secrets: z.array(secretSchema).meta({ description: 'What its commands may name; never a value' }),
     awsCredentials: z.boolean(),

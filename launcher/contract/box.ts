@@ -61,6 +61,8 @@ export const ordersSchema = z
     accessKey: z.string().min(32).max(200).optional(),
     /** What its commands may name; the box itself fetches a value when it is wanted. Left out: none. */
     secrets: z.array(secretSchema).optional(),
+    /** Hosts that its workload may reach, and no others. Left out: all of them. */
+    egress: z.array(z.string()).optional(),
     /** Its commands may have the credentials of the machine's role. Left out: no. */
     awsCredentials: z.boolean().optional(),
   })

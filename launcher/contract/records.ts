@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { egressSchema } from './egress.ts';
 import { ERROR_CODES } from './errors.ts';
 import { evidenceKindSchema } from './evidence.ts';
 import {
@@ -290,6 +291,8 @@ export const sessionRecordSchema = z.looseObject({
   /** Its box is stopped and kept where that of another session would end. */
   persistent: z.boolean().default(false),
   /** By reference: values are seen by its box only. */
+  /** Hosts that its workload may reach; null: all of them. */
+  egress: egressSchema.default(null),
   secrets: z.array(secretSchema).default([]),
   /** Its commands may have the credentials of the box's role. */
   awsCredentials: z.boolean().default(false),

@@ -101,6 +101,7 @@ function sessionRecord(box: Found, id: string, volumeId: string, nowMs: number):
       persistent: box.parked === true || box.wish?.persistent === true,
       network: box.wish?.network ?? true,
       // Tags do not tell: a new session names them again.
+      egress: null,
       secrets: [],
       awsCredentials: false,
       idleTtlMs: IDLE_TTL_RANGE_MS.default,

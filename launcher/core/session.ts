@@ -1,3 +1,4 @@
+import type { Egress } from '../contract/egress.ts';
 import type { Architecture, Policy, Size } from '../contract/fields.ts';
 import { isFinal, isLegal, type Phase } from '../contract/phases.ts';
 import type { SessionEvent, SessionRecord } from '../contract/records.ts';
@@ -30,6 +31,7 @@ export interface NewSession {
   arch: Architecture | null;
   network: boolean;
   persistent: boolean;
+  egress: Egress;
   secrets: Secret[];
   awsCredentials: boolean;
   idleTtlMs: number;

@@ -40,6 +40,7 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     arch: session.arch,
     network: session.network,
     persistent: session.persistent,
+    egress: session.egress,
     secrets: session.secrets,
     awsCredentials: session.awsCredentials,
     provider,

@@ -96,6 +96,8 @@ export interface BoxOffers {
   readonly instanceTypes: boolean;
   /** Boxes have a role in an AWS account: with it they read secrets, and lend its credentials. */
   readonly awsRole: boolean;
+  /** Boxes keep their workload to the hosts that a session names. */
+  readonly egress: boolean;
 }
 
 /** A launch that takes several steps: its state is saved, then it is called again with it. */

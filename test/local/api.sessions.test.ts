@@ -29,6 +29,22 @@ describe('a session', () => {
       status: 400,
       body: { issues: [{ field: 'secrets', message: expect.stringContaining('a fake box has none') }, { field: 'awsCredentials' }] },
     });
+    expect(await ask({ egress: ['example.org'] })).toMatchObject({
+      status: 400,
+      body: { issues: [{ field: 'egress', got: 'example.org', message: expect.stringContaining('network false') }] },
+    });
+    for (const host of [
+      '10.0.0.1',
+      'localhost',
+      'https://example.org',
+      'example.org/path',
+      '*.*',
+      '*',
+      'a..b',
+      'example.org:0',
+      'EXAMPLE.ORG',
+    ])
+      expect(await ask({ egress: [host] }), host).toMatchObject({ status: 400, body: { issues: [{ field: 'egress.0' }] } });
     const value = 'npm_a-value-and-no-reference';
     const answer = await ask({ secrets: [{ name: 'TOKEN', valueFrom: value }] });
     expect(answer.body).toMatchObject({ issues: [{ field: 'secrets.0.valueFrom', message: expect.stringContaining('ARN of a secret') }] });

@@ -95,6 +95,7 @@ export class Users {
         arch: null,
         network: true,
         persistent: false,
+        egress: null,
         secrets: [],
         awsCredentials: false,
         idleTtlMs: HOUR_MS,

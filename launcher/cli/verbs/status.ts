@@ -61,6 +61,7 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
       `${session.instanceTypes.length === 0 ? session.size : `one of ${session.instanceTypes.join(', ')}`}${session.network ? '' : ', no network'}`,
     ],
     ['  asked for', askedWords(session)],
+    ['  may reach', session.egress === null ? '' : session.egress.join(', ') || 'nothing'],
     ['  secrets', session.secrets.map(({ name, valueFrom }) => `${name} from ${valueFrom}`).join(', ')],
     ['  box', box ? `${box.description} · ${box.id} · generation ${session.generation}` : ''],
     ['  provider', session.provider],

@@ -81,6 +81,7 @@ export class Machines {
       disk: 'mounted',
       user: null,
       agentPort: port,
+      egressPort: 0,
       env: { PATH: path, HOME: home, USER: 'dev', SHELL: '/bin/bash', LANG: 'C.UTF-8', TERM: 'dumb' },
       limits: {
         archiveBytes: 2 ** 31,

@@ -148,6 +148,7 @@ describe('names and addresses', () => {
       persistent: false,
       secrets: [],
       awsCredentials: false,
+      egress: null,
     });
   });
 });

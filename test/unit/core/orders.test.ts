@@ -86,6 +86,14 @@ describe('orders', () => {
     }
   });
 
+  it('name the hosts that the workload may reach in every phase, and nothing where it may reach all', () => {
+    const given = (patch: Parameters<typeof ready>[0]) => ordersFor(ready(patch), workspace(), NOW, LIMITS);
+    for (const phase of ['ready', 'quiescing'] as const)
+      expect(given({ phase, egress: ['registry.npmjs.org'] })).toMatchObject({ egress: ['registry.npmjs.org'] });
+    expect(given({ egress: [] })).toMatchObject({ egress: [] });
+    expect(given({ egress: null })).not.toHaveProperty('egress');
+  });
+
   it('say why it stops', () => {
     const text = (endReason: string | null) =>
       ordersFor(ready({ desired: 'stopped', endReason }), workspace(), NOW, LIMITS).notice?.text.replace(/.*: /, '');

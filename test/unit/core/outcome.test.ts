@@ -218,6 +218,7 @@ describe('a change of the record', () => {
         persistent: false,
         secrets: [],
         awsCredentials: false,
+        egress: null,
         idleTtlMs: 1,
         maxTtlMs: 2,
       },

@@ -24,6 +24,7 @@ export function session(patch: Partial<SessionRecord> = {}): SessionRecord {
       persistent: false,
       secrets: [],
       awsCredentials: false,
+      egress: null,
       idleTtlMs: 30 * MINUTE_MS,
       maxTtlMs: 12 * HOUR_MS,
     },
