@@ -110,6 +110,19 @@ module.exports = {
       from: { path: '^(launcher|agent-bootstrap)/' },
       to: { path: '^(test|bench)/' },
     },
+    {
+      name: 'image',
+      comment: 'What makes the image knows the contract and the limits; nothing of the product knows it',
+      severity: 'error',
+      from: { path: '^packer/' },
+      to: { path: '^(launcher|agent-bootstrap|test|bench)/', pathNot: '^launcher/(contract|core)/' },
+    },
+    {
+      name: 'image-is-not-the-product',
+      severity: 'error',
+      from: { path: '^(launcher|agent-bootstrap)/' },
+      to: { path: '^packer/' },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {

@@ -1,5 +1,6 @@
 // Builds the three programs, each as one bundled file: the CLI, the launcher that it starts, and the agent of a box. Beside
-// CLI and launcher lies what V8 has made of them (see program.cjs); they run without it, too.
+// CLI and launcher lies what V8 has made of them (see program.cjs); they run without it, too. Beside the agent lies what the image
+// tells it of every box.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -87,6 +88,9 @@ async function writeFast(name, entry, words) {
 
 mkdirSync(dist, { recursive: true });
 replace(join(dist, 'agent.cjs'), await bundle('agent-bootstrap/main.ts', { banner: { js: '#!/usr/bin/env node' } }));
+const settings = await bundle('packer/agent-config.ts', { format: 'esm' });
+const { agentConfig } = await import(`data:text/javascript,${encodeURIComponent(settings)}`);
+replace(join(dist, 'agent.json'), `${JSON.stringify(agentConfig, null, 2)}\n`);
 replace(join(dist, 'aws.cjs'), await bundle('launcher/providers/ec2/sdk-api.ts', {}));
 await writeFast('devctl', 'launcher/cli/main.ts', ['ls']);
 await writeFast('launcher', 'launcher/main.ts', []);

@@ -58,6 +58,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'image',
+          include: ['test/image/**/*.test.ts'],
+          globalSetup: ['test/local/build.setup.ts'],
+          testTimeout: 120_000,
+          // A root folder is laid and provisioned, from Debian's archive on.
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'aws',
           include: ['test/aws/**/*.test.ts'],
           globalSetup: ['test/local/build.setup.ts', 'test/aws/dynamodb-local.setup.ts', 'test/aws/moto.setup.ts'],
