@@ -94,7 +94,7 @@ module.exports = {
       name: 'serve-is-the-root',
       comment: 'Only the launcher process puts the parts together',
       severity: 'error',
-      from: { pathNot: '^(launcher/(main\\.ts|serve/)|test/|bench/)' },
+      from: { pathNot: '^(launcher/(main\\.ts|serve/)|packer/|test/|bench/)' },
       to: { path: '^launcher/serve/' },
     },
     {
@@ -112,10 +112,10 @@ module.exports = {
     },
     {
       name: 'image',
-      comment: 'What makes the image knows the contract and the limits; nothing of the product knows it',
+      comment: 'What makes the image knows the contract, the limits, and the file that the launcher reads; nothing of the product knows it',
       severity: 'error',
       from: { path: '^packer/' },
-      to: { path: '^(launcher|agent-bootstrap|test|bench)/', pathNot: '^launcher/(contract|core)/' },
+      to: { path: '^(launcher|agent-bootstrap|test|bench)/', pathNot: '^launcher/(contract/|core/|serve/ec2-settings\\.ts$)' },
     },
     {
       name: 'image-is-not-the-product',
@@ -127,7 +127,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^dist/' },
+    exclude: { path: '^(dist|test/image/\\.root)/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },

@@ -59,7 +59,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'image',
-          include: ['test/image/**/*.test.ts'],
+          include: ['test/image/*.test.ts'],
           globalSetup: ['test/local/build.setup.ts'],
           testTimeout: 120_000,
           // A root folder is laid and provisioned, from Debian's archive on.

@@ -26,5 +26,5 @@ if [ -d /etc/cloud ]; then touch /etc/cloud/cloud-init.disabled; fi
 # The workload's user can become nobody else.
 if [ -d /etc/sudoers.d ]; then rm -f /etc/sudoers.d/90-cloud-init-users /etc/sudoers.d/dev; fi
 for group in sudo docker adm lxd; do
-  if getent group "$group" >/dev/null; then gpasswd --quiet --delete dev "$group" >/dev/null 2>&1 || true; fi
+  if getent group "$group" >/dev/null; then gpasswd --delete dev "$group" >/dev/null 2>&1 || true; fi
 done

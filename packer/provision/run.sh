@@ -8,3 +8,6 @@ if [ "$DEVCTL_STRICT" = 1 ] && [ -n "$(replaced)" ]; then die "a bake takes ever
 for step in "$IMAGE_DIR"/provision/[0-9][0-9]-*.sh; do
   bash "$step" || die "${step##*/} failed: see above"
 done
+
+# From where the image has it: the folder that was uploaded is none of the image.
+bash /opt/devctl/image/verify.sh

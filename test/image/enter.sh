@@ -1,12 +1,20 @@
 #!/bin/sh
-# enter.sh ROOT COMMAND...: in a mount and process namespace of its own, the command in that root. ENTER_BINDS has lines NAME=PATH: each
-# path is seen, read-only, as /tmp/NAME there.
+# enter.sh ROOT COMMAND...: in a mount and process namespace of its own, the command with that folder as the root of all. ENTER_BINDS has
+# lines NAME=PATH: each path is seen, read-only, as /tmp/NAME there. With ENTER_SCRATCH, a folder, the root itself stays as it is: what the
+# command changes goes to that folder.
 set -eu
 root=$1
 shift
 mount --make-rprivate /
+if [ -n "${ENTER_SCRATCH:-}" ]; then
+  mkdir -p "$ENTER_SCRATCH/changes" "$ENTER_SCRATCH/work" "$ENTER_SCRATCH/root"
+  mount -t overlay overlay -o "lowerdir=$root,upperdir=$ENTER_SCRATCH/changes,workdir=$ENTER_SCRATCH/work" "$ENTER_SCRATCH/root"
+  root=$ENTER_SCRATCH/root
+else
+  mount --bind "$root" "$root"
+fi
 mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys" 2>/dev/null || true
+mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
@@ -20,5 +28,10 @@ printf '%s\n' "$ENTER_BINDS" | while IFS='=' read -r name path; do
   mount --bind "$path" "$root/tmp/$name"
   mount -o remount,bind,ro "$root/tmp/$name"
 done
-unset ENTER_BINDS
-exec chroot "$root" "$@"
+unset ENTER_BINDS ENTER_SCRATCH
+# Not chroot: in one, the kernel makes no user namespaces.
+cd "$root"
+pivot_root . .
+umount -l .
+cd /
+exec "$@"

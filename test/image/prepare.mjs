@@ -7,7 +7,6 @@ const NEEDED = {
   packer: 'packer',
   debootstrap: 'debootstrap',
   unshare: 'util-linux',
-  nft: 'nftables',
 };
 
 const missing = Object.entries(NEEDED).filter(([command]) => spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0);

@@ -44,7 +44,7 @@ const PROGRAMS = ['agent.cjs', 'devctl.cjs', 'agent.json'];
 function contentHash() {
   const hash = createHash('sha256').update(JSON.stringify([SUITE, BASE, NPM, REPLACED]));
   const provisioning = ['provision', 'files'].flatMap((folder) => filesBelow(join(repository, 'packer', folder)));
-  const others = ['versions.env', 'caches.json'].map((name) => join(repository, 'packer', name));
+  const others = ['versions.env', 'caches.json', 'verify.sh'].map((name) => join(repository, 'packer', name));
   for (const file of [...provisioning, ...others, ...PROGRAMS.map((name) => join(repository, 'dist', name))])
     hash.update(`${file.slice(repository.length)} ${statSync(file).mode & 0o777}\0`).update(readFileSync(file));
   return hash.digest('hex').slice(0, 16);
@@ -93,10 +93,11 @@ function nodeArchive() {
 }
 
 /**
- * Runs a command in a root folder, with processes and mounts of its own. `binds` are laid under /tmp of the root, read-only.
+ * Runs a command in a root folder, with processes and mounts of its own. `binds` are laid under /tmp of the root, read-only. With a `scratch`
+ * folder the root stays as it is.
  * @returns what spawnSync gives
  */
-export function inRoot(root, command, { binds = {}, env = {}, network = true, ...options } = {}) {
+export function inRoot(root, command, { binds = {}, env = {}, network = true, scratch, ...options } = {}) {
   const certificates = process.env['NODE_EXTRA_CA_CERTS'];
   const laid = { ...binds, ...(certificates && network ? { 'ca.crt': certificates } : {}) };
   const isolation = ['--mount', '--pid', '--fork', '--kill-child', ...(network ? [] : ['--net'])];
@@ -109,6 +110,7 @@ export function inRoot(root, command, { binds = {}, env = {}, network = true, ..
       LANG: 'C.UTF-8',
       ...(certificates && network && { NODE_EXTRA_CA_CERTS: '/tmp/ca.crt', npm_config_cafile: '/tmp/ca.crt' }),
       ...env,
+      ...(scratch && { ENTER_SCRATCH: scratch }),
       ENTER_BINDS: Object.entries(laid)
         .map(([name, from]) => `${name}=${from}`)
         .join('\n'),
