@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { DescribeTableCommand, DescribeTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
@@ -11,85 +8,9 @@ import type { Ec2Api } from '../../launcher/providers/ec2/api.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { PLUGIN } from '../../launcher/providers/ec2/tunnels.ts';
 import { createDynamoClient } from '../../launcher/stores/dynamo/client.ts';
-import { Person } from '../local/cli-harness.ts';
 import { Account, REGION } from './account/account.ts';
-import { freePort } from './free-port.ts';
-
-const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: REGION };
-
-/** Somebody who runs a launcher on a laptop, with boxes in an account. */
-class Laptop extends Person {
-  readonly account: Account;
-  readonly config: string;
-  launcherUrl = '';
-  #launcher: ChildProcess | null = null;
-
-  constructor(account: Account) {
-    super();
-    this.account = account;
-    this.config = join(this.dir, 'ec2.json');
-  }
-
-  async settle(ec2: Ec2Api, patch: object = {}): Promise<void> {
-    const { Images = [] } = await ec2.describeImages({ Filters: [{ Name: 'architecture', Values: ['x86_64'] }] });
-    const { Subnets = [] } = await ec2.describeSubnets({ Filters: [{ Name: 'default-for-az', Values: ['true'] }] });
-    const port = await freePort();
-    this.launcherUrl = `http://127.0.0.1:${port}`;
-    const settings = {
-      region: REGION,
-      deployment: 'laptop',
-      table: 'devctl-laptop',
-      images: { x86_64: Images.find(({ RootDeviceType, Platform }) => RootDeviceType === 'ebs' && !Platform)?.ImageId },
-      subnets: Subnets.map(({ SubnetId }) => SubnetId),
-      securityGroups: ['sg-0123456789abcdef0'],
-      instanceProfileArn: 'arn:aws:iam::123456789012:instance-profile/devctl-box',
-      launcherUrl: this.launcherUrl,
-      boxListen: `127.0.0.1:${port}`,
-      identityIssuer: this.account.issuer,
-      volumeGiB: 8,
-      endpoint: this.account.url,
-      ...patch,
-    };
-    writeFileSync(this.config, JSON.stringify(settings));
-  }
-
-  async serve(path = process.env['PATH'] ?? ''): Promise<void> {
-    const args = [new URL('../../dist/devctl.cjs', import.meta.url).pathname, 'serve', '--provider', 'ec2', '--config', this.config];
-    const child = spawn(process.execPath, args, { env: { ...this.env(), ...CREDENTIALS, PATH: path }, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#launcher = child;
-    let said = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk;
-    });
-    const lines = createInterface({ input: child.stdout });
-    await Promise.race([once(lines, 'line'), once(child, 'close').then(() => Promise.reject(new Error(`the launcher ended: ${said}`)))]);
-  }
-
-  logs(): string {
-    const dir = join(this.state, 'log');
-    return readdirSync(dir)
-      .map((name) => readFileSync(join(dir, name), 'utf8').split('\n').slice(-40).join('\n'))
-      .join('\n');
-  }
-
-  /** As a machine that loses its power. */
-  async crash(): Promise<void> {
-    const { pid } = JSON.parse(readFileSync(join(this.state, 'launcher.json'), 'utf8')) as { pid: number };
-    process.kill(pid, 'SIGKILL');
-    await this.stopped();
-  }
-
-  async stop(): Promise<void> {
-    this.#launcher?.kill('SIGINT');
-    await this.stopped();
-  }
-
-  private async stopped(): Promise<void> {
-    const child = this.#launcher;
-    this.#launcher = null;
-    if (child !== null && child.exitCode === null && child.signalCode === null) await once(child, 'close');
-  }
-}
+import { ProcessMachines } from './account/machines.ts';
+import { CREDENTIALS, Laptop } from './laptop.ts';
 
 const FILE_COUNT = 20;
 
@@ -104,7 +25,7 @@ describe('a launcher on a laptop, with boxes in an account', { timeout: 180_000 
   let withPlugin = '';
 
   beforeAll(async () => {
-    account = await Account.open(inject('motoUrl'));
+    account = await Account.open(inject('motoUrl'), new ProcessMachines());
     laptop = new Laptop(account);
     const client = connectAws({ region: REGION, endpoint: account.url, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
     ec2 = client.ec2;

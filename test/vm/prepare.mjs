@@ -12,7 +12,8 @@ const quietly = (command, args, options = {}) => spawnSync(command, args, { stdi
 
 const hasKernel = () => {
   try {
-    return readdirSync(folder).some((name) => name.startsWith('vmlinuz'));
+    const names = readdirSync(folder);
+    return names.includes('modules') && names.some((name) => name.startsWith('vmlinuz'));
   } catch {
     return false;
   }
@@ -31,7 +32,7 @@ if (!hasKernel()) {
   console.error(`fetching ${wanted}`);
   const steps = [
     ['apt-get', ['download', '-qq', wanted]],
-    ['sh', ['-c', 'dpkg-deb -x *.deb unpacked && mv unpacked/boot/vmlinuz* . && rm -r unpacked *.deb']],
+    ['sh', ['-c', 'dpkg-deb -x *.deb unpacked && mv unpacked/boot/vmlinuz* . && mv unpacked/lib/modules . && rm -r unpacked *.deb']],
   ];
   for (const [command, args] of steps) if (quietly(command, args, { cwd: partial }).status !== 0) say(`${command} failed: see above`);
   rmSync(folder, { recursive: true, force: true });
