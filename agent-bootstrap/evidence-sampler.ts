@@ -1,79 +1,104 @@
-import { readdirSync, readlinkSync } from 'node:fs';
-import { cpus } from 'node:os';
+import type { BoxConfig } from '../launcher/contract/agent-config.ts';
+import { agentName, hasConnection } from './ai-agents.ts';
+import { buildOf } from './builds.ts';
+import { parseConnections, visitedPorts } from './connections.ts';
+import { CpuMeter } from './cpu-meter.ts';
+import { Docker, projectsIn } from './docker.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { monotonicMs } from './monotonic.ts';
-import { establishedInodes, type ProcStat } from './proc-parse.ts';
-import { type Processes, readProc } from './processes.ts';
+import type { ProcStat } from './proc-parse.ts';
+import type { Processes } from './processes.ts';
+import { readProc } from './read-proc.ts';
 import type { CommandSessions } from './sessions.ts';
 import { nameOf } from './stop-workload.ts';
+import { Terminals } from './terminals.ts';
 
-const INIT_PID = 1;
-const TICKS_PER_SECOND = 100;
-/** Share of one core above which a box is at work. */
-const CPU_SHARE = 0.03;
-/** Shorter than this a single tick of the clock would count for too much. */
-const WINDOW_MIN_MS = 2_000;
 const SHELLS = new Set(['bash', 'sh', 'dash', 'zsh', 'fish', 'ksh', 'ash', 'tcsh', 'nu', 'elvish']);
-const AI_AGENTS = new Set(['claude', 'codex', 'aider', 'gemini', 'opencode', 'goose', 'amp', 'cursor-agent', 'copilot', 'crush', 'qwen']);
+/** How often Docker is asked what runs. */
+const DOCKER_EVERY_MS = 10_000;
 
-/** Looks at the processes of the box for signs of work. */
+interface SamplerDeps {
+  config: Pick<BoxConfig, 'processScope' | 'env'>;
+  processes: Processes;
+  sessions: CommandSessions;
+  evidence: EvidenceLog;
+}
+
+/** Looks at the processes of the box, and on a machine of its own at that, for signs of work. */
 export class EvidenceSampler {
-  #window: { atMs: number; ticks: number } | null = null;
+  readonly #deps: SamplerDeps;
+  readonly #cpu: CpuMeter;
+  readonly #terminals = new Terminals();
+  readonly #docker: Docker | null;
+  #dockerAskedAtMs = -DOCKER_EVERY_MS;
 
-  constructor(
-    readonly processes: Processes,
-    readonly sessions: CommandSessions,
-    readonly evidence: EvidenceLog,
-  ) {}
+  constructor(deps: SamplerDeps) {
+    this.#deps = deps;
+    this.#cpu = new CpuMeter(deps.processes);
+    this.#docker = deps.config.processScope === 'machine' ? Docker.at(deps.config.env['DOCKER_HOST']) : null;
+  }
 
   sample(): void {
-    const workload = this.processes.workload();
+    const { config, evidence, processes } = this.#deps;
+    const workload = processes.workload();
     this.#sampleCommands(workload);
-    this.#sampleCpu(workload);
-    this.#sampleAgents(workload);
+    const cpu = this.#cpu.look(workload);
+    if (cpu !== null) evidence.note('cpu', cpu);
+    this.#samplePrograms(workload);
+    if (config.processScope !== 'machine') return;
+    this.#sampleTerminals();
+    this.#sampleVisits();
+    void this.#sampleContainers();
   }
 
   #sampleCommands(workload: ProcStat[]): void {
-    for (const command of this.sessions.running) {
-      if (!command.tty) this.evidence.note('command', command.label);
+    const { evidence, processes, sessions } = this.#deps;
+    for (const command of sessions.running) {
+      if (!command.tty) evidence.note('command', command.label);
       else {
-        const foreground = foregroundOf(command.pid, workload, (pid) => this.processes.cmdline(pid));
-        if (foreground) this.evidence.note('foreground', foreground);
+        const foreground = foregroundOf(command.pid, workload, (pid) => processes.cmdline(pid));
+        if (foreground) evidence.note('foreground', foreground);
       }
     }
   }
 
-  /** Time of the workload, with that of its children that have ended. */
-  #sampleCpu(workload: ProcStat[]): void {
+  /** An agent may wait for its model for minutes without any other sign of life, and a build for what it fetches. */
+  #samplePrograms(workload: ProcStat[]): void {
+    const { evidence, processes } = this.#deps;
+    for (const { pid, comm } of workload) {
+      const cmdline = processes.cmdline(pid);
+      const agent = agentName(comm, cmdline);
+      if (agent !== null && hasConnection(pid)) evidence.note('agent', `${agent} has a connection open`);
+      const build = buildOf(cmdline);
+      if (build !== null) evidence.note('build', build);
+    }
+  }
+
+  /** Of terminals that devctl opened, the launcher sees the input itself. */
+  #sampleTerminals(): void {
+    const { evidence, processes, sessions } = this.#deps;
+    const own = sessions.running.filter(({ tty }) => tty).map(({ pid }) => processes.stat(pid)?.tty ?? 0);
+    const typed = this.#terminals.look([...processes.everywhere()], new Set(own));
+    if (typed !== null) evidence.note('terminal', typed);
+  }
+
+  #sampleVisits(): void {
+    const { evidence, processes } = this.#deps;
+    const all = ['tcp', 'tcp6'].flatMap((name) => parseConnections(readProc(`/proc/net/${name}`)?.toString() ?? ''));
+    const ports = visitedPorts(all, (uid) => processes.ownsUid(uid));
+    if (ports.length > 0) evidence.note('forward', `port ${ports.join(', ')}`);
+  }
+
+  async #sampleContainers(): Promise<void> {
     const now = monotonicMs();
-    const init = this.processes.stat(INIT_PID);
-    // What ends as an orphan is counted with the first process.
-    const ticks = workload.reduce((sum, stat) => sum + stat.ownTicks + stat.reapedTicks, init?.reapedTicks ?? 0);
-    const before = this.#window;
-    if (before && now - before.atMs < WINDOW_MIN_MS) return;
-    this.#window = { atMs: now, ticks };
-    if (!before) return;
-    const share = (ticks - before.ticks) / TICKS_PER_SECOND / ((now - before.atMs) / 1000);
-    if (share < CPU_SHARE) return;
-    this.evidence.note(
-      'cpu',
-      `${Math.round(share * 100)} % of a core (${Math.round((share / cpus().length) * 100)} % of the box): ${this.#busiest(workload)}`,
-    );
-  }
-
-  #busiest(workload: ProcStat[]): string {
-    const [first] = [...workload].sort((a, b) => b.ownTicks - a.ownTicks);
-    return first ? nameOf(first, this.processes.cmdline(first.pid)) : 'ended';
-  }
-
-  /** An agent may wait for its model for minutes without any other sign of life. */
-  #sampleAgents(workload: ProcStat[]): void {
-    const agents = workload.map((stat) => ({ pid: stat.pid, name: agentName(stat.comm, this.processes.cmdline(stat.pid)) }));
-    const found = agents.filter((agent) => agent.name !== null);
-    if (found.length === 0) return;
-    const open = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => [...establishedInodes(readProc(path)?.toString() ?? '')]));
-    for (const { pid, name } of found)
-      if (socketsOf(pid).some((inode) => open.has(inode))) this.evidence.note('agent', `${name} has a connection open`);
+    if (this.#docker === null || now - this.#dockerAskedAtMs < DOCKER_EVERY_MS || !this.#docker.isThere) return;
+    this.#dockerAskedAtMs = now;
+    try {
+      const projects = projectsIn(await this.#docker.running());
+      if (projects !== null) this.#deps.evidence.note('containers', projects);
+    } catch {
+      // It does not answer: then nothing is known of it.
+    }
   }
 }
 
@@ -95,43 +120,4 @@ export function foregroundOf(leader: number, workload: ProcStat[], cmdline: (pid
 export function isPrompt(cmdline: string[]): boolean {
   const program = (cmdline[0] ?? '').replace(/^-/, '').split('/').pop() ?? '';
   return SHELLS.has(program) && cmdline.slice(1).every((word) => /^--?[a-z]+$/.test(word) && !/^-[a-z]*c/.test(word));
-}
-
-/** The known AI agent that a process is; null for every other one. */
-export function agentName(comm: string, cmdline: string[]): string | null {
-  if (AI_AGENTS.has(comm)) return comm;
-  for (const word of cmdline.slice(0, 2)) {
-    const base =
-      word
-        .split('/')
-        .pop()
-        ?.replace(/\.(?:c|m)?js$/, '') ?? '';
-    if (AI_AGENTS.has(base)) return base;
-    // An interpreter with the entry file of a package: the package's name tells.
-    const inPackage = /\/(claude-code|codex|gemini-cli|opencode-ai)\//.exec(word)?.[1];
-    if (inPackage) return inPackage;
-  }
-  return null;
-}
-
-/** Inodes of the sockets that a process holds. */
-function socketsOf(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      const target = linkOf(`/proc/${pid}/fd/${fd}`);
-      return target?.startsWith('socket:[') ? [target.slice('socket:['.length, -1)] : [];
-    });
-  } catch {
-    // Gone meanwhile.
-    return [];
-  }
-}
-
-function linkOf(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    // Closed meanwhile.
-    return null;
-  }
 }

@@ -4,7 +4,6 @@ import type { Writable } from 'node:stream';
 import { decodeJson, FRAME } from '../launcher/contract/exec-frames.ts';
 import { signalSchema } from '../launcher/contract/exec-messages.ts';
 import type { ExecDeps, ExecPlan, Started } from './exec.ts';
-import { findCommand } from './find-command.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { signalGroup } from './signals.ts';
 
@@ -16,25 +15,26 @@ const DRAIN_IDLE_MS = 250;
 /** Runs a command without a terminal: its own process group, standard output and error apart. */
 export function startPipes(deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Started | null {
   const argv = plan.start.argv.length > 0 ? plan.start.argv : ['/bin/bash', '-l'];
-  const found = findCommand(argv[0] as string, plan.env['PATH'] ?? '', plan.cwd);
+  const found = deps.launcher.command(argv as [string, ...string[]], plan);
   if ('code' in found) {
     channel.output(FRAME.stderr, Buffer.from(`${found.message}\n`));
     channel.exit(found.code);
     return null;
   }
-  const child = spawn(found.file, argv.slice(1), { argv0: argv[0] as string, cwd: plan.cwd, env: plan.env, detached: true, stdio: 'pipe' });
+  const { file, args, ...options } = found;
+  const child = spawn(file, args, { ...options, detached: true, stdio: 'pipe' });
   child.on('error', (error) => channel.fail(error));
   // A command that does not read its input closes the pipe: that is its right.
   child.stdin.on('error', () => {});
   if (child.pid === undefined) return null;
   const pid = child.pid;
   const command = { pid, tty: false, label: plan.label, showNotice: () => {} };
-  deps.sessions.running.add(command);
+  deps.sessions.add(command);
   deps.evidence.note('command', plan.label);
   channel.pipe(child.stdout, FRAME.stdout);
   channel.pipe(child.stderr, FRAME.stderr);
   const ended = whenEnded(child, (code, signal) => {
-    deps.sessions.running.delete(command);
+    deps.sessions.remove(command);
     deps.evidence.note('command', plan.label);
     channel.exit(code, signal);
   });

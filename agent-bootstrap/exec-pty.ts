@@ -4,7 +4,6 @@ import { constants } from 'node:os';
 import { decodeJson, FRAME } from '../launcher/contract/exec-frames.ts';
 import { resizeSchema, signalSchema, type TerminalSize } from '../launcher/contract/exec-messages.ts';
 import type { ExecDeps, ExecPlan, Started } from './exec.ts';
-import { findCommand } from './find-command.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { signalGroup } from './signals.ts';
 
@@ -30,7 +29,7 @@ export async function loadTerminal() {
 /** Runs a command on a terminal of its own; an empty argv is the login shell. */
 function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameChannel): Started | null {
   const argv = plan.start.argv.length > 0 ? plan.start.argv : ['/bin/bash', '-l'];
-  const found = findCommand(argv[0] as string, plan.env['PATH'] ?? '', plan.cwd);
+  const found = deps.launcher.command(argv as [string, ...string[]], { ...plan, env: { ...plan.env, PWD: plan.cwd } });
   if ('code' in found) {
     channel.output(FRAME.stdout, Buffer.from(`${found.message}\r\n`));
     channel.exit(found.code);
@@ -38,17 +37,17 @@ function startTerminal(pty: Pty, deps: ExecDeps, plan: ExecPlan, channel: FrameC
   }
   const { cols, rows } = plan.start.tty as TerminalSize;
   // `encoding: null` means bytes in both directions, which its types do not know: a character may be cut anywhere.
-  const options = { name: plan.env['TERM'] ?? 'xterm', cols, rows, cwd: plan.cwd, env: plan.env, encoding: null };
-  const terminal = pty.spawn(found.file, argv.slice(1), options);
+  const options = { name: plan.env['TERM'] ?? 'xterm', cols, rows, cwd: found.cwd, env: found.env, encoding: null };
+  const terminal = pty.spawn(found.file, found.args, options);
   const command = { pid: terminal.pid, tty: true, label: plan.label, showNotice: (text: string) => channel.notice(text) };
-  deps.sessions.running.add(command);
+  deps.sessions.add(command);
   const close = closeWhenDrained(terminal as unknown as OpenTerminal, (chunk) => channel.output(FRAME.stdout, chunk));
   let over = false;
   channel.attach(terminal);
   terminal.onData((chunk) => channel.output(FRAME.stdout, chunk as unknown as Uint8Array));
   terminal.onExit(({ exitCode, signal }) => {
     over = true;
-    deps.sessions.running.delete(command);
+    deps.sessions.remove(command);
     const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
     channel.exit(signal ? 128 + signal : exitCode, name);
   });

@@ -7,6 +7,7 @@ import { type ExecStart, execStartSchema } from '../launcher/contract/exec-messa
 import { LOOK_IN_BOX } from './errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { FrameChannel } from './frame-channel.ts';
+import type { Launcher } from './launch.ts';
 import { resolveInBox } from './paths.ts';
 import type { Log } from './ports.ts';
 import type { CommandSessions } from './sessions.ts';
@@ -25,6 +26,7 @@ export interface ExecDeps {
   sessions: CommandSessions;
   box: BoxState;
   evidence: EvidenceLog;
+  launcher: Launcher;
   /** Closed while the disk is copied: what comes then begins a little later. */
   gate: WriteGate;
   log: Log;

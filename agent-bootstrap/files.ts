@@ -6,10 +6,16 @@ import { DevctlError } from '../launcher/contract/errors.ts';
 import { resolveInBox } from './paths.ts';
 import type { BoxState } from './state.ts';
 import { setFolderModes, unpack, type WriteGuard } from './unpack.ts';
+import { stagingFolder } from './workspace-folders.ts';
 import type { WriteGate } from './write-gate.ts';
 
+export interface Counts {
+  files: number;
+  bytes: number;
+}
+
 interface FilesDeps {
-  config: BoxConfig;
+  config: Pick<BoxConfig, 'paths' | 'limits' | 'user'>;
   box: BoxState;
   gate: WriteGate;
 }
@@ -31,26 +37,40 @@ export class Files {
     });
 
   /** `PUT /import`: fills an empty /workspace/src, all or nothing. @throws DevctlError workspace_not_empty and those of `unpack` */
-  async import(body: IncomingMessage): Promise<{ files: number; bytes: number }> {
-    const src = join(this.#deps.config.paths.workspace, 'src');
-    const refused = () => new DevctlError('workspace_not_empty', '/workspace/src has files');
-    if ((await readdir(src)).length > 0) throw refused();
-    return this.#staged(join(this.#deps.config.paths.workspace, '.devctl-box'), 'import', async (staging) => {
-      const { files, bytes, folderModes } = await unpack(body, staging, this.#deps.config.limits, this.#guard);
-      await this.#guard(async () => {
-        await setFolderModes(staging, folderModes);
-        // The kernel lets a folder take the place of an empty one only.
-        await rename(staging, src).catch((error: NodeJS.ErrnoException) => {
-          throw error.code === 'ENOTEMPTY' || error.code === 'EEXIST' ? refused() : error;
-        });
-      });
+  async import(body: IncomingMessage): Promise<Counts> {
+    const src = await this.#emptySource();
+    return this.#staged(stagingFolder(this.#deps.config), 'import', async (staging) => {
+      const counts = await this.#fill(staging, body);
+      await this.#guard(() => takePlace(staging, src));
       this.#deps.box.change({});
-      return { files, bytes };
+      return counts;
     });
   }
 
+  /** As `import`, up to the moment at which it would take its place: that is for somebody else, who has said where it waits. @throws as `import` */
+  async importAt(staging: string, body: IncomingMessage): Promise<Counts> {
+    await this.#emptySource();
+    await this.#guard(() => mkdir(staging, { mode: 0o755 }));
+    return this.#fill(staging, body).catch(async (error: unknown) => {
+      await rm(staging, { recursive: true, force: true });
+      throw error;
+    });
+  }
+
+  async #emptySource(): Promise<string> {
+    const src = join(this.#deps.config.paths.workspace, 'src');
+    if ((await readdir(src)).length > 0) throw notEmpty();
+    return src;
+  }
+
+  async #fill(staging: string, body: IncomingMessage): Promise<Counts> {
+    const { files, bytes, folderModes } = await unpack(body, staging, this.#deps.config.limits, this.#guard);
+    await this.#guard(() => setFolderModes(staging, folderModes));
+    return { files, bytes };
+  }
+
   /** `PUT /files?path=`: unpacks into a folder, which is made when it is not there. */
-  async put(path: string, body: IncomingMessage): Promise<{ files: number; bytes: number }> {
+  async put(path: string, body: IncomingMessage): Promise<Counts> {
     const { folder, stagingParent } = await this.#target(path);
     return this.#staged(stagingParent, 'put', async (staging) => {
       const { files, bytes, folderModes } = await unpack(body, staging, this.#deps.config.limits, this.#guard);
@@ -77,7 +97,8 @@ export class Files {
     const inside = (candidate: string, parent: string) => candidate === parent || candidate.startsWith(`${parent}/`);
     if (inside(wanted, workspace) && !inside(folder, root))
       throw new DevctlError('invalid_request', `${path} is led out of the workspace by a link`);
-    if (inside(folder, root)) return { folder, stagingParent: join(root, '.devctl-box') };
+    if (inside(folder, root))
+      return { folder, stagingParent: stagingFolder({ ...this.#deps.config, paths: { ...this.#deps.config.paths, workspace: root } }) };
     await this.#guard(() => makeFolder(folder));
     return { folder, stagingParent: folder };
   }
@@ -93,6 +114,16 @@ export class Files {
       await this.#deps.gate.write(() => rm(staging, { recursive: true, force: true }));
     }
   }
+}
+
+const notEmpty = () => new DevctlError('workspace_not_empty', '/workspace/src has files');
+
+/** Puts a whole folder in the place of an empty one. @throws DevctlError workspace_not_empty */
+export async function takePlace(staging: string, src: string): Promise<void> {
+  // The kernel lets a folder take the place of an empty one only.
+  await rename(staging, src).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOTEMPTY' || error.code === 'EEXIST' ? notEmpty() : error;
+  });
 }
 
 /** The real path of something that need not be there in full yet. @throws DevctlError invalid_request when a file is in the way */

@@ -1,3 +1,4 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import { monotonicMs } from './monotonic.ts';
@@ -21,6 +22,8 @@ interface FreezerDeps {
   processes: Processes;
   gate: WriteGate;
   mount: Pick<WorkspaceMount, 'hold' | 'letGo'>;
+  /** File in memory of the machine that says what is stopped, for the next agent; null: the box ends with its agent. */
+  notePath: string | null;
   log: Log;
 }
 
@@ -32,25 +35,34 @@ export class Freezer {
   readonly processes: Processes;
   readonly gate: WriteGate;
   readonly mount: Pick<WorkspaceMount, 'hold' | 'letGo'>;
+  readonly notePath: string | null;
   readonly log: Log;
 
-  constructor({ processes, gate, mount, log }: FreezerDeps) {
+  constructor({ processes, gate, mount, notePath, log }: FreezerDeps) {
     this.processes = processes;
     this.gate = gate;
     this.mount = mount;
+    this.notePath = notePath;
     this.log = log;
+  }
+
+  /** Lets go what an agent that was killed held: who asked it will not come back to this one. */
+  thawLeft(): void {
+    if (this.notePath === null) return;
+    const { cgroup } = this.processes;
+    if (cgroup?.frozen) this.log('the box was frozen by an agent that has ended: it goes on');
+    cgroup?.setFrozen(false);
+    for (const { pid, startTicks } of readNote(this.notePath))
+      if (this.processes.stat(pid)?.startTicks === startTicks) signalProcess(pid, 'SIGCONT');
+    rmSync(this.notePath, { force: true });
   }
 
   /** @throws DevctlError wrong_phase while another operation holds the box */
   async freeze(operationId: string, forMs: number): Promise<{ frozen: boolean }> {
     if (this.#frozen && this.#frozen.operationId !== operationId) throw new DevctlError('wrong_phase', 'the box is being copied already');
     if (this.#frozen) return { frozen: true };
-    const stoppedBefore = new Set(
-      this.processes
-        .workload()
-        .filter(isStopped)
-        .map((stat) => stat.pid),
-    );
+    const all = this.processes.writers();
+    const stoppedBefore = new Set(all.filter(isStopped).map((stat) => stat.pid));
     const timer = setTimeout(() => this.#expire(), forMs);
     this.#frozen = { operationId, stoppedBefore, timer };
     await this.gate.close();
@@ -75,21 +87,44 @@ export class Freezer {
 
   /** Parents first: a shell that sees its child stop would take the terminal back. Then all at once, for what was forked meanwhile. */
   async #stopAll(): Promise<boolean> {
-    for (const stat of byDepth(this.processes.workload())) signalProcess(stat.pid, 'SIGSTOP');
-    this.processes.signalAll('SIGSTOP');
+    const { cgroup } = this.processes;
+    cgroup?.setFrozen(true);
+    this.#note();
+    for (const stat of byDepth(this.#outside())) signalProcess(stat.pid, 'SIGSTOP');
+    if (cgroup === null) this.processes.signalAll('SIGSTOP');
     const deadline = monotonicMs() + STOP_TIMEOUT_MS;
-    while (!this.processes.workload().every(isStopped)) {
+    while (!this.#isHeld()) {
       if (monotonicMs() > deadline || !this.#frozen) return false;
       await sleep(POLL_MS);
-      this.processes.signalAll('SIGSTOP');
+      if (cgroup === null) this.processes.signalAll('SIGSTOP');
+      else for (const stat of this.#outside()) if (!isStopped(stat)) signalProcess(stat.pid, 'SIGSTOP');
     }
+    this.#note();
     return true;
+  }
+
+  /** What has to be stopped one by one: the kernel holds a whole cgroup, whatever is forked in it. */
+  #outside(): ProcStat[] {
+    const inside = this.processes.cgroup?.pids();
+    return this.processes.writers().filter((stat) => !inside?.has(stat.pid));
+  }
+
+  #isHeld(): boolean {
+    return (this.processes.cgroup?.frozen ?? true) && this.#outside().every(isStopped);
+  }
+
+  /** Written to memory, not to the disk that is about to be copied. */
+  #note(): void {
+    if (this.notePath === null || !this.#frozen) return;
+    const { stoppedBefore } = this.#frozen;
+    const stopped = this.#outside().filter((stat) => !stoppedBefore.has(stat.pid));
+    writeFileSync(this.notePath, JSON.stringify(stopped.map(({ pid, startTicks }) => ({ pid, startTicks }))));
   }
 
   /** `held`: nothing has run since the freeze of this operation. Repeating gives the first answer. */
   thaw(operationId: string): { held: boolean } {
     if (this.#frozen?.operationId !== operationId) return { held: this.#last?.operationId === operationId && this.#last.held };
-    this.#release(this.processes.workload().every(isStopped));
+    this.#release(this.#isHeld());
     return { held: this.#last?.held ?? false };
   }
 
@@ -106,8 +141,24 @@ export class Freezer {
     this.#frozen = null;
     this.#last = { operationId, held };
     void this.mount.letGo();
-    for (const stat of byDepth(this.processes.workload()).reverse()) if (!stoppedBefore.has(stat.pid)) signalProcess(stat.pid, 'SIGCONT');
+    for (const stat of byDepth(this.#outside()).reverse()) if (!stoppedBefore.has(stat.pid)) signalProcess(stat.pid, 'SIGCONT');
+    this.processes.cgroup?.setFrozen(false);
+    if (this.notePath !== null) rmSync(this.notePath, { force: true });
     this.gate.open();
+  }
+}
+
+interface Noted {
+  pid: number;
+  startTicks: number;
+}
+
+function readNote(path: string): Noted[] {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Noted[];
+  } catch {
+    // Nothing was stopped, or the agent ended before it had noted it.
+    return [];
   }
 }
 

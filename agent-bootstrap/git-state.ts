@@ -1,5 +1,6 @@
 import type { QuiesceReport } from '../launcher/contract/receipt.ts';
 import { runHelper } from './helper.ts';
+import type { Launcher } from './launch.ts';
 import { monotonicMs } from './monotonic.ts';
 import type { Processes } from './processes.ts';
 
@@ -22,7 +23,7 @@ const OUTPUT_MAX_BYTES = 4 * 1024 ** 2;
 
 /** What is not committed and not pushed in one repository; null when git cannot tell in time. */
 export async function repositoryState(
-  processes: Processes,
+  { processes, launcher }: { processes: Processes; launcher: Launcher },
   path: string,
   label: string,
   deadlineMs: number,
@@ -30,7 +31,7 @@ export async function repositoryState(
   const git = async (...args: string[]): Promise<string | null> => {
     const argv = [...SAFE_GIT, '-C', path, ...args] as [string, ...string[]];
     const timeoutMs = Math.max(1, deadlineMs - monotonicMs());
-    const { code, stdout, cut } = await runHelper(processes, argv, { timeoutMs, maxBytes: OUTPUT_MAX_BYTES, env: SAFE_ENV });
+    const { code, stdout, cut } = await runHelper(processes, argv, { timeoutMs, maxBytes: OUTPUT_MAX_BYTES, env: SAFE_ENV, as: launcher });
     return code === 0 && !cut ? stdout.toString() : null;
   };
   const status = await git('status', '--porcelain=v2', '--branch', '-z', '--untracked-files=normal', '--ignore-submodules=all');

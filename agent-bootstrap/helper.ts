@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Launch, Launcher } from './launch.ts';
 import type { Processes } from './processes.ts';
 
 export interface HelperResult {
@@ -15,16 +16,21 @@ interface HelperOptions {
   cwd?: string;
   timeoutMs: number;
   maxBytes?: number;
+  /** Runs it as the workload is run: for what looks into folders of the workload. @default as the agent itself */
+  as?: Launcher;
 }
 
 const OUTPUT_MAX_BYTES = 64 * 1024 ** 2;
+/** Where programs of the system are: nothing in it is the workload's. */
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const STDERR_KEEP = 4_000;
 
 /** Runs a small program for the agent itself. It is not counted as work of the box. Does not throw: code is null when it could not start. */
 export function runHelper(processes: Processes, argv: [string, ...string[]], options: HelperOptions): Promise<HelperResult> {
-  const { env, cwd, timeoutMs, maxBytes = OUTPUT_MAX_BYTES } = options;
+  const { timeoutMs, maxBytes = OUTPUT_MAX_BYTES } = options;
   return new Promise((resolve) => {
-    const child = spawn(argv[0], argv.slice(1), { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { file, args, cwd, env } = launchOf(argv, options);
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const chunks: Buffer[] = [];
     let size = 0;
     let stderr = '';
@@ -54,4 +60,9 @@ export function runHelper(processes: Processes, argv: [string, ...string[]], opt
     });
     child.on('close', done);
   });
+}
+
+function launchOf([file, ...args]: [string, ...string[]], { as, env, cwd = '/' }: HelperOptions): Launch {
+  if (as === undefined || as.user === null) return { file, args, cwd, env: { ...process.env, ...env } as Record<string, string> };
+  return as.program([file, ...args], { cwd, env: { PATH: SYSTEM_PATH, ...env } });
 }

@@ -1,19 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, lstatSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHash, randomBytes } from './lazy-crypto.ts';
+import { readOrdinary } from './safe-files.ts';
 
 const KEEP = 50;
+/** Longer than any report. */
+const ENTRY_MAX_BYTES = 4 * 1024 ** 2;
 
 /** Results of operations, by operation id, on the disk of the workspace: a repeat gets the first answer. */
 export class Journal {
@@ -27,7 +19,8 @@ export class Journal {
   /** The result that was noted; null when there is none that can be read. */
   find(operationId: string): unknown {
     try {
-      const entry = JSON.parse(readFileSync(this.#path(operationId), 'utf8')) as { operationId: string; result: unknown };
+      const text = readOrdinary(this.#path(operationId), ENTRY_MAX_BYTES, 'refused')?.toString() ?? '';
+      const entry = JSON.parse(text) as { operationId: string; result: unknown };
       return entry.operationId === operationId ? entry.result : null;
     } catch {
       // None yet, or the workload has spoilt it: then the operation is done again.
@@ -38,7 +31,7 @@ export class Journal {
   note(operationId: string, result: unknown): void {
     writeDurably(this.#path(operationId), JSON.stringify({ operationId, result }));
     const entries = readdirSync(this.#folder).map((name) => join(this.#folder, name));
-    const age = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const age = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     for (const path of entries.sort((a, b) => age(b) - age(a)).slice(KEEP)) rmSync(path, { force: true, recursive: true });
   }
 

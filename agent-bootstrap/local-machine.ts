@@ -1,20 +1,14 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import { readToken } from './config.ts';
 import { socketLink } from './launcher-link.ts';
 import type { Log, Machine, Startup, WorkspaceMount } from './ports.ts';
-
-/** What must be in every workspace. */
-export function makeFolders(root: string): void {
-  for (const folder of ['src', 'home', 'cache']) mkdirSync(join(root, folder), { recursive: true });
-  mkdirSync(join(root, '.devctl-box', 'journal'), { recursive: true, mode: 0o700 });
-}
+import { makeWorkspaceFolders } from './workspace-folders.ts';
 
 /** A workspace that the provider has mounted before the agent started, and copies by itself: only its folders are missing at first. */
-export const mountedWorkspace = (root: string): WorkspaceMount => ({
+export const mountedWorkspace = ({ paths, user }: Pick<BoxConfig, 'paths' | 'user'>): WorkspaceMount => ({
   fileSystem: undefined,
-  prepare: async () => makeFolders(root),
+  prepare: async () => makeWorkspaceFolders(paths.workspace, user),
   release: async () => undefined,
   hold: async () => {},
   letGo: async () => {},
@@ -24,7 +18,7 @@ export const mountedWorkspace = (root: string): WorkspaceMount => ({
 export const startInSandbox = (config: BoxConfig, log: Log): Startup => ({
   config,
   link: socketLink(join(config.paths.run, 'launcher.sock'), readToken()),
-  mount: mountedWorkspace(config.paths.workspace),
+  mount: mountedWorkspace(config),
   machine: sandboxMachine(log),
   guarded: null,
   // Its launcher is who would know.
@@ -39,5 +33,6 @@ function sandboxMachine(log: Log): Machine {
       killWorkload();
       process.exit(0);
     },
+    isGoingDown: async () => false,
   };
 }

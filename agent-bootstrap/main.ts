@@ -5,6 +5,7 @@ import { readConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { EvidenceSampler } from './evidence-sampler.ts';
+import { Launcher } from './launch.ts';
 import { randomId } from './lazy-crypto.ts';
 import type { Log, Startup } from './ports.ts';
 import { Preparer } from './preparer.ts';
@@ -12,7 +13,9 @@ import { Processes } from './processes.ts';
 import { serveAgent } from './server.ts';
 import type { Services } from './services.ts';
 import { CommandSessions } from './sessions.ts';
+import { Staging } from './staging.ts';
 import { BoxState } from './state.ts';
+import { noteFile } from './workspace-folders.ts';
 import { WriteGate } from './write-gate.ts';
 
 /** How long after it has registered an agent loads what nobody has asked for yet. */
@@ -35,17 +38,28 @@ async function main(): Promise<void> {
   const box = new BoxState();
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
-  const sessions = new CommandSessions(config);
-  const sampler = new EvidenceSampler(processes, sessions, evidence);
-  // It looks into the workspace, which is not there before it is mounted.
-  let preparer: Preparer | null = null;
+  const launcher = new Launcher(config);
   const gate = new WriteGate();
-  const deps = { config, box, evidence, processes, sessions, gate, mount, log };
+  const frozen = noteFile(config, 'frozen');
+  if (frozen !== null) new (await import('./freezer.ts')).Freezer({ processes, gate, mount, notePath: frozen, log }).thawLeft();
+  const sessions = new CommandSessions(config, processes, noteFile(config, 'commands'));
+  const sampler = new EvidenceSampler({ config, processes, sessions, evidence });
+  // What works in the workspace begins when that is mounted.
+  let staging: Staging | null = null;
+  let preparer: Preparer | null = null;
   // Everything that registering does not need is loaded after it.
   let services: Promise<Services> | null = null;
   const later = () => {
-    services ??= import('./services.ts').then((loaded) => new loaded.Services(deps));
+    services ??= import('./services.ts').then((loaded) => {
+      if (staging === null) throw new Error('the workspace is not there yet');
+      return new loaded.Services({ config, box, evidence, processes, sessions, launcher, staging, gate, mount, log });
+    });
     return services;
+  };
+  /** With nobody to answer to. */
+  const quiesceForGood = async (why: string) => {
+    const { quiescer } = await (await later()).saving();
+    await quiescer.quiesce(`${why}-${config.generation}`);
   };
   const control = new ControlLoop({
     config,
@@ -63,7 +77,8 @@ async function main(): Promise<void> {
     showNotice: (notice) => sessions.notice(notice),
     mount,
     onMounted: () => {
-      preparer = new Preparer({ config, box, evidence, log });
+      staging = new Staging({ config, processes, launcher, notePath: noteFile(config, 'preparing') });
+      preparer = new Preparer({ config, box, evidence, launcher, staging, log });
       serveAgent(join(run, 'agent', 'agent.sock'), agent);
       if (guarded !== null) serveAgent(guarded, agent);
     },
@@ -72,10 +87,7 @@ async function main(): Promise<void> {
       // After the files of a new workspace, for which somebody waits.
       setTimeout(() => void later().then((loaded) => loaded.prepare()), PREPARE_MS);
     },
-    quiesceForGood: async () => {
-      const { quiescer } = await (await later()).saving();
-      await quiescer.quiesce(`hard-limit-${config.generation}`);
-    },
+    quiesceForGood: () => quiesceForGood('hard-limit'),
     end: (reason) => machine.end(reason, () => processes.signalAll('SIGKILL')),
     log,
   });
@@ -85,6 +97,12 @@ async function main(): Promise<void> {
     exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
   };
   watchInterruption((atMs) => control.interrupted(atMs));
+  process.once('SIGTERM', () => void leave());
+  // The workload outlives an agent that is replaced; with the machine it would be cut off in the middle.
+  const leave = async () => {
+    if (await machine.isGoingDown()) await quiesceForGood('machine').catch((error: unknown) => log(`not quiet: ${error}`));
+    process.exit(0);
+  };
   void control.run();
 }
 
@@ -95,6 +113,8 @@ if (process.argv[2] === 'call' || process.argv[2] === 'exec') {
   void import('./command.ts').then(async ({ runCommand }) => {
     process.exitCode = await runCommand(process.argv.slice(2));
   });
+} else if (process.argv[2] === 'files') {
+  void import('./files-helper.ts').then(({ serveFiles }) => serveFiles((line) => process.stderr.write(`${line}\n`)));
 } else {
   main().catch((error: unknown) => {
     log(`the agent could not start: ${error instanceof Error ? error.message : error}`);

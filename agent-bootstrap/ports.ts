@@ -35,6 +35,8 @@ export interface WorkspaceMount {
 export interface Machine {
   /** Ends the box with every process in it. Does not return. */
   end(reason: string, killWorkload: () => void): never;
+  /** True when the whole machine is going down, whoever wanted that; false: only the agent was asked to end. */
+  isGoingDown(): Promise<boolean>;
 }
 
 /** How an agent begins, on whatever machine it is. */

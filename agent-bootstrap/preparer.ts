@@ -1,19 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Heartbeat, Orders } from '../launcher/contract/box.ts';
 import { cloneArgv, cloneEnv } from './clone.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { writeDurably } from './journal.ts';
+import type { Launcher } from './launch.ts';
 import { createHash } from './lazy-crypto.ts';
 import type { Log } from './ports.ts';
+import { readOrdinary } from './safe-files.ts';
+import type { Staging } from './staging.ts';
 import type { BoxState } from './state.ts';
+import { stateFolder } from './workspace-folders.ts';
 
 const SETUP_SCRIPT = '.devctl/setup.sh';
 /** What a setup script may write into the box's log. */
 const SETUP_LOG_MAX_BYTES = 8 * 1024 ** 2;
 const TAIL_CHARS = 1_500;
+/** Of a script, what is looked at to know it again. */
+const SCRIPT_MAX_BYTES = 16 * 1024 ** 2;
+const KEY_MAX_BYTES = 100;
 
 type Failure = NonNullable<Heartbeat['failure']>;
 
@@ -21,6 +28,8 @@ interface PreparerDeps {
   config: BoxConfig;
   box: BoxState;
   evidence: EvidenceLog;
+  launcher: Launcher;
+  staging: Staging;
   log: Log;
 }
 
@@ -33,24 +42,20 @@ export class Preparer {
   /** Orders that have failed in this box: they are not tried again by themselves. */
   readonly #failed = new Set<string>();
   #stage: 'clone' | 'setup' = 'clone';
+  #content = false;
 
   constructor(deps: PreparerDeps) {
     this.#deps = deps;
-    // Left by an agent that was killed in the middle.
-    for (const name of readdirSync(this.#stateDir)) {
-      if (/^(clone|import|put)-/.test(name)) rmSync(join(this.#stateDir, name), { recursive: true, force: true });
-    }
   }
 
   get #src(): string {
     return join(this.#deps.config.paths.workspace, 'src');
   }
-  get #stateDir(): string {
-    return join(this.#deps.config.paths.workspace, '.devctl-box');
-  }
 
+  /** A box that has been made quiet may have let go of its disk: then what was there last. */
   contentPresent(): boolean {
-    return existsSync(this.#src) && readdirSync(this.#src).length > 0;
+    if (existsSync(stateFolder(this.#deps.config))) this.#content = existsSync(this.#src) && readdirSync(this.#src).length > 0;
+    return this.#content;
   }
 
   /** Notes that something is being prepared, while it is. */
@@ -69,7 +74,8 @@ export class Preparer {
   }
 
   async #obey({ clone, runSetup }: Orders): Promise<void> {
-    const { box } = this.#deps;
+    const { box, staging } = this.#deps;
+    await staging.cleared;
     if (clone && !this.contentPresent()) {
       const key = `clone ${clone.url} ${clone.ref ?? ''}`;
       if (this.#failed.has(key)) return;
@@ -78,7 +84,7 @@ export class Preparer {
     }
     if (runSetup && this.#setupIsDue()) {
       const failure = await this.#setup();
-      if (failure) return this.#fail(failure, this.#setupKey());
+      if (failure) return this.#fail(failure, this.#setupKey() ?? '');
     }
     if (box.state === 'preparing' && box.open) box.change({ state: 'ready', progress: undefined });
   }
@@ -91,61 +97,57 @@ export class Preparer {
 
   async #clone(source: NonNullable<Orders['clone']>): Promise<Failure | null> {
     this.#stage = 'clone';
-    const { config, log } = this.#deps;
-    const staging = join(this.#stateDir, `clone-${process.pid}-${Date.now()}`);
+    const { config, launcher, staging, log } = this.#deps;
+    const place = staging.newPlace('clone');
     log(`cloning ${source.url}`);
-    const child = spawn('git', cloneArgv(source, staging), {
-      env: cloneEnv(config.env),
-      cwd: this.#stateDir,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const { code, tail } = await this.#follow(child);
+    const wanted = { cwd: staging.folder, env: cloneEnv(config.env) };
+    const { file, args, ...options } = launcher.program(['git', ...cloneArgv(source, place)], wanted);
+    const { code, tail } = await this.#follow(spawn(file, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
     if (code !== 0) {
-      rmSync(staging, { recursive: true, force: true });
+      await staging.remove(place);
       const full = /No space left on device/.test(tail);
       return {
         code: full ? 'disk_full' : 'source_unavailable',
-        detail: `git clone ${source.url} failed (${code}): ${without(tail, staging)}`,
+        detail: `git clone ${source.url} failed (${code}): ${without(tail, place)}`,
       };
     }
     // Onto the empty folder: the kernel refuses when something has come into it meanwhile.
-    renameSync(staging, this.#src);
+    renameSync(place, this.#src);
     return null;
   }
 
   /** Once per workspace and text of the script, unless it failed; not again in a box in which it failed. */
   #setupIsDue(): boolean {
-    if (!statSync(join(this.#src, SETUP_SCRIPT), { throwIfNoEntry: false })?.isFile()) return false;
     const key = this.#setupKey();
-    const done = join(this.#stateDir, 'setup-done');
-    return !this.#failed.has(key) && !(existsSync(done) && readFileSync(done, 'utf8') === key);
+    if (key === null || this.#failed.has(key)) return false;
+    return readOrdinary(this.#donePath, KEY_MAX_BYTES, 'refused')?.toString() !== key;
   }
 
-  #setupKey(): string {
-    return createHash('sha256')
-      .update(readFileSync(join(this.#src, SETUP_SCRIPT)))
-      .digest('hex');
+  get #donePath(): string {
+    return join(stateFolder(this.#deps.config), 'setup-done');
+  }
+
+  /** Null when there is no script that could be run. */
+  #setupKey(): string | null {
+    const text = readOrdinary(join(this.#src, SETUP_SCRIPT), SCRIPT_MAX_BYTES, 'followed');
+    return text && createHash('sha256').update(text).digest('hex');
   }
 
   async #setup(): Promise<Failure | null> {
     this.#stage = 'setup';
-    const { config, log } = this.#deps;
+    const { config, launcher, log } = this.#deps;
     const script = join(this.#src, SETUP_SCRIPT);
-    const key = this.#setupKey();
+    const key = this.#setupKey() ?? '';
     log(`running ${SETUP_SCRIPT}`);
     // By its first line when it is a program, else by the shell.
-    const [file, args] = (statSync(script).mode & 0o111) !== 0 ? [script, []] : ['/bin/sh', [script]];
-    mkdirSync(config.env['HOME'] ?? this.#src, { recursive: true });
-    const child = spawn(file as string, args as string[], {
-      cwd: this.#src,
-      env: config.env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const isProgram = ((statSync(script, { throwIfNoEntry: false })?.mode ?? 0) & 0o111) !== 0;
+    // A user has a home of his own, which is not the agent's to make.
+    if (launcher.user === null) mkdirSync(config.env['HOME'] ?? this.#src, { recursive: true });
+    const { file, args, ...options } = launcher.program(isProgram ? [script] : ['/bin/sh', script], { cwd: this.#src, env: config.env });
+    const child = spawn(file, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const { code, tail } = await this.#follow(child);
     if (code !== 0) return { code: 'setup_failed', detail: `${SETUP_SCRIPT} ended with ${code}: ${tail.trim()}` };
-    writeDurably(join(this.#stateDir, 'setup-done'), key);
+    writeDurably(this.#donePath, key);
     log(`${SETUP_SCRIPT} is done`);
     return null;
   }
@@ -165,6 +167,7 @@ export class Preparer {
       if (logged <= SETUP_LOG_MAX_BYTES) process.stdout.write(chunk);
     };
     this.#busy = true;
+    this.#deps.staging.note(child.pid);
     this.sample();
     child.stdout?.on('data', take);
     child.stderr?.on('data', take);
@@ -172,6 +175,7 @@ export class Preparer {
       const done = (code: number | string, text: string) => {
         this.sample();
         this.#busy = false;
+        this.#deps.staging.note(undefined);
         resolve({ code, tail: text });
       };
       child.on('error', (error) => done('error', error.message));

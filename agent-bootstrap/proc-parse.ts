@@ -7,6 +7,8 @@ export interface ProcStat {
   ppid: number;
   pgrp: number;
   session: number;
+  /** Number of its terminal, as the kernel puts a device's two numbers together; 0 when it has none. */
+  tty: number;
   /** Foreground process group of its terminal; -1 when it has none. */
   tpgid: number;
   /** User and system time of the process itself, in clock ticks. */
@@ -34,6 +36,7 @@ export function parseStat(text: string): ProcStat | null {
     ppid: number(1),
     pgrp: number(2),
     session: number(3),
+    tty: number(4),
     tpgid: number(5),
     ownTicks: number(11) + number(12),
     reapedTicks: number(13) + number(14),
@@ -42,15 +45,33 @@ export function parseStat(text: string): ProcStat | null {
   return Number.isInteger(stat.pid) && Number.isInteger(stat.startTicks) ? stat : null;
 }
 
-/** Socket inodes of the established connections in `/proc/net/tcp` or `tcp6`. */
-export function establishedInodes(text: string): Set<string> {
-  const inodes = new Set<string>();
-  for (const line of text.split('\n').slice(1)) {
-    const fields = line.trim().split(/\s+/);
-    if (fields[3] === '01' && fields[9] && fields[9] !== '0') inodes.add(fields[9]);
-  }
-  return inodes;
+/** Real, effective, saved and file system ids in `/proc/<pid>/status`. */
+export function parseIds(text: string): { uids: number[]; gids: number[] } {
+  const ids = (name: string): number[] =>
+    new RegExp(`^${name}:\\s+([\\d\\s]+)$`, 'm').exec(text)?.[1]?.trim().split(/\s+/).map(Number) ?? [];
+  return { uids: ids('Uid'), gids: ids('Gid') };
 }
+
+/** A span of ids that belong to a user besides his own. */
+export interface IdRange {
+  first: number;
+  count: number;
+}
+
+/** What `/etc/subuid` or `/etc/subgid` gives to a user, who is there by name or number. */
+export function parseSubordinate(text: string, name: string, uid: number): IdRange[] {
+  return text.split('\n').flatMap((line) => {
+    const [who, first, count] = line.trim().split(':');
+    if (who !== name && who !== String(uid)) return [];
+    return /^\d+$/.test(first ?? '') && /^\d+$/.test(count ?? '') ? [{ first: Number(first), count: Number(count) }] : [];
+  });
+}
+
+export const inRanges = (id: number, ranges: readonly IdRange[]): boolean =>
+  ranges.some(({ first, count }) => id >= first && id < first + count);
+
+/** Path of the tree of version 2 in `/proc/<pid>/cgroup`. */
+export const cgroupPath = (text: string): string => /^0::(.*)$/m.exec(text)?.[1] ?? '';
 
 /** Arguments in `/proc/<pid>/cmdline`. */
 export const parseCmdline = (text: string): string[] => text.replace(/\0$/, '').split('\0');

@@ -4,11 +4,14 @@ import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { QuiesceReport } from '../launcher/contract/receipt.ts';
 import { runHelper } from './helper.ts';
 import { type Journal, withReserve, writeDurably } from './journal.ts';
+import type { Launcher } from './launch.ts';
 import { monotonicMs } from './monotonic.ts';
 import type { Log, WorkspaceMount } from './ports.ts';
 import type { Processes } from './processes.ts';
 import type { BoxState } from './state.ts';
-import { killWorkload, stopWorkload } from './stop-workload.ts';
+import { stopContainers, stopDocker } from './stop-docker.ts';
+import { killRest, killWorkload, NAMES_MAX, stopCommands } from './stop-workload.ts';
+import { stateFolder } from './workspace-folders.ts';
 import { scanWorkspace } from './workspace-scan.ts';
 import type { WriteGate } from './write-gate.ts';
 
@@ -18,10 +21,27 @@ interface QuiesceDeps {
   config: BoxConfig;
   box: BoxState;
   processes: Processes;
+  launcher: Launcher;
   gate: WriteGate;
   journal: Journal;
   mount: Pick<WorkspaceMount, 'prepare' | 'release'>;
+  /** Ends what copies files for clients. */
+  endFiles: () => Promise<void>;
   log: Log;
+}
+
+/** What is done, one after the other, and how long each took. */
+class Steps {
+  readonly done: NonNullable<QuiesceReport['steps']> = [];
+
+  async take<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const startedAt = monotonicMs();
+    try {
+      return await work();
+    } finally {
+      this.done.push({ name, tookMs: Math.round(monotonicMs() - startedAt) });
+    }
+  }
 }
 
 /** Makes the box quiet, once per operation. */
@@ -40,10 +60,11 @@ export class Quiescer {
     if (this.#running?.operationId === operationId) return this.#running.report;
     // One after the other: the second finds a quiet box.
     await this.#running?.report.catch(() => {});
-    const isQuiet = this.#deps.box.state === 'quiesced';
-    if (isQuiet && this.#last?.operationId === operationId) return this.#last.report;
-    const known = isQuiet ? this.#deps.journal.find(operationId) : null;
-    if (known) return known as QuiesceReport;
+    if (this.#deps.box.state === 'quiesced') {
+      if (this.#last?.operationId === operationId) return this.#last.report;
+      const known = this.#deps.journal.find(operationId);
+      if (known) return known as QuiesceReport;
+    }
     const report = this.#run(operationId).finally(() => {
       this.#running = null;
     });
@@ -52,43 +73,64 @@ export class Quiescer {
   }
 
   async #run(operationId: string): Promise<QuiesceReport> {
-    const { config, box, processes, gate, journal, mount, log } = this.#deps;
-    const { workspace } = config.paths;
+    const { config, box, gate, journal, endFiles, mount, log } = this.#deps;
     const startedAt = monotonicMs();
+    const steps = new Steps();
     box.quiesceEpoch += 1;
     box.open = false;
+    await endFiles();
     await gate.close();
     try {
       // Another one has given the disk back already.
       if (box.state === 'quiesced') await mount.prepare();
-      const { stopped, killed } = await stopWorkload(processes, config.limits.stopGraceMs);
-      const scan = await scanWorkspace(processes, workspace);
-      // git may have started programs of the workspace, filters for instance: whatever is left of them must not write.
-      await killWorkload(processes);
-      const stateDir = join(workspace, '.devctl-box');
-      const canary = withReserve(stateDir, () => writeCanary(workspace));
-      await flush(processes, workspace);
-      const report: QuiesceReport = {
-        stoppedProcesses: stopped,
-        killedProcesses: killed,
-        ...scan,
-        canary,
+      const { stopped, killed } = await this.#stop(steps);
+      const found = await this.#look(steps);
+      const report = () => ({
+        stoppedProcesses: stopped.slice(0, NAMES_MAX),
+        killedProcesses: killed.slice(0, NAMES_MAX),
+        ...found,
         tookMs: Math.round(monotonicMs() - startedAt),
-      };
+        steps: steps.done,
+      });
       // Before the disk is given back: a repeat that comes to another agent finds it there.
-      withReserve(stateDir, () => journal.note(operationId, report));
-      const disk = await mount.release();
-      if (disk !== undefined) report.disk = disk;
-      this.#last = { operationId, report };
-      log(`quiet: ${stopped.length} stopped, ${killed.length} killed, ${scan.files} files`);
+      withReserve(stateFolder(config), () => journal.note(operationId, report()));
+      const disk = await steps.take('release', () => mount.release());
+      log(`quiet: ${stopped.length} stopped, ${killed.length} killed, ${found.files} files; ${steps.done.map(inWords).join(', ')}`);
+      this.#last = { operationId, report: { ...report(), ...(disk !== undefined && { disk }) } };
       box.change({ state: 'quiesced' });
-      return report;
+      return this.#last.report;
     } finally {
       // The agent's own writes are refused by the state of the box from here on.
       gate.open();
     }
   }
+
+  async #stop(steps: Steps): Promise<{ stopped: string[]; killed: string[] }> {
+    const { config, processes, launcher, log } = this.#deps;
+    const { stopGraceMs: graceMs } = config.limits;
+    const docker = { processes, launcher, host: config.env['DOCKER_HOST'], graceMs, log };
+    const commands = await steps.take('commands', () => stopCommands(processes, graceMs));
+    const containers = await steps.take('containers', () => stopContainers(docker));
+    await steps.take('docker', () => stopDocker(docker));
+    const rest = await steps.take('rest', () => killRest(processes));
+    return { stopped: [...containers.stopped, ...commands.stopped], killed: [...containers.killed, ...commands.killed, ...rest] };
+  }
+
+  async #look(steps: Steps): Promise<Pick<QuiesceReport, 'repositories' | 'files' | 'bytes' | 'truncated' | 'canary'>> {
+    const { config, processes } = this.#deps;
+    const { workspace } = config.paths;
+    const scan = await steps.take('look', () => scanWorkspace(this.#deps, workspace));
+    return steps.take('flush', async () => {
+      // git may have started programs of the workspace, filters for instance: whatever is left of them must not write.
+      await killWorkload(processes);
+      const canary = withReserve(stateFolder(config), () => writeCanary(workspace));
+      await flush(processes, workspace);
+      return { ...scan, canary };
+    });
+  }
 }
+
+const inWords = ({ name, tookMs }: { name: string; tookMs: number }): string => `${name} ${tookMs} ms`;
 
 /** Written last: who restores the workspace looks for it. */
 function writeCanary(workspace: string): QuiesceReport['canary'] {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { freezeRequestSchema, quiesceRequestSchema, thawRequestSchema } from '../launcher/contract/agent.ts';
 import { AGENT_ROUTES } from '../launcher/contract/agent-config.ts';
 import { Freezer } from './freezer.ts';
@@ -6,6 +5,7 @@ import { Journal } from './journal.ts';
 import { Quiescer } from './quiesce.ts';
 import { type Handler, readJson } from './server.ts';
 import type { ServiceDeps } from './services.ts';
+import { noteFile, stateFolder } from './workspace-folders.ts';
 
 export interface Saving {
   quiescer: Quiescer;
@@ -13,10 +13,11 @@ export interface Saving {
 }
 
 /** What the agent does so that its disk can be copied. */
-export function makeSaving({ config, box, processes, gate, mount, log }: ServiceDeps): Saving {
-  const journal = new Journal(join(config.paths.workspace, '.devctl-box'));
-  const quiescer = new Quiescer({ config, box, processes, gate, journal, mount, log });
-  const freezer = new Freezer({ processes, gate, mount, log });
+export function makeSaving(deps: ServiceDeps & { endFiles: () => Promise<void> }): Saving {
+  const { config, processes, gate, mount, log } = deps;
+  const journal = new Journal(stateFolder(config));
+  const quiescer = new Quiescer({ ...deps, journal });
+  const freezer = new Freezer({ processes, gate, mount, notePath: noteFile(config, 'frozen'), log });
   const handlers = new Map<string, Handler>([
     [
       `POST ${AGENT_ROUTES.quiesce}`,

@@ -14,12 +14,15 @@ interface Guarded {
   mayEnter(authorization: string | undefined): boolean;
 }
 
-interface AgentServices {
+interface Answering {
   /** What answers `METHOD /path`. */
   handler(key: string): Promise<Handler | undefined>;
+  log: Log;
+}
+
+interface AgentServices extends Answering {
   /** Takes over a stream of exec frames. */
   exec(socket: Duplex, head: Buffer): Promise<void>;
-  log: Log;
 }
 
 /**
@@ -51,7 +54,8 @@ export function serveAgent(at: string | Guarded, services: AgentServices): Serve
   return server.listen(at);
 }
 
-async function handle({ handler: find, log }: AgentServices, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+/** Answers one request. Does not throw. */
+export async function handle({ handler: find, log }: Answering, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
   try {
     const url = new URL(incoming.url ?? '/', 'http://box');
     const handler = await find(`${incoming.method} ${url.pathname}`);

@@ -1,14 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { AGENT_ROUTES, type BoxConfig } from '../launcher/contract/agent-config.ts';
-import { DevctlError } from '../launcher/contract/errors.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { Files } from './files.ts';
-import { resolveInBox } from './paths.ts';
+import type { FilesProxy } from './files-proxy.ts';
+import type { Launcher } from './launch.ts';
+import { pathOf, resolveInBox } from './paths.ts';
 import type { Log, WorkspaceMount } from './ports.ts';
 import type { Processes } from './processes.ts';
 import type { Saving } from './saving.ts';
 import type { Handler } from './server.ts';
 import type { CommandSessions } from './sessions.ts';
+import type { Staging } from './staging.ts';
 import type { BoxState } from './state.ts';
 import type { WriteGate } from './write-gate.ts';
 
@@ -18,6 +20,8 @@ export interface ServiceDeps {
   evidence: EvidenceLog;
   processes: Processes;
   sessions: CommandSessions;
+  launcher: Launcher;
+  staging: Staging;
   gate: WriteGate;
   mount: WorkspaceMount;
   log: Log;
@@ -26,20 +30,20 @@ export interface ServiceDeps {
 /** What the agent does for its launcher on request. All but taking files in is loaded when it is first wanted. */
 export class Services {
   readonly #deps: ServiceDeps;
-  readonly #files: ReadonlyMap<string, Handler>;
+  readonly #files: Copying;
   #saving: Promise<Saving> | null = null;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
-    this.#files = fileHandlers(deps);
+    this.#files = copying(deps);
   }
 
   async handler(key: string): Promise<Handler | undefined> {
-    return this.#files.get(key) ?? (await this.saving()).handlers.get(key);
+    return (await this.#files.handlers()).get(key) ?? (await this.saving()).handlers.get(key);
   }
 
   saving(): Promise<Saving> {
-    this.#saving ??= import('./saving.ts').then(({ makeSaving }) => makeSaving(this.#deps));
+    this.#saving ??= import('./saving.ts').then(({ makeSaving }) => makeSaving({ ...this.#deps, endFiles: () => this.#files.end() }));
     return this.#saving;
   }
 
@@ -54,6 +58,30 @@ export class Services {
   }
 }
 
+/** Files in and out, and the log. */
+interface Copying {
+  handlers(): Promise<ReadonlyMap<string, Handler>>;
+  /** Ends what is being copied, where that is done by somebody else. */
+  end(): Promise<void>;
+}
+
+function copying(deps: ServiceDeps): Copying {
+  const { config } = deps;
+  const logs: Handler = async (_incoming, url, answer) => (await import('./logs.ts')).sendLog(config.log, url, answer);
+  const withLogs = (map: ReadonlyMap<string, Handler>) => new Map([...map, [`GET ${AGENT_ROUTES.logs}`, logs] as const]);
+  if (config.user === null) {
+    const handlers = withLogs(fileHandlers(deps));
+    return { handlers: async () => handlers, end: async () => {} };
+  }
+  let proxy: Promise<FilesProxy> | null = null;
+  const loaded = () => {
+    proxy ??= import('./files-proxy.ts').then(({ FilesProxy }) => new FilesProxy(deps));
+    return proxy;
+  };
+  return { handlers: async () => withLogs((await loaded()).handlers), end: async () => (await proxy)?.end() };
+}
+
+/** In a box whose workload is the agent's own user, the agent copies. */
 function fileHandlers({ config, box, gate, log }: ServiceDeps): ReadonlyMap<string, Handler> {
   const files = new Files({ config, box, gate });
   return new Map<string, Handler>([
@@ -66,12 +94,5 @@ function fileHandlers({ config, box, gate, log }: ServiceDeps): ReadonlyMap<stri
         return sendPath(resolveInBox(config.paths.workspace, pathOf(url)), answer, log);
       },
     ],
-    [`GET ${AGENT_ROUTES.logs}`, async (_incoming, url, answer) => (await import('./logs.ts')).sendLog(config.log, url, answer)],
   ]);
 }
-
-const pathOf = (url: URL): string => {
-  const path = url.searchParams.get('path');
-  if (!path || path.includes('\0')) throw new DevctlError('invalid_request', 'the query has no usable path');
-  return path;
-};

@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from './monotonic.ts';
 import type { ProcStat } from './proc-parse.ts';
 import type { Processes } from './processes.ts';
+import { isOfDocker } from './scope.ts';
 import { signalProcess } from './signals.ts';
 
 const POLL_MS = 10;
 const KILL_ROUNDS_MS = 5_000;
-const NAMES_MAX = 200;
+export const NAMES_MAX = 200;
 /** Programs whose first argument says what runs. */
 const RUNNERS = new Set([
   'node',
@@ -35,24 +36,28 @@ export interface Stopped {
   killed: string[];
 }
 
-/** Ends every process of the workload: asked first, then by force. When it returns, nothing but the agent runs. */
-export async function stopWorkload(processes: Processes, graceMs: number): Promise<Stopped> {
+/**
+ * Asks every command of the workload to end, and kills those that have not in time. Docker and its containers are left for later.
+ * When it returns, no command runs.
+ */
+export async function stopCommands(processes: Processes, graceMs: number): Promise<Stopped> {
+  const commands = () => processes.workload().filter(({ pid }) => processes.cgroup === null || !isOfDocker(pid));
   const names = new Map<number, string>();
   const learn = (list: ProcStat[]) => {
     for (const stat of list) if (!names.has(stat.pid)) names.set(stat.pid, nameOf(stat, processes.cmdline(stat.pid)));
   };
-  const first = processes.workload();
+  const first = commands();
   learn(first);
   for (const stat of first) askToEnd(stat);
   const deadline = monotonicMs() + graceMs;
   let left = first;
   while (left.length > 0 && monotonicMs() < deadline) {
     await sleep(POLL_MS);
-    left = processes.workload();
+    left = commands();
     learn(left);
   }
   const killed = new Set(left.map((stat) => stat.pid));
-  await killWorkload(processes);
+  await killUntilGone(commands, (list) => processes.kill(list));
   const pick = (wanted: (pid: number) => boolean) =>
     [...names]
       .filter(([pid]) => wanted(pid))
@@ -68,18 +73,25 @@ function askToEnd(stat: ProcStat): void {
   signalProcess(stat.pid, 'SIGCONT');
 }
 
-/** Kills until nothing is left. @throws Error when something cannot be killed */
-export async function killWorkload(processes: Processes): Promise<void> {
+/** Kills whatever is left of the workload. @returns what that was @throws Error when something cannot be killed */
+export async function killRest(processes: Processes): Promise<string[]> {
+  const names = processes.workload().map((stat) => nameOf(stat, processes.cmdline(stat.pid)));
+  await killWorkload(processes);
+  return names.slice(0, NAMES_MAX);
+}
+
+/** Kills until nothing of the workload is left. @throws Error when something cannot be killed */
+export const killWorkload = (processes: Processes): Promise<void> =>
+  killUntilGone(
+    () => processes.writers(),
+    () => processes.signalAll('SIGKILL'),
+  );
+
+async function killUntilGone(left: () => ProcStat[], kill: (list: ProcStat[]) => void): Promise<void> {
   const deadline = monotonicMs() + KILL_ROUNDS_MS;
-  while (processes.workload().length > 0) {
-    if (monotonicMs() > deadline)
-      throw new Error(
-        `cannot be ended: ${processes
-          .workload()
-          .map((stat) => stat.comm)
-          .join(', ')}`,
-      );
-    processes.signalAll('SIGKILL');
+  for (let list = left(); list.length > 0; list = left()) {
+    if (monotonicMs() > deadline) throw new Error(`cannot be ended: ${list.map((stat) => stat.comm).join(', ')}`);
+    kill(list);
     await sleep(POLL_MS);
   }
 }

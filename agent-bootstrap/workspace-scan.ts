@@ -1,6 +1,7 @@
-import { dirname, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { type RepositoryState, repositoryState } from './git-state.ts';
 import { runHelper } from './helper.ts';
+import type { Launcher } from './launch.ts';
 import { monotonicMs } from './monotonic.ts';
 import type { Processes } from './processes.ts';
 
@@ -18,16 +19,22 @@ export interface WorkspaceScan {
   truncated: boolean;
 }
 
+/** Who looks: as the workload itself, which can read all that it has written. */
+interface Scanner {
+  processes: Processes;
+  launcher: Launcher;
+}
+
 /** Counts the workspace and looks at its git repositories, within bounds of time and number. */
-export async function scanWorkspace(processes: Processes, root: string): Promise<WorkspaceScan> {
-  const found = await findAll(processes, root);
+export async function scanWorkspace(by: Scanner, root: string): Promise<WorkspaceScan> {
+  const found = await findAll(by, root);
   const deadline = monotonicMs() + GIT_BUDGET_MS;
   const repositories: RepositoryState[] = [];
   let truncated = found.truncated || found.repositories.length > REPOSITORIES_MAX;
   const todo = found.repositories.slice(0, REPOSITORIES_MAX);
   const worker = async () => {
     for (let path = todo.shift(); path !== undefined; path = todo.shift()) {
-      const state = monotonicMs() < deadline ? await repositoryState(processes, path, relative(root, path), deadline) : null;
+      const state = monotonicMs() < deadline ? await repositoryState(by, path, relative(root, path), deadline) : null;
       if (state) repositories.push(state);
       else truncated = true;
     }
@@ -38,10 +45,12 @@ export async function scanWorkspace(processes: Processes, root: string): Promise
 }
 
 /** One pass over the tree: every file's length, and where repositories are. Records end with NUL, for names may hold anything else. */
-async function findAll(processes: Processes, root: string) {
+async function findAll({ processes, launcher }: Scanner, root: string) {
   const depth = ['(', '-name', '.git', '-printf', 'g%d %p\\0', ')'];
-  const argv: [string, ...string[]] = ['find', root, '-xdev', ...depth, '-o', '-type', 'f', '-printf', 'f%s\\0'];
-  const { stdout, cut } = await runHelper(processes, argv, { timeoutMs: FIND_TIMEOUT_MS });
+  // Where the workload is another user, the rest is the agent's and Docker's.
+  const roots = launcher.user === null ? [root] : ['src', 'home', 'cache'].map((name) => join(root, name));
+  const argv: [string, ...string[]] = ['find', ...roots, '-xdev', ...depth, '-o', '-type', 'f', '-printf', 'f%s\\0'];
+  const { stdout, cut } = await runHelper(processes, argv, { timeoutMs: FIND_TIMEOUT_MS, as: launcher });
   const result = { files: 0, bytes: 0, repositories: [] as string[], truncated: cut };
   for (const record of stdout.toString().split('\0')) {
     if (record.startsWith('f')) {

@@ -8,6 +8,10 @@ const { workspace, home, cache, run } = BOX_PATHS;
 export const agentConfig: MachineConfig = {
   machine: 'ec2',
   paths: { workspace, run },
+  disk: 'volume',
+  user: { name: 'dev', uid: 1000, gid: 1000 },
+  // That of devctl-workload.slice.
+  cgroup: '/sys/fs/cgroup/devctl.slice/devctl-workload.slice',
   agentPort: 7410,
   env: {
     PATH: `${home}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +7,12 @@ import type { BoxUserData, MachineConfig } from '../../launcher/contract/agent-c
 import { BOX_OWNER_HEADER, type BoxDisk, type Orders } from '../../launcher/contract/box.ts';
 import { DevctlError } from '../../launcher/contract/errors.ts';
 import { problemSchema } from '../../launcher/contract/problem.ts';
-import { makeFolders, mountedWorkspace } from '../local-machine.ts';
+import { mountedWorkspace } from '../local-machine.ts';
 import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
+import { makeWorkspaceFolders } from '../workspace-folders.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import { runTool } from './tools.ts';
 import { VolumeMount } from './volume-mount.ts';
 
 /** The tags of devctl on an instance, as the provider writes them. */
@@ -18,6 +20,8 @@ const TAGS = { workspace: 'devctl:workspace', owner: 'devctl:owner', session: 'd
 const RETRY_MS = 500;
 const ANSWER_MS = 10_000;
 const NOTICE_EVERY_MS = 5_000;
+const STATE_MS = 5_000;
+const POWER_OFF_MS = 30_000;
 
 interface Assignment {
   boxId: string;
@@ -40,19 +44,22 @@ export async function startOnInstance(config: MachineConfig, log: Log): Promise<
   const link = networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders));
   const root = config.paths.workspace;
   const wanted = () => link.disk({ sessionId, generation });
+  const folders = () => makeWorkspaceFolders(root, config.user);
   return {
     config: {
       boxId,
       sessionId,
       generation,
       paths: config.paths,
-      processScope: 'marker',
+      user: config.user,
+      ...(config.cgroup !== undefined && { cgroup: config.cgroup }),
+      processScope: config.user === null ? 'marker' : 'machine',
       env: { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace },
       limits: config.limits,
       log: config.log,
     },
     link,
-    mount: config.disk === 'mounted' ? mountedWorkspace(root) : new VolumeMount({ root, wanted, folders: () => makeFolders(root), log }),
+    mount: config.disk === 'mounted' ? mountedWorkspace(config) : new VolumeMount({ root, wanted, folders, log }),
     machine: instance(config.powerOff, log),
     guarded: { port: config.agentPort, mayEnter: (authorization) => key.opens(authorization) },
     watchInterruption: (tell) => watchInterruption(metadata, tell, log),
@@ -123,9 +130,11 @@ function instance([command, ...args]: MachineConfig['powerOff'], log: Log): Mach
   return {
     end(reason) {
       log(`ending: ${reason}`);
-      spawn(command, args, { detached: true, stdio: 'ignore' }).unref();
+      // Waited for: an agent that leaves before its machine goes down is started again.
+      spawnSync(command, args, { stdio: 'ignore', timeout: POWER_OFF_MS });
       process.exit(0);
     },
+    isGoingDown: async () => (await runTool(['systemctl', 'is-system-running'], STATE_MS)).stdout.trim() === 'stopping',
   };
 }
 

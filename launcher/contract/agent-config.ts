@@ -1,3 +1,10 @@
+/** Who the workload of a box is, where its agent is root. */
+export interface BoxUser {
+  name: string;
+  uid: number;
+  gid: number;
+}
+
 /**
  * What the maker of a box (a provider) tells its agent at start, as the JSON file named in the agent's first argument.
  * It holds no secret: the box token comes on standard input and is kept in memory only.
@@ -8,8 +15,15 @@ export interface BoxConfig {
   generation: number;
   /** Real folders behind BOX_PATHS.workspace and BOX_PATHS.run. They differ from these only where nothing can be mounted. */
   paths: { workspace: string; run: string };
-  /** `namespace`: every process that the agent can see belongs to the box. `marker`: only those that carry IN_DEVCTL_BOX in their environment. */
-  processScope: 'namespace' | 'marker';
+  /** Who commands, scripts and file copies run as; null: the agent's own user. */
+  user: BoxUser | null;
+  /** Folder of the cgroup (version 2) that the workload of a `user` runs in. It is made where it is not there. @default none */
+  cgroup?: string;
+  /**
+   * `namespace`: every process that the agent can see belongs to the box. `marker`: only those that carry IN_DEVCTL_BOX in their
+   * environment. `machine`: those in the cgroup of the workload, and those of its user and of that one's subordinate ids.
+   */
+  processScope: 'namespace' | 'marker' | 'machine';
   /** The whole environment of commands, before what `start.env` adds. */
   env: Record<string, string>;
   limits: BoxLimits;
@@ -26,6 +40,8 @@ export interface MachineConfig {
   paths: BoxConfig['paths'];
   /** `volume`: the agent finds the volume of the workspace and mounts it; `mounted`: somebody else has, before the agent starts. */
   disk: 'volume' | 'mounted';
+  user: BoxConfig['user'];
+  cgroup?: string;
   /** Where the agent listens on loopback, for its launcher: whoever connects has to show the key that the launcher gave it. */
   agentPort: number;
   /** The environment of commands, before what `start.env` adds. */

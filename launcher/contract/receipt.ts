@@ -28,6 +28,11 @@ export const quiesceReportSchema = z.object({
     .meta({ description: 'How the box left its disk; `open`: flushed, and something had not let go of it' }),
   truncated: z.boolean().meta({ description: 'True when a limit cut the scan short' }),
   tookMs: count,
+  steps: z
+    .array(z.object({ name: z.string().max(40), tookMs: count }))
+    .max(20)
+    .optional()
+    .meta({ description: 'What was done, in its order, and how long each step took' }),
 });
 export type QuiesceReport = z.infer<typeof quiesceReportSchema>;
 

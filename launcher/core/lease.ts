@@ -1,4 +1,4 @@
-import { EVIDENCE } from '../contract/evidence.ts';
+import { EVIDENCE, evidenceHolds } from '../contract/evidence.ts';
 import type { Evidence, Lease } from '../contract/records.ts';
 import { formatDuration } from '../contract/units.ts';
 import type { Limits } from './limits.ts';
@@ -48,6 +48,7 @@ export function addEvidence(lease: Lease, found: readonly Evidence[], nowMs: num
     const known = next.evidence[index];
     if (known === undefined) next.evidence.push(evidence);
     else if (known.atMs <= evidence.atMs) next.evidence[index] = evidence;
+    if (!evidenceHolds(evidence.kind)) continue;
 
     let countsAtMs = evidence.atMs;
     if (isSeen(evidence)) next.observedAtMs = Math.max(next.observedAtMs, evidence.atMs);

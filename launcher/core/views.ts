@@ -1,5 +1,5 @@
 import type { Session, Snapshot, Why, Workspace } from '../contract/api.ts';
-import { EVIDENCE } from '../contract/evidence.ts';
+import { EVIDENCE, evidenceHolds } from '../contract/evidence.ts';
 import { isFinal } from '../contract/phases.ts';
 import type { Evidence, Hold, Lease, SessionRecord, SnapshotRecord, TokenRecord, WorkspaceRecord } from '../contract/records.ts';
 import { burnOf, dollars, monthOf, spentInAll } from './cost.ts';
@@ -192,7 +192,7 @@ export function whyView(session: SessionRecord, listening: Listening): Why {
         at: iso(evidence.atMs),
         detail: evidence.detail,
         seenBy: EVIDENCE[evidence.kind].seenBy,
-        counts: isLive && countsAtMs(evidence, lease, limits) + lease.idleTtlMs > nowMs,
+        counts: isLive && evidenceHolds(evidence.kind) && countsAtMs(evidence, lease, limits) + lease.idleTtlMs > nowMs,
       })),
     holds: lease.holds.filter((hold) => hold.untilMs > nowMs).map(holdView),
     idleEndsAt: isLive ? iso(lease.idleDeadlineMs) : null,

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { VolumeMount } from '../../agent-bootstrap/ec2/volume-mount.ts';
 import { withReserve, writeDurably } from '../../agent-bootstrap/journal.ts';
-import { makeFolders } from '../../agent-bootstrap/local-machine.ts';
+import { makeWorkspaceFolders } from '../../agent-bootstrap/workspace-folders.ts';
 import type { BoxDisk } from '../../launcher/contract/box.ts';
 import { SeededRandom } from '../support/faults.ts';
 import { DiskRack, quietly, run, sumOf } from './disk-file.ts';
@@ -37,7 +37,7 @@ function mountOf(wanted: BoxDisk, { root = rack.mountPoint(), appearMs = 200 } =
   const mount = new VolumeMount({
     root,
     wanted: async () => wanted,
-    folders: () => makeFolders(root),
+    folders: () => makeWorkspaceFolders(root, null),
     log,
     disks: rack.seen,
     appearMs,
@@ -102,7 +102,7 @@ describe('the first disk of a workspace', () => {
       if (asked > 1) throw new Error('there is no launcher any more');
       return NEW;
     };
-    const mount = new VolumeMount({ root, wanted, folders: () => makeFolders(root), log: () => {}, disks: rack.seen });
+    const mount = new VolumeMount({ root, wanted, folders: () => makeWorkspaceFolders(root, null), log: () => {}, disks: rack.seen });
     await mount.prepare();
     writeThrough(join(root, 'src', 'work'), 'of hours');
     await mount.release();

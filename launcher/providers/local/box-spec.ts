@@ -36,6 +36,7 @@ export function prepareBox(options: BoxSpecOptions, request: LaunchRequest, boxI
     sessionId: request.tags.sessionId,
     generation: request.tags.generation,
     paths: plain ? { workspace: tree, run: paths.run } : { workspace: BOX_PATHS.workspace, run: BOX_PATHS.run },
+    user: null,
     processScope: plain ? 'marker' : 'namespace',
     env,
     limits: options.limits,

@@ -114,6 +114,7 @@ export class ProcessMachines implements Machines {
       machine: 'ec2',
       paths: { workspace: this.volume(volumeId), run: join(dir, 'run') },
       disk: 'mounted',
+      user: null,
       agentPort: port,
       env: { PATH: path, HOME: home, USER: 'dev', SHELL: '/bin/bash', LANG: 'C.UTF-8', TERM: 'dumb' },
       limits: {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { agentName, foregroundOf, isPrompt } from '../../../agent-bootstrap/evidence-sampler.ts';
+import { agentName } from '../../../agent-bootstrap/ai-agents.ts';
+import { foregroundOf, isPrompt } from '../../../agent-bootstrap/evidence-sampler.ts';
 import { parseStatus } from '../../../agent-bootstrap/git-state.ts';
-import { establishedInodes, type ProcStat, parseCmdline, parseStat } from '../../../agent-bootstrap/proc-parse.ts';
+import { type ProcStat, parseCmdline, parseStat } from '../../../agent-bootstrap/proc-parse.ts';
 import { nameOf } from '../../../agent-bootstrap/stop-workload.ts';
 
 const LINE = '42 (a) b (c) S 7 42 40 34816 43 4194304 1 2 3 4 10 20 30 40 20 0 1 0 98765 0 0';
@@ -15,21 +16,13 @@ describe('lines of the kernel', () => {
       ppid: 7,
       pgrp: 42,
       session: 40,
+      tty: 34816,
       tpgid: 43,
       ownTicks: 30,
       reapedTicks: 70,
       startTicks: 98765,
     });
     for (const text of ['', '42', '42 (x', '42 (x) S 1', 'x (y) S 1 2 3']) expect(parseStat(text)).toBeNull();
-  });
-
-  it('tcp: connections that are established, not those that listen or close', () => {
-    const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 100 1
-   1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000 0 0 200 1
-   2: 0100007F:1F90 0100007F:D432 06 00000000:00000000 00:00000000 00000000 0 0 0 1
-   3: 0100007F:1F90 0100007F:D433 01 00000000:00000000 00:00000000 00000000 0 0 0 1`;
-    expect(establishedInodes(text)).toEqual(new Set(['200']));
   });
 
   it('cmdline', () => expect(parseCmdline('node\0a b\0\0')).toEqual(['node', 'a b', '']));
@@ -50,6 +43,7 @@ describe('what waits and what works', () => {
     ppid: 0,
     pgrp: 1,
     session: 1,
+    tty: 0,
     tpgid: 1,
     ownTicks: 0,
     reapedTicks: 0,

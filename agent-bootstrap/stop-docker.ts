@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { type Container, Docker } from './docker.ts';
+import { runHelper } from './helper.ts';
+import type { Launcher } from './launch.ts';
+import type { Log } from './ports.ts';
+import type { Processes } from './processes.ts';
+import { DOCKER_UNIT } from './scope.ts';
+import { NAMES_MAX, type Stopped } from './stop-workload.ts';
+
+/** systemd is the first process of this machine. Source: sd_booted(3). */
+const BOOTED = '/run/systemd/system';
+const UNIT_STOP_MS = 20_000;
+const LOOK_MS = 3_000;
+
+interface Deps {
+  processes: Processes;
+  launcher: Launcher;
+  /** DOCKER_HOST of commands. */
+  host: string | undefined;
+  graceMs: number;
+  log: Log;
+}
+
+/** Containers of the box, asked to end all at once. What cannot be ended so is ended with Docker, and is named as killed. */
+export async function stopContainers({ host, graceMs, launcher, log }: Deps): Promise<Stopped> {
+  const docker = launcher.user === null ? null : Docker.at(host);
+  if (docker === null || !docker.isThere) return { stopped: [], killed: [] };
+  let found: Container[];
+  try {
+    found = await docker.running();
+  } catch (error) {
+    log(`Docker does not say what runs: ${(error as Error).message}`);
+    return { stopped: [], killed: [] };
+  }
+  const graceS = Math.ceil(graceMs / 1000);
+  const outcomes = await Promise.allSettled(found.map((container) => docker.stop(container, graceS)));
+  const label = ({ name }: Container) => `container ${name}`;
+  return {
+    stopped: found
+      .filter((_, index) => outcomes[index]?.status === 'fulfilled')
+      .map(label)
+      .slice(0, NAMES_MAX),
+    killed: found
+      .filter((_, index) => outcomes[index]?.status === 'rejected')
+      .map(label)
+      .slice(0, NAMES_MAX),
+  };
+}
+
+/** Docker itself, where systemd runs it for the box. It is started again by whoever wants it, and what is left of it is killed with the rest. */
+export async function stopDocker({ processes, launcher, log }: Deps): Promise<void> {
+  if (launcher.user === null || !existsSync(BOOTED)) return;
+  const systemctl = (...words: string[]) => ['/usr/bin/systemctl', '--no-ask-password', ...words] as [string, ...string[]];
+  const { stdout } = await runHelper(processes, systemctl('show', '--property=ActiveState', '--value', DOCKER_UNIT), {
+    timeoutMs: LOOK_MS,
+  });
+  if (/^(inactive|failed)?\s*$/.test(stdout.toString())) return;
+  const { code, stderr, cut } = await runHelper(processes, systemctl('stop', DOCKER_UNIT), { timeoutMs: UNIT_STOP_MS });
+  if (code !== 0) log(`${DOCKER_UNIT} ${cut ? `did not stop in ${UNIT_STOP_MS / 1000} s` : `could not be stopped: ${stderr.trim()}`}`);
+}
