@@ -2,7 +2,18 @@
 // stand-ins of test/vm/guest. `node test/vm/image.mjs` makes it, where it is missing, and prints its path.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { provisionedRoot } from '../image/root.mjs';
@@ -51,7 +62,9 @@ const ownFiles = () => [
 /** Path of the disk. It is for reading: each machine writes to a layer of its own. */
 export function bootImage() {
   const root = OTHER_ROOT ?? provisionedRoot();
-  const hash = createHash('sha256').update(JSON.stringify([root, kernel(), IMAGE_MIB, SIGNATURE])).update(readFileSync(fileURLToPath(import.meta.url)));
+  const hash = createHash('sha256')
+    .update(JSON.stringify([root, kernel(), IMAGE_MIB, SIGNATURE]))
+    .update(readFileSync(fileURLToPath(import.meta.url)));
   for (const { from, to } of ownFiles()) hash.update(`${to}\0`).update(readFileSync(from));
   const image = join(cache, `box-${hash.digest('hex').slice(0, 16)}.raw`);
   if (existsSync(image)) return image;
@@ -98,7 +111,9 @@ function fillIn(path) {
       mkdirSync(join(at, to, '..'), { recursive: true });
       run('cp', [from, join(at, to)]);
     }
-    const units = readdirSync(join(guest, 'etc/systemd/system')).filter((name) => readFileSync(join(guest, 'etc/systemd/system', name), 'utf8').includes('[Install]'));
+    const units = readdirSync(join(guest, 'etc/systemd/system')).filter((name) =>
+      readFileSync(join(guest, 'etc/systemd/system', name), 'utf8').includes('[Install]'),
+    );
     run('chroot', [at, 'systemctl', 'enable', '--quiet', ...units]);
   } finally {
     run('umount', [at]);
