@@ -48,15 +48,19 @@ export class InstanceIdentity {
       DurationSeconds: String(LIFE_S),
     }).toString();
     const signer = new SignatureV4({ service: 'sts', region, credentials: await metadata.credentials(), sha256: Sha256 });
-    const { headers } = await signer.sign({
-      method: 'POST',
-      protocol: address.protocol,
-      hostname: address.hostname,
-      path: address.pathname,
-      query: {},
-      headers: { host: address.host, 'content-type': 'application/x-www-form-urlencoded' },
-      body,
-    });
+    const { headers } = await signer.sign(
+      {
+        method: 'POST',
+        protocol: address.protocol,
+        hostname: address.hostname,
+        path: address.pathname,
+        query: {},
+        headers: { host: address.host, 'content-type': 'application/x-www-form-urlencoded' },
+        body,
+      },
+      // STS takes what was signed in the last five minutes.
+      { signingDate: new Date(metadata.now()) },
+    );
     const { host: _, ...sent } = headers;
     const answer = await fetch(address, { method: 'POST', headers: sent, body, signal: AbortSignal.timeout(ANSWER_MS) });
     const text = await answer.text();

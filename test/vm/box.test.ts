@@ -54,7 +54,10 @@ describe('a box on a real machine', { timeout: 2 * BOOT_MS }, () => {
 
   it('only root reaches the metadata service', async () => {
     const ask = `curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token`;
+    const refused = () => project.asRoot('nft list chain inet devctl output | grep "169.254.169.254 counter"');
+    expect(await refused()).toContain(' packets 0 ');
     expect(await project.sh(`${ask}; echo " $?"`)).toBe('000 7\n');
+    expect(await refused()).not.toContain(' packets 0 ');
     expect(await project.asRoot(ask)).toBe('200');
     expect(
       await project.asRoot(

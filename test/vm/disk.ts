@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, truncateSync } from 'node:fs';
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const UP_WITHIN_MS = 20_000;
@@ -30,14 +29,16 @@ export class CachedDisk {
 
   private constructor(file: string, socket: string) {
     this.socket = socket;
-    const args = ['--foreground', '--exit-with-parent', '--unix', socket, '--filter=cache', 'file', file, 'cache=writeback'];
+    const args = ['--foreground', '--exit-with-parent', '--pidfile', `${socket}.pid`, '--unix', socket];
+    args.push('--filter=cache', 'file', file, 'cache=writeback');
     this.#server = spawn('nbdkit', args, { stdio: ['ignore', 'ignore', 'inherit'] });
   }
 
   static async open(file: string, socket: string): Promise<CachedDisk> {
     const disk = new CachedDisk(file, socket);
     const deadlineMs = Date.now() + UP_WITHIN_MS;
-    while (!(existsSync(socket) && (await answers(socket)))) {
+    // It writes down who it is when it can be connected to.
+    while (!existsSync(`${socket}.pid`)) {
       if (disk.#server.exitCode !== null || Date.now() > deadlineMs) throw new Error(`nbdkit does not serve ${file}`);
       await sleep(LOOK_MS);
     }
@@ -52,13 +53,3 @@ export class CachedDisk {
     await gone;
   }
 }
-
-const answers = (socket: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const connection = connect(socket);
-    connection.once('connect', () => {
-      connection.destroy();
-      resolve(true);
-    });
-    connection.once('error', () => resolve(false));
-  });

@@ -22,7 +22,7 @@ const repository = fileURLToPath(new URL('../..', import.meta.url));
 const kernelFolder = fileURLToPath(new URL('.kernel/', import.meta.url));
 const cache = fileURLToPath(new URL('.image/', import.meta.url));
 const guest = fileURLToPath(new URL('guest/', import.meta.url));
-/** A root folder that was made before, to be booted with the agent of dist/: provisioning one anew for each change of it takes minutes. */
+/** A root folder that was made before, to be booted with the agent of dist/ and the files of packer/files: provisioning one anew for each change of it takes minutes. */
 const OTHER_ROOT = process.env['BENCH_ROOT'];
 const IMAGE_MIB = 4_096;
 const SECTOR_BYTES = 512;
@@ -43,21 +43,21 @@ export function kernel() {
   return join(kernelFolder, found);
 }
 
-const filesBelow = (folder) =>
+const filesOf = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
+    .sort()
+    .map((from) => ({ from, to: from.slice(folder.length) }));
 
-const ownFiles = () => [
-  ...filesBelow(guest).map((from) => ({ from, to: from.slice(guest.length) })),
-  ...(OTHER_ROOT
-    ? [
-        { from: join(repository, 'dist/agent.cjs'), to: 'opt/devctl/agent.cjs' },
-        { from: join(repository, 'dist/agent.json'), to: 'etc/devctl/agent.json' },
-      ]
-    : []),
+/** What a root folder of before gets anew. */
+const newer = () => [
+  { from: join(repository, 'dist/agent.cjs'), to: 'opt/devctl/agent.cjs' },
+  { from: join(repository, 'dist/agent.json'), to: 'etc/devctl/agent.json' },
+  ...filesOf(join(repository, 'packer/files/')).filter(({ to }) => existsSync(join(OTHER_ROOT, to))),
 ];
+
+const ownFiles = () => [...filesOf(guest), ...(OTHER_ROOT ? newer() : [])];
 
 /** Path of the disk. It is for reading: each machine writes to a layer of its own. */
 export function bootImage() {

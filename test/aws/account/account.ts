@@ -10,6 +10,8 @@ import { connectAws } from '../../../launcher/providers/ec2/sdk-api.ts';
 import type { Machines } from './machines.ts';
 
 export const REGION = 'us-east-1';
+/** Source: IAM User Guide, "Signature Version 4": requests have to come within five minutes of their time stamp. */
+const SIGNATURE_HOLDS_MS = 300_000;
 const PLUGIN = new URL('plugin.mjs', import.meta.url).pathname;
 
 type Keys = Awaited<ReturnType<typeof generateKeyPair>>;
@@ -246,6 +248,14 @@ export class Account<M extends Machines = Machines> {
       const reply = await this.#forward(incoming, '/', body);
       answer.writeHead(reply.status, { 'content-type': reply.type });
       return void answer.end(reply.text);
+    }
+    const signedAt = Date.parse(
+      String(incoming.headers['x-amz-date']).replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\dZ)$/, '$1-$2-$3:$4:$5'),
+    );
+    if (!(Math.abs(Date.now() - signedAt) < SIGNATURE_HOLDS_MS)) {
+      answer.writeHead(403, { 'content-type': 'text/xml' });
+      const error = '<Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message>';
+      return void answer.end(`<ErrorResponse><Error><Type>Sender</Type>${error}</Error></ErrorResponse>`);
     }
     const token = await this.token(instanceId, fields.get('Audience.member.1') ?? '');
     const result = `<GetWebIdentityTokenResult><WebIdentityToken>${token}</WebIdentityToken></GetWebIdentityTokenResult>`;
