@@ -78,7 +78,7 @@ module.exports = {
     },
     {
       name: 'agent-signs-only',
-      comment: 'The agent of a box on EC2 signs one request itself: the SDK is too large for it',
+      comment: 'The agent of a box on EC2 signs its few requests itself: the SDK is too large for it',
       severity: 'error',
       from: { path: '^agent-bootstrap/ec2/' },
       to: { path: 'node_modules/@(aws-sdk|smithy)/', pathNot: 'node_modules/@smithy/signature-v4/' },

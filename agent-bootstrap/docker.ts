@@ -5,6 +5,8 @@ const ANSWER_MS = 3_000;
 const ANSWER_MAX_BYTES = 2 * 1024 ** 2;
 const CONTAINERS_MAX = 200;
 const ID = /^[0-9a-f]{12,64}$/;
+/** Of what SIGKILL has ended. */
+const KILLED_CODE = 137;
 const SOCKET = 'unix://';
 
 export interface Container {
@@ -16,7 +18,7 @@ export interface Container {
 
 /**
  * The box's own Docker, by its API. It is the workload's: what it says is read within bounds, and nothing of it is done to
- * anything else. Source: Docker Engine API v1.43 (GET /containers/json, POST /containers/{id}/stop).
+ * anything else. Source: Docker Engine API v1.43 (GET /containers/json, POST /containers/{id}/stop and /wait).
  */
 export class Docker {
   readonly #socketPath: string;
@@ -44,9 +46,13 @@ export class Docker {
     return parseContainers(await this.#ask('GET', '/v1.41/containers/json', ANSWER_MS));
   }
 
-  /** Asks a container to end, and kills it when it has not after `graceS`. @throws Error as above */
-  async stop({ id }: Container, graceS: number): Promise<void> {
-    await this.#ask('POST', `/v1.41/containers/${id}/stop?t=${graceS}`, graceS * 1000 + ANSWER_MS);
+  /** Asks a container to end, and kills it when it has not after `graceS`. @returns whether it ended by itself @throws Error as above */
+  async stop({ id }: Container, graceS: number): Promise<boolean> {
+    const timeoutMs = graceS * 1000 + ANSWER_MS;
+    // Asked first: one that is removed as it ends says nothing afterwards.
+    const ended = this.#ask('POST', `/v1.41/containers/${id}/wait`, timeoutMs).then(exitCodeOf, () => null);
+    await this.#ask('POST', `/v1.41/containers/${id}/stop?t=${graceS}`, timeoutMs);
+    return (await ended) !== KILLED_CODE;
   }
 
   #ask(method: string, path: string, timeoutMs: number): Promise<string> {
@@ -71,6 +77,11 @@ async function readText(answer: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
+}
+
+function exitCodeOf(text: string): number | null {
+  const { StatusCode: code } = JSON.parse(text) as { StatusCode?: unknown };
+  return typeof code === 'number' ? code : null;
 }
 
 /** What of a list of containers is as it should be. @throws SyntaxError */

@@ -10,6 +10,7 @@ import { FrameChannel } from './frame-channel.ts';
 import type { Launcher } from './launch.ts';
 import { resolveInBox } from './paths.ts';
 import type { Log } from './ports.ts';
+import type { Secrets } from './secrets.ts';
 import type { CommandSessions } from './sessions.ts';
 import type { BoxState } from './state.ts';
 import type { WriteGate } from './write-gate.ts';
@@ -29,6 +30,7 @@ export interface ExecDeps {
   launcher: Launcher;
   /** Closed while the disk is copied: what comes then begins a little later. */
   gate: WriteGate;
+  secrets: () => Promise<Secrets>;
   log: Log;
 }
 
@@ -67,6 +69,8 @@ export function handleExec(deps: ExecDeps, socket: Duplex, head: Uint8Array): vo
   async function begin(frame: Frame): Promise<void> {
     try {
       const plan = planOf(deps, frame);
+      const { lent, secret } = await (await deps.secrets()).forCommand(plan.start);
+      plan.env = { ...lent, ...plan.env, ...secret };
       const { startPipes } = await import('./exec-pipes.ts');
       const run = plan.start.tty ? await (await import('./exec-pty.ts')).loadTerminal() : startPipes;
       await deps.gate.passed();

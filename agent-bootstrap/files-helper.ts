@@ -6,6 +6,7 @@ import { Files } from './files.ts';
 import { sendPath } from './pack.ts';
 import { paramOf, pathOf, resolveInBox } from './paths.ts';
 import type { Log } from './ports.ts';
+import { SecretMask } from './secret-mask.ts';
 import { type Handler, handle } from './server.ts';
 import { BoxState } from './state.ts';
 import { WriteGate } from './write-gate.ts';
@@ -25,7 +26,11 @@ export type FilesConfig = Pick<BoxConfig, 'paths' | 'limits' | 'user'>;
 export function serveFiles(log: Log): void {
   const config = JSON.parse(readFileSync(0, 'utf8')) as FilesConfig;
   const handlers = fileHandlers(config, log);
-  const server = createServer((incoming, answer) => void handle({ handler: async (key) => handlers.get(key), log }, incoming, answer));
+  // It knows no secret that there would be to mask.
+  const mask = new SecretMask();
+  const server = createServer(
+    (incoming, answer) => void handle({ handler: async (key) => handlers.get(key), mask, log }, incoming, answer),
+  );
   server.requestTimeout = 0;
   const agent = new Socket({ fd: AGENT_FD, readable: true, writable: true });
   agent.on('close', () => process.exit(0));

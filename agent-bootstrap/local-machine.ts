@@ -20,6 +20,7 @@ export const startInSandbox = (config: BoxConfig, log: Log): Startup => ({
   link: socketLink(join(config.paths.run, 'launcher.sock'), readToken()),
   mount: mountedWorkspace(config),
   machine: sandboxMachine(log),
+  role: null,
   guarded: null,
   // Its launcher is who would know.
   watchInterruption: () => {},

@@ -5,11 +5,13 @@ import { readConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { EvidenceSampler } from './evidence-sampler.ts';
+import { HeardLink } from './heard-link.ts';
 import { Launcher } from './launch.ts';
 import { randomId } from './lazy-crypto.ts';
 import type { Log, Startup } from './ports.ts';
 import { Preparer } from './preparer.ts';
 import { Processes } from './processes.ts';
+import { SecretMask } from './secret-mask.ts';
 import { serveAgent } from './server.ts';
 import type { Services } from './services.ts';
 import { CommandSessions } from './sessions.ts';
@@ -22,19 +24,21 @@ import { WriteGate } from './write-gate.ts';
 const PREPARE_MS = 1000;
 const POKE = `POST ${AGENT_ROUTES.poke}`;
 
-const log: Log = (line) => process.stdout.write(`[devctl] ${line}\n`);
+const mask = new SecretMask();
+const log: Log = (line) => process.stdout.write(`[devctl] ${mask.text(line)}\n`);
 
 /** What differs from machine to machine. */
 async function startup(path: string): Promise<Startup> {
   const config = readConfig(path);
   if (!('machine' in config)) return (await import('./local-machine.ts')).startInSandbox(config, log);
-  return (await import('./ec2/startup.ts')).startOnInstance(config, log);
+  return (await import('./ec2/startup.ts')).startOnInstance(config, log, mask);
 }
 
 /** The first process of devctl in a box: says that the box is up, then does what its launcher asks. */
 async function main(): Promise<void> {
-  const { config, link, mount, machine, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
+  const { config, link, mount, machine, role, guarded, watchInterruption } = await startup(process.argv[2] ?? MACHINE_CONFIG);
   const { run } = config.paths;
+  const heard = new HeardLink(link, mask, role);
   const box = new BoxState();
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
@@ -52,7 +56,21 @@ async function main(): Promise<void> {
   const later = () => {
     services ??= import('./services.ts').then((loaded) => {
       if (staging === null) throw new Error('the workspace is not there yet');
-      return new loaded.Services({ config, box, evidence, processes, sessions, launcher, staging, gate, mount, log });
+      return new loaded.Services({
+        config,
+        box,
+        evidence,
+        processes,
+        sessions,
+        launcher,
+        staging,
+        gate,
+        mount,
+        role,
+        mask,
+        orders: () => heard.orders,
+        log,
+      });
     });
     return services;
   };
@@ -65,7 +83,7 @@ async function main(): Promise<void> {
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
     bootId: randomId(),
-    link,
+    link: heard.link,
     box,
     evidence,
     sampleEvidence: () => {
@@ -78,7 +96,7 @@ async function main(): Promise<void> {
     mount,
     onMounted: () => {
       staging = new Staging({ config, processes, launcher, notePath: noteFile(config, 'preparing') });
-      preparer = new Preparer({ config, box, evidence, launcher, staging, log });
+      preparer = new Preparer({ config, box, evidence, launcher, staging, mask, log });
       serveAgent(join(run, 'agent', 'agent.sock'), agent);
       if (guarded !== null) serveAgent(guarded, agent);
     },
@@ -93,6 +111,7 @@ async function main(): Promise<void> {
   });
   const agent = {
     log,
+    mask,
     handler: async (key: string) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
     exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
   };

@@ -1,6 +1,7 @@
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { BoxDisk, Orders } from '../launcher/contract/box.ts';
 import type { QuiesceReport } from '../launcher/contract/receipt.ts';
+import type { SecretReference } from '../launcher/contract/secrets.ts';
 
 /** What differs between a sandbox on this machine and a machine in a cloud, as the agent sees it. */
 
@@ -39,12 +40,24 @@ export interface Machine {
   isGoingDown(): Promise<boolean>;
 }
 
+/** What a machine may do in the account that it is in. */
+export interface MachineRole {
+  /** The value of a secret. Nothing of it is kept. @throws DevctlError secret_unavailable */
+  readSecret(name: string, reference: SecretReference): Promise<Buffer>;
+  /** Variables with which a command finds credentials of this role, as AWS's own tools look for them. They are served from then on. */
+  lend(): Promise<Record<string, string>>;
+  /** Serves them no more. */
+  recall(): void;
+}
+
 /** How an agent begins, on whatever machine it is. */
 export interface Startup {
   config: BoxConfig;
   link: LauncherLink;
   mount: WorkspaceMount;
   machine: Machine;
+  /** Null: the machine has none. */
+  role: MachineRole | null;
   /** Where the launcher comes in over a network, besides the socket; null: it does not. */
   guarded: { port: number; mayEnter(authorization: string | undefined): boolean } | null;
   /** Tells when the machine is to be taken away, ms since the epoch. */

@@ -10,6 +10,7 @@ import type { Launcher } from './launch.ts';
 import { createHash } from './lazy-crypto.ts';
 import type { Log } from './ports.ts';
 import { readOrdinary } from './safe-files.ts';
+import type { SecretMask } from './secret-mask.ts';
 import type { Staging } from './staging.ts';
 import type { BoxState } from './state.ts';
 import { stateFolder } from './workspace-folders.ts';
@@ -30,6 +31,8 @@ interface PreparerDeps {
   evidence: EvidenceLog;
   launcher: Launcher;
   staging: Staging;
+  /** For what a program says: it goes to the log. */
+  mask: SecretMask;
   log: Log;
 }
 
@@ -156,6 +159,7 @@ export class Preparer {
   #follow(child: ChildProcess): Promise<{ code: number | string; tail: string }> {
     let tail = '';
     let logged = 0;
+    const said = this.#deps.mask.lines((text) => process.stdout.write(text));
     const take = (chunk: Buffer) => {
       tail = (tail + chunk).slice(-TAIL_CHARS);
       this.#deps.box.progress = tail
@@ -164,7 +168,7 @@ export class Preparer {
         .at(-1)
         ?.trim();
       logged += chunk.length;
-      if (logged <= SETUP_LOG_MAX_BYTES) process.stdout.write(chunk);
+      if (logged <= SETUP_LOG_MAX_BYTES) said.take(chunk);
     };
     this.#busy = true;
     this.#deps.staging.note(child.pid);
@@ -174,6 +178,7 @@ export class Preparer {
     return new Promise((resolve) => {
       const done = (code: number | string, text: string) => {
         this.sample();
+        said.end();
         this.#busy = false;
         this.#deps.staging.note(undefined);
         resolve({ code, tail: text });

@@ -23,7 +23,7 @@ interface QuiesceDeps {
   processes: Processes;
   launcher: Launcher;
   gate: WriteGate;
-  journal: Journal;
+  journal: Pick<Journal, 'find' | 'note'>;
   mount: Pick<WorkspaceMount, 'prepare' | 'release'>;
   /** Ends what copies files for clients. */
   endFiles: () => Promise<void>;

@@ -3,6 +3,7 @@ import { AGENT_ROUTES } from '../launcher/contract/agent-config.ts';
 import { Freezer } from './freezer.ts';
 import { Journal } from './journal.ts';
 import { Quiescer } from './quiesce.ts';
+import type { Secrets } from './secrets.ts';
 import { type Handler, readJson } from './server.ts';
 import type { ServiceDeps } from './services.ts';
 import { noteFile, stateFolder } from './workspace-folders.ts';
@@ -13,9 +14,16 @@ export interface Saving {
 }
 
 /** What the agent does so that its disk can be copied. */
-export function makeSaving(deps: ServiceDeps & { endFiles: () => Promise<void> }): Saving {
-  const { config, processes, gate, mount, log } = deps;
-  const journal = new Journal(stateFolder(config));
+export function makeSaving(deps: ServiceDeps & { endFiles: () => Promise<void>; secrets: Secrets }): Saving {
+  const { config, box, processes, gate, mount, mask, secrets, log } = deps;
+  const notes = new Journal(stateFolder(config));
+  const journal = {
+    find: (operationId: string) => notes.find(operationId),
+    note: (operationId: string, result: unknown) => notes.note(operationId, mask.json(result)),
+  };
+  box.onChange(() => {
+    if (box.state === 'quiesced') secrets.removeFiles();
+  });
   const quiescer = new Quiescer({ ...deps, journal });
   const freezer = new Freezer({ processes, gate, mount, notePath: noteFile(config, 'frozen'), log });
   const handlers = new Map<string, Handler>([

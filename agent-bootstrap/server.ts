@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { EXEC_UPGRADE } from '../launcher/contract/agent-config.ts';
 import type { Log } from './ports.ts';
+import type { SecretMask } from './secret-mask.ts';
 
 const JSON_MAX_BYTES = 64 * 1024;
 
@@ -17,6 +18,8 @@ interface Guarded {
 interface Answering {
   /** What answers `METHOD /path`. */
   handler(key: string): Promise<Handler | undefined>;
+  /** For what handlers give back, such as the names of processes. */
+  mask: SecretMask;
   log: Log;
 }
 
@@ -55,7 +58,7 @@ export function serveAgent(at: string | Guarded, services: AgentServices): Serve
 }
 
 /** Answers one request. Does not throw. */
-export async function handle({ handler: find, log }: Answering, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+export async function handle({ handler: find, mask, log }: Answering, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
   try {
     const url = new URL(incoming.url ?? '/', 'http://box');
     const handler = await find(`${incoming.method} ${url.pathname}`);
@@ -64,7 +67,7 @@ export async function handle({ handler: find, log }: Answering, incoming: Incomi
       throw new DevctlError('not_found', `the agent has no ${incoming.method} ${url.pathname}`);
     }
     const result = await handler(incoming, url, answer);
-    if (!answer.headersSent) sendJson(answer, 200, 'application/json', result ?? {});
+    if (!answer.headersSent) sendJson(answer, 200, 'application/json', mask.json(result ?? {}));
   } catch (error) {
     await sendProblem(incoming, answer, error, log);
   }

@@ -1,13 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { AGENT_ROUTES, type BoxConfig } from '../launcher/contract/agent-config.ts';
+import type { Orders } from '../launcher/contract/box.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { Files } from './files.ts';
 import type { FilesProxy } from './files-proxy.ts';
 import type { Launcher } from './launch.ts';
 import { pathOf, resolveInBox } from './paths.ts';
-import type { Log, WorkspaceMount } from './ports.ts';
+import type { Log, MachineRole, WorkspaceMount } from './ports.ts';
 import type { Processes } from './processes.ts';
 import type { Saving } from './saving.ts';
+import type { SecretMask } from './secret-mask.ts';
+import type { Secrets } from './secrets.ts';
 import type { Handler } from './server.ts';
 import type { CommandSessions } from './sessions.ts';
 import type { Staging } from './staging.ts';
@@ -24,6 +27,10 @@ export interface ServiceDeps {
   staging: Staging;
   gate: WriteGate;
   mount: WorkspaceMount;
+  role: MachineRole | null;
+  mask: SecretMask;
+  /** What the launcher said last. */
+  orders: () => Orders | null;
   log: Log;
 }
 
@@ -32,6 +39,7 @@ export class Services {
   readonly #deps: ServiceDeps;
   readonly #files: Copying;
   #saving: Promise<Saving> | null = null;
+  #secrets: Promise<Secrets> | null = null;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
@@ -43,13 +51,20 @@ export class Services {
   }
 
   saving(): Promise<Saving> {
-    this.#saving ??= import('./saving.ts').then(({ makeSaving }) => makeSaving({ ...this.#deps, endFiles: () => this.#files.end() }));
+    this.#saving ??= import('./saving.ts').then(async ({ makeSaving }) =>
+      makeSaving({ ...this.#deps, secrets: await this.secrets(), endFiles: () => this.#files.end() }),
+    );
     return this.#saving;
+  }
+
+  secrets(): Promise<Secrets> {
+    this.#secrets ??= import('./secrets.ts').then((loaded) => new loaded.Secrets(this.#deps));
+    return this.#secrets;
   }
 
   async exec(socket: Duplex, head: Uint8Array): Promise<void> {
     const { handleExec } = await import('./exec.ts');
-    handleExec(this.#deps, socket, head);
+    handleExec({ ...this.#deps, secrets: () => this.secrets() }, socket, head);
   }
 
   /** Loads everything, so that nobody waits for it later. */

@@ -34,18 +34,15 @@ export async function stopContainers({ host, graceMs, launcher, log }: Deps): Pr
   }
   const graceS = Math.ceil(graceMs / 1000);
   const outcomes = await Promise.allSettled(found.map((container) => docker.stop(container, graceS)));
-  const label = ({ name }: Container) => `container ${name}`;
-  return {
-    stopped: found
-      .filter((_, index) => outcomes[index]?.status === 'fulfilled')
-      .map(label)
-      .slice(0, NAMES_MAX),
-    killed: found
-      .filter((_, index) => outcomes[index]?.status === 'rejected')
-      .map(label)
-      .slice(0, NAMES_MAX),
-  };
+  const named = (byItself: boolean) =>
+    found
+      .filter((_, index) => isTrue(outcomes[index]) === byItself)
+      .map(({ name }) => `container ${name}`)
+      .slice(0, NAMES_MAX);
+  return { stopped: named(true), killed: named(false) };
 }
+
+const isTrue = (outcome: PromiseSettledResult<boolean> | undefined): boolean => outcome?.status === 'fulfilled' && outcome.value;
 
 /** Docker itself, where systemd runs it for the box. It is started again by whoever wants it, and what is left of it is killed with the rest. */
 export async function stopDocker({ processes, launcher, log }: Deps): Promise<void> {

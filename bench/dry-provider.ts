@@ -4,7 +4,7 @@ import { type BoxOffers, ComputeError, type ComputePort, type SnapshotStatus } f
 const nothing = async (): Promise<never> => {
   throw new ComputeError('unreachable', 'a dry box has no inside');
 };
-export const DRY_OFFERS: BoxOffers = { architectures: ['x86_64'], instanceTypes: false };
+export const DRY_OFFERS: BoxOffers = { architectures: ['x86_64'], instanceTypes: false, awsRole: false };
 const ABSENT: SnapshotStatus = { state: 'absent', bytes: null, newBytes: null, files: null };
 
 /** Makes nothing and says at once that it did: what is left is the work of the control plane itself. */

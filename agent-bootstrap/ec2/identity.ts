@@ -1,6 +1,5 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
-import { SignatureV4 } from '@smithy/signature-v4';
 import type { Metadata } from './metadata.ts';
+import { signedPost } from './signed-post.ts';
 
 const LIFE_S = 900;
 /** A token is not used any more when it has less than this left. */
@@ -47,50 +46,20 @@ export class InstanceIdentity {
       SigningAlgorithm: 'ES384',
       DurationSeconds: String(LIFE_S),
     }).toString();
-    const signer = new SignatureV4({ service: 'sts', region, credentials: await metadata.credentials(), sha256: Sha256 });
-    const { headers } = await signer.sign(
-      {
-        method: 'POST',
-        protocol: address.protocol,
-        hostname: address.hostname,
-        path: address.pathname,
-        query: {},
-        headers: { host: address.host, 'content-type': 'application/x-www-form-urlencoded' },
-        body,
-      },
-      // STS takes what was signed in the last five minutes.
-      { signingDate: new Date(metadata.now()) },
-    );
-    const { host: _, ...sent } = headers;
-    const answer = await fetch(address, { method: 'POST', headers: sent, body, signal: AbortSignal.timeout(ANSWER_MS) });
-    const text = await answer.text();
+    const { ok, status, text } = await signedPost({
+      service: 'sts',
+      region,
+      address,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body,
+      credentials: await metadata.credentials(),
+      timeoutMs: ANSWER_MS,
+    });
     const token = /<WebIdentityToken>([^<]+)</.exec(text)?.[1];
-    if (!answer.ok || token === undefined)
+    if (!ok || token === undefined)
       throw new Error(
-        `STS gives this box no identity: ${/<Code>([^<]+)</.exec(text)?.[1] ?? ''} ${/<Message>([^<]+)</.exec(text)?.[1] ?? answer.status}`,
+        `STS gives this box no identity: ${/<Code>([^<]+)</.exec(text)?.[1] ?? ''} ${/<Message>([^<]+)</.exec(text)?.[1] ?? status}`,
       );
     return token;
   }
-}
-
-/** SHA-256 as the signer wants it: with a key it is an HMAC. */
-class Sha256 {
-  readonly #hash: Hash | Hmac;
-
-  constructor(key?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = key === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(key));
-  }
-
-  update(data: Uint8Array): void {
-    this.#hash.update(data);
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-}
-
-function bytesOf(key: string | ArrayBuffer | ArrayBufferView): Uint8Array | string {
-  if (typeof key === 'string') return key;
-  return ArrayBuffer.isView(key) ? new Uint8Array(key.buffer, key.byteOffset, key.byteLength) : new Uint8Array(key);
 }

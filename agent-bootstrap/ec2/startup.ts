@@ -9,9 +9,11 @@ import { DevctlError } from '../../launcher/contract/errors.ts';
 import { problemSchema } from '../../launcher/contract/problem.ts';
 import { mountedWorkspace } from '../local-machine.ts';
 import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
+import type { SecretMask } from '../secret-mask.ts';
 import { makeWorkspaceFolders } from '../workspace-folders.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import { instanceRole } from './role.ts';
 import { runTool } from './tools.ts';
 import { VolumeMount } from './volume-mount.ts';
 
@@ -34,7 +36,7 @@ interface Assignment {
 }
 
 /** What an agent on an instance needs, once the instance is somebody's box. */
-export async function startOnInstance(config: MachineConfig, log: Log): Promise<Startup> {
+export async function startOnInstance(config: MachineConfig, log: Log, mask: SecretMask): Promise<Startup> {
   const metadata = new Metadata();
   const { boxId, workspace, owner, sessionId, generation, region, userData } = await assignment(metadata, log);
   log(`${boxId} is the box of ${workspace}: session ${sessionId}, generation ${generation}`);
@@ -61,6 +63,7 @@ export async function startOnInstance(config: MachineConfig, log: Log): Promise<
     link,
     mount: config.disk === 'mounted' ? mountedWorkspace(config) : new VolumeMount({ root, wanted, folders, log }),
     machine: instance(config.powerOff, log),
+    role: instanceRole({ metadata, region, run: config.paths.run, mask, log }),
     guarded: { port: config.agentPort, mayEnter: (authorization) => key.opens(authorization) },
     watchInterruption: (tell) => watchInterruption(metadata, tell, log),
   };

@@ -29,5 +29,13 @@ export function assertOffered({ deps, body }: Call<'createSession'>): void {
       message: 'is not possible for a persistent session, whose machine is stopped and kept: on-demand',
       got: body.policy ?? '',
     });
+  const wanted = (['secrets', 'awsCredentials'] as const).filter((field) => (field === 'secrets' ? body.secrets.length > 0 : body[field]));
+  if (wanted.length > 0 && !offers.awsRole)
+    issues.push(
+      ...wanted.map((field) => ({
+        field,
+        message: `is for boxes with a role in an AWS account, and a ${provider} box has none: give a command what it needs with devctl exec --env NAME`,
+      })),
+    );
   if (issues.length > 0) throw invalidRequest(issues);
 }

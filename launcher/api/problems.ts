@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { DevctlError, type ErrorCode, type Issue } from '../contract/errors.ts';
 import { messageOf, valueAt } from '../contract/issues.ts';
+import { mayBeSecret } from '../contract/secrets.ts';
 import { ComputeError, type ComputeErrorKind } from '../ports/compute.ts';
 import { StoreUnavailableError } from '../ports/store.ts';
 
@@ -47,7 +48,7 @@ function issuesOf(issue: z.core.$ZodIssue, input: unknown): Issue[] {
     return issue.keys.map((key) => ({ field: fieldName([...issue.path, key.slice(0, GOT_MAX)]), message: 'is not known here' }));
   }
   if (value === undefined) return [{ field, message: 'is required' }];
-  return [{ field, message: messageOf(issue), got: show(value) }];
+  return [{ field, message: messageOf(issue), ...(!mayBeSecret(issue.path) && { got: show(value) }) }];
 }
 
 /** One problem that names each refused field: what was got and what is allowed. */

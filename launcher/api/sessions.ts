@@ -76,6 +76,8 @@ async function recordSession(call: Call<'createSession'>, id: string): Promise<S
       arch: body.arch ?? null,
       network: body.network,
       persistent: body.persistent,
+      secrets: body.secrets,
+      awsCredentials: body.awsCredentials,
       idleTtlMs: body.idleTtl ?? IDLE_TTL_RANGE_MS.default,
       maxTtlMs: body.maxTtl ?? MAX_TTL_RANGE_MS.default,
     },

@@ -4,6 +4,8 @@ import type { Cli } from './cli.ts';
 import { UsageError } from './usage-error.ts';
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
+/** The name of a secret as the contract has it. */
+const SECRET = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const TERM = /^[A-Za-z0-9._+-]{1,64}$/;
 
 /** `NAME=VALUE` as given, or `NAME` for the value that it has here. */
@@ -19,6 +21,17 @@ function variables(cli: Cli): Record<string, string> {
   return env;
 }
 
+/** What was given is not repeated: it may be the secret itself. */
+function secretsNamed(cli: Cli): Pick<ExecStartInput, 'secrets' | 'secretFiles'> {
+  const { execSecret: secrets, secretFile: secretFiles } = cli.flags;
+  if ([...(secrets ?? []), ...(secretFiles ?? [])].some((name) => !SECRET.test(name)))
+    throw new UsageError(
+      'what is given as a secret is not the name of one',
+      'devctl up --secret NAME=ARN names it; here it is --secret NAME',
+    );
+  return { ...(secrets && { secrets }), ...(secretFiles && { secretFiles }) };
+}
+
 /** What to run, from the flags that exec and shell have in common. */
 export function execStart(cli: Cli, argv: readonly string[], tty: boolean): ExecStartInput {
   const { stdout } = cli.surroundings;
@@ -28,6 +41,7 @@ export function execStart(cli: Cli, argv: readonly string[], tty: boolean): Exec
   return {
     argv: [...argv],
     ...(cli.flags.cwd !== undefined && { cwd: cli.flags.cwd }),
+    ...secretsNamed(cli),
     env: { ...(tty && colors && { COLORTERM: colors }), ...variables(cli) },
     ...(tty && {
       tty: { cols: clampSize(stdout.columns, 80), rows: clampSize(stdout.rows, 24), term: TERM.test(term) ? term : 'xterm-256color' },

@@ -97,6 +97,22 @@ export const FLAGS = {
     about: 'where it would end its box is stopped and kept (on demand where machines are bought); devctl up goes on with it',
     fallback: 'no',
   },
+  secret: {
+    long: 'secret',
+    kind: 'list',
+    env: 'DEVCTL_SECRET',
+    value: 'NAME=ARN',
+    about:
+      'a secret of Secrets Manager that commands in the box may name; ARN:json-key:version-stage:version-id for a part of it; again for more',
+  },
+  aws: {
+    long: 'aws',
+    kind: 'switch',
+    negatable: true,
+    env: 'DEVCTL_AWS',
+    about: 'commands in the box have the credentials of its role, where boxes are in an AWS account',
+    fallback: 'no',
+  },
   idle: { long: 'idle', kind: 'text', env: 'DEVCTL_IDLE', value: 'TIME', about: 'stop after this long without work', fallback: '30m' },
   max: { long: 'max', kind: 'text', env: 'DEVCTL_MAX', value: 'TIME', about: 'stop after this long in any case', fallback: '12h' },
   network: {
@@ -162,6 +178,20 @@ export const FLAGS = {
     fallback: '/workspace/src',
   },
   env: { long: 'env', short: 'e', kind: 'list', env: 'DEVCTL_EXEC_ENV', value: 'NAME=VALUE', about: 'set a variable for the command' },
+  execSecret: {
+    long: 'secret',
+    kind: 'list',
+    env: 'DEVCTL_EXEC_SECRET',
+    value: 'NAME',
+    about: 'a secret of the session, as a variable of the command',
+  },
+  secretFile: {
+    long: 'secret-file',
+    kind: 'list',
+    env: 'DEVCTL_EXEC_SECRET_FILE',
+    value: 'NAME',
+    about: 'the same as a file in memory of the box, /run/devctl/secrets/NAME, which is there until the box is saved',
+  },
   note: { long: 'note', kind: 'text', env: 'DEVCTL_SNAPSHOT_NOTE', value: 'TEXT', about: 'a note for people' },
   count: { long: 'count', kind: 'text', env: 'DEVCTL_FORK_COUNT', value: 'N', about: 'how many', fallback: '1' },
   names: { long: 'names', kind: 'list', env: 'DEVCTL_FORK_NAMES', value: 'NAME', about: 'name of a new workspace' },

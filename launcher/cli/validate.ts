@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { messageOf, valueAt } from '../contract/issues.ts';
+import { mayBeSecret } from '../contract/secrets.ts';
 import { UsageError } from './usage-error.ts';
 
 const shorten = (value: unknown): string => {
@@ -19,7 +20,7 @@ export function check<T extends z.ZodType>(schema: T, value: z.input<T>, names: 
   const name = names[path] ?? names[String(issue.path[0])] ?? path;
   const got = valueAt(value, issue.path);
   const [problem, advice] = splitMessage(got === undefined ? 'is missing' : messageOf(issue));
-  throw new UsageError(`${name} ${shorten(got)} ${problem}`, advice);
+  throw new UsageError(`${name} ${mayBeSecret(issue.path) ? '' : `${shorten(got)} `}${problem}`, advice);
 }
 
 /** Messages of the contract read `what is wrong: what to write`. Those that only say what to write get a head. */

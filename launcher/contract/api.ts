@@ -23,6 +23,7 @@ import {
 import { PHASE_NAMES } from './phases.ts';
 import { receiptSchema } from './receipt.ts';
 import { SCOPES, snapshotRefSchema } from './records.ts';
+import { secretSchema, secretsSchema } from './secrets.ts';
 
 const SECOND = 1000;
 const MINUTE = 60_000;
@@ -90,6 +91,13 @@ export const createSessionSchema = z
       .boolean()
       .default(false)
       .meta({ description: 'Its box is on demand, and stopped and kept where another would end; a snapshot is made once a day' }),
+    secrets: secretsSchema
+      .default([])
+      .meta({ description: 'By reference: a command gets those that it names. Only where boxes have a role in an AWS account' }),
+    awsCredentials: z
+      .boolean()
+      .default(false)
+      .meta({ description: "Commands have the credentials of the box's role. Only where boxes have one" }),
     allowSetup: z
       .boolean()
       .optional()
@@ -132,6 +140,8 @@ export const sessionSchema = z
     arch: architectureSchema.nullable().meta({ description: 'null: nothing was asked for' }),
     network: z.boolean(),
     persistent: z.boolean(),
+    secrets: z.array(secretSchema).meta({ description: 'What its commands may name; never a value' }),
+    awsCredentials: z.boolean(),
     provider: z.string(),
     box: z
       .object({

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DevctlError } from './errors.ts';
 import { EVIDENCE, type EvidenceKind } from './evidence.ts';
 import { gitRefSchema, gitUrlSchema, sessionIdSchema } from './fields.ts';
+import { secretSchema } from './secrets.ts';
 
 /** Kinds of evidence that a box may speak of. */
 const BOX_KINDS = (Object.keys(EVIDENCE) as EvidenceKind[]).filter((kind) => EVIDENCE[kind].seenBy === 'box') as [
@@ -58,6 +59,10 @@ export const ordersSchema = z
     hardLimitInMs: z.int().min(0),
     /** What whoever connects to the box's agent over the network has to show. Left out where only its launcher can connect. */
     accessKey: z.string().min(32).max(200).optional(),
+    /** What its commands may name; the box itself fetches a value when it is wanted. Left out: none. */
+    secrets: z.array(secretSchema).optional(),
+    /** Its commands may have the credentials of the machine's role. Left out: no. */
+    awsCredentials: z.boolean().optional(),
   })
   .meta({ id: 'Orders' });
 export type Orders = z.infer<typeof ordersSchema>;

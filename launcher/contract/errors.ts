@@ -268,6 +268,13 @@ export const ERRORS = {
     title: 'The request body did not arrive in time',
     hint: 'send the body faster, or in smaller pieces',
   },
+  secret_unavailable: {
+    status: 422,
+    retryable: true,
+    exit: 1,
+    title: 'A secret could not be had',
+    hint: 'check the reference, and what the role of boxes may read: secretsmanager:GetSecretValue on it, and kms:Decrypt on its key',
+  },
   unsupported: {
     status: 422,
     retryable: false,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { secretNamesSchema } from './secrets.ts';
 
 const terminalSizeSchema = z.strictObject({ cols: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) });
 export type TerminalSize = z.infer<typeof terminalSizeSchema>;
@@ -18,6 +19,10 @@ export const execStartSchema = z
       .optional()
       .meta({ description: 'Absolute, or relative to /workspace/src, which is the default', example: 'packages/api' }),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, 'is not a variable name'), z.string().max(131_072)).default({}),
+    secrets: secretNamesSchema.optional().meta({ description: 'Secrets of the session that it has as variables', example: ['NPM_TOKEN'] }),
+    secretFiles: secretNamesSchema.optional().meta({
+      description: 'Secrets of the session that it has as files in memory of the box; the variable NAME_FILE says where',
+    }),
     tty: terminalSizeSchema.extend({ term: z.string().regex(/^[A-Za-z0-9._+-]{1,64}$/) }).optional(),
   })
   .meta({ id: 'ExecStart' });

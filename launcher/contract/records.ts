@@ -19,6 +19,7 @@ import {
 } from './fields.ts';
 import { PHASE_NAMES } from './phases.ts';
 import { quiesceReportSchema, receiptSchema } from './receipt.ts';
+import { secretSchema } from './secrets.ts';
 
 /**
  * What the store keeps. Times are milliseconds since the epoch. Objects are loose on purpose: a field that an older
@@ -288,6 +289,10 @@ export const sessionRecordSchema = z.looseObject({
   network: z.boolean(),
   /** Its box is stopped and kept where that of another session would end. */
   persistent: z.boolean().default(false),
+  /** By reference: values are seen by its box only. */
+  secrets: z.array(secretSchema).default([]),
+  /** Its commands may have the credentials of the box's role. */
+  awsCredentials: z.boolean().default(false),
   /** Of a persistent session, when the snapshot of the day is due; null: none was made yet. */
   nextSnapshotAt: timeMs.nullable().default(null),
   createdAt: timeMs,

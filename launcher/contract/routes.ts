@@ -212,7 +212,7 @@ export const OPERATIONS = {
     body: api.execRequestSchema,
     status: 200,
     response: api.execResultSchema,
-    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable', 'secret_unavailable', 'unsupported'],
   },
   attach: {
     method: 'GET',
@@ -222,7 +222,7 @@ export const OPERATIONS = {
     params: session,
     status: 200,
     stream: 'frames',
-    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable', 'secret_unavailable', 'unsupported'],
   },
   putFiles: {
     method: 'PUT',

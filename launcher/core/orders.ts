@@ -50,6 +50,8 @@ export function ordersFor(session: SessionRecord, workspace: WorkspaceRecord | n
     heartbeatMs: heartbeatEveryMs(session.lease, limits),
     notice: noticeFor(session, nowMs),
     hardLimitInMs: Math.max(0, session.lease.hardDeadlineMs + limits.hardGraceMs - nowMs),
+    ...(state === 'work' && session.secrets.length > 0 && { secrets: session.secrets }),
+    ...(state === 'work' && session.awsCredentials && { awsCredentials: true }),
   };
 }
 

@@ -100,6 +100,9 @@ function sessionRecord(box: Found, id: string, volumeId: string, nowMs: number):
       // One that is kept was to be, whatever its tags say.
       persistent: box.parked === true || box.wish?.persistent === true,
       network: box.wish?.network ?? true,
+      // Tags do not tell: a new session names them again.
+      secrets: [],
+      awsCredentials: false,
       idleTtlMs: IDLE_TTL_RANGE_MS.default,
       maxTtlMs: MAX_TTL_RANGE_MS.default,
     },

@@ -1,6 +1,7 @@
 import type { Architecture, Policy, Size } from '../contract/fields.ts';
 import { isFinal, isLegal, type Phase } from '../contract/phases.ts';
 import type { SessionEvent, SessionRecord } from '../contract/records.ts';
+import type { Secret } from '../contract/secrets.ts';
 import { metered } from './cost.ts';
 import { newLease } from './lease.ts';
 import { LIMITS } from './limits.ts';
@@ -29,6 +30,8 @@ export interface NewSession {
   arch: Architecture | null;
   network: boolean;
   persistent: boolean;
+  secrets: Secret[];
+  awsCredentials: boolean;
   idleTtlMs: number;
   maxTtlMs: number;
 }

@@ -40,6 +40,8 @@ export function sessionView(session: SessionRecord, workspace: WorkspaceRecord |
     arch: session.arch,
     network: session.network,
     persistent: session.persistent,
+    secrets: session.secrets,
+    awsCredentials: session.awsCredentials,
     provider,
     box: box && {
       id: box.id,

@@ -94,6 +94,8 @@ export interface BoxOffers {
   readonly architectures: readonly [Architecture, ...Architecture[]];
   /** Machines come by the name of their type, too. */
   readonly instanceTypes: boolean;
+  /** Boxes have a role in an AWS account: with it they read secrets, and lend its credentials. */
+  readonly awsRole: boolean;
 }
 
 /** A launch that takes several steps: its state is saved, then it is called again with it. */

@@ -9,8 +9,8 @@ import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { PLUGIN } from '../../launcher/providers/ec2/tunnels.ts';
 import { createDynamoClient } from '../../launcher/stores/dynamo/client.ts';
 import { Account, REGION } from './account/account.ts';
+import { CREDENTIALS, Laptop } from './account/laptop.ts';
 import { ProcessMachines } from './account/machines.ts';
-import { CREDENTIALS, Laptop } from './laptop.ts';
 
 const FILE_COUNT = 20;
 

@@ -15,6 +15,7 @@ const BASE = ['systemd-sysv', 'udev', 'dbus', 'iproute2', 'ca-certificates'];
 const NPM = '11.21.2';
 /** How many roots of earlier contents are kept: they are large. */
 const KEEP = 1;
+const LEFT_AFTER_MS = 3_600_000;
 
 export const REPLACED = {
   DEVCTL_SOURCE_NODE: '/tmp/node',
@@ -144,13 +145,15 @@ export function provisionedRoot() {
   });
 }
 
-/** Roots of earlier contents go, but for the newest. */
+/** Roots of earlier contents go, but for the newest; and what a run that was ended has left. */
 function forget(hash) {
-  const old = readdirSync(cache)
-    .filter((name) => /^root-[0-9a-f]{16}$/.test(name) && name !== `root-${hash}`)
-    .map((name) => ({ path: join(cache, name), changedMs: statSync(join(cache, name)).mtimeMs }))
-    .sort((a, b) => b.changedMs - a.changedMs);
-  for (const { path } of old.slice(KEEP)) rmSync(path, { recursive: true, force: true });
+  const entries = readdirSync(cache).map((name) => ({ name, path: join(cache, name), changedMs: statSync(join(cache, name)).mtimeMs }));
+  const old = entries
+    .filter(({ name }) => /^root-[0-9a-f]{16}$/.test(name) && name !== `root-${hash}`)
+    .sort((a, b) => b.changedMs - a.changedMs)
+    .slice(KEEP);
+  const left = entries.filter(({ name, changedMs }) => name.includes('.partial') && Date.now() - changedMs > LEFT_AFTER_MS);
+  for (const { path } of [...old, ...left]) rmSync(path, { recursive: true, force: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -24,6 +24,15 @@ describe('a session', () => {
       body: { code: 'invalid_request', issues: [{ field: 'arch', got: 'arm64', message: 'is not that of a fake box: x86_64' }] },
     });
     expect(await ask({ instanceTypes: ['m7a.large'] })).toMatchObject({ status: 400, body: { issues: [{ field: 'instanceTypes' }] } });
+    const secrets = [{ name: 'TOKEN', valueFrom: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-a1B2c3' }];
+    expect(await ask({ secrets, awsCredentials: true })).toMatchObject({
+      status: 400,
+      body: { issues: [{ field: 'secrets', message: expect.stringContaining('a fake box has none') }, { field: 'awsCredentials' }] },
+    });
+    const value = 'npm_a-value-and-no-reference';
+    const answer = await ask({ secrets: [{ name: 'TOKEN', valueFrom: value }] });
+    expect(answer.body).toMatchObject({ issues: [{ field: 'secrets.0.valueFrom', message: expect.stringContaining('ARN of a secret') }] });
+    expect(answer.text).not.toContain(value);
     for (const body of [{ policy: 'cheap' }, { arch: 'mips' }, { instanceTypes: [] }, { instanceTypes: ['m7a large'] }])
       expect(codeOf(await ask(body))).toBe('invalid_request');
     expect(codeOf(await bench.ask('GET', '/workspaces/wish', { token }))).toBe('not_found');

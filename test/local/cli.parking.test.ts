@@ -24,6 +24,7 @@ describe('the machine that is asked for, on this machine', () => {
     ],
     [['up', '--arch', process.arch === 'arm64' ? 'x86_64' : 'arm64'], 'is not that of a local box'],
     [['up', '--persistent', '--policy', 'spot'], 'policy "?spot"? is not possible for a persistent session'],
+    [['up', '--aws'], 'awsCredentials is for boxes with a role in an AWS account, and a local box has none.* devctl exec --env NAME'],
     [['up', '--type', 'm7a large'], '--type .* use the name of an instance type such as m7a.large'],
   ])('%s is refused with the field, what was got and what is allowed', async (line, words) => {
     const { code, stderr } = await person.run(line, here());

@@ -54,7 +54,7 @@ describe('the machine that was asked for, on EC2', () => {
     bench.provider = bench.another({
       templates: { x86_64: { id: 'lt-00000000000000000', version: '1', imageId: 'ami-00000000000000000' } },
     });
-    expect(bench.provider.offers).toEqual({ architectures: ['x86_64'], instanceTypes: true });
+    expect(bench.provider.offers).toEqual({ architectures: ['x86_64'], instanceTypes: true, awsRole: true });
     for (const wish of [{ arch: 'arm64' as const }, { instanceTypes: ['m8g.large'] }])
       await expect(bench.bring(bench.request(wish))).rejects.toMatchObject({
         kind: 'unsupported',

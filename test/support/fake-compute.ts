@@ -41,7 +41,7 @@ export class FakeCompute implements ComputePort {
   price: BoxPrice | undefined;
   /** Size that disks are paid for, GiB. */
   volumeGiB: number | undefined;
-  readonly offers: BoxOffers = { architectures: ['x86_64'], instanceTypes: false };
+  readonly offers: BoxOffers = { architectures: ['x86_64'], instanceTypes: false, awsRole: false };
   readonly disks = new FakeDisks();
   readonly faults = new FaultQueue();
   readonly boxes = new Map<string, FakeBox>();

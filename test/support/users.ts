@@ -95,6 +95,8 @@ export class Users {
         arch: null,
         network: true,
         persistent: false,
+        secrets: [],
+        awsCredentials: false,
         idleTtlMs: HOUR_MS,
         maxTtlMs: 12 * HOUR_MS,
         ...options,

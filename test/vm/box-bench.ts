@@ -5,7 +5,7 @@ import { vi } from 'vitest';
 import type { Session } from '../../launcher/contract/api.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { Account, REGION } from '../aws/account/account.ts';
-import { Laptop } from '../aws/laptop.ts';
+import { Laptop } from '../aws/account/laptop.ts';
 import type { Result } from '../local/cli-harness.ts';
 import { VirtualMachines } from './virtual-machines.ts';
 

@@ -98,7 +98,10 @@ export class Instance {
     const metadata = `user,model=virtio-net-pci,net=169.254.169.0/24,host=169.254.169.2,dns=169.254.169.3,restrict=on,guestfwd=tcp:169.254.169.254:80-cmd:${RELAY} ${port}`;
     const words = [
       ...['console=ttyS0', `root=${ROOT}`, 'rw', 'quiet', 'panic=-1'],
-      ...[`systemd.setenv=BENCH_LAUNCHER_PORT=${launcherPort}`, `systemd.setenv=AWS_ENDPOINT_URL_STS=${seenFromInside(urls.sts)}`],
+      ...[
+        `systemd.setenv=BENCH_LAUNCHER_PORT=${launcherPort}`,
+        ...['STS', 'SECRETS_MANAGER'].map((service) => `systemd.setenv=AWS_ENDPOINT_URL_${service}=${seenFromInside(urls.aws)}`),
+      ],
     ];
     return [
       ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MIB)],

@@ -37,8 +37,13 @@ export function workspacePairs(workspace: Workspace, now: Date): Array<[string, 
 }
 
 /** What was asked of its machine beside the size; what it is stands under `box`. */
-const askedWords = ({ policy, arch, persistent }: Session): string =>
-  [...(persistent ? ['persistent'] : []), ...(policy === 'spot-preferred' ? [] : [policy]), ...(arch === null ? [] : [arch])].join(' · ');
+const askedWords = ({ policy, arch, persistent, awsCredentials }: Session): string =>
+  [
+    ...(persistent ? ['persistent'] : []),
+    ...(awsCredentials ? ['AWS credentials'] : []),
+    ...(policy === 'spot-preferred' ? [] : [policy]),
+    ...(arch === null ? [] : [arch]),
+  ].join(' · ');
 
 function sessionPairs(session: Session, now: Date): Array<[string, string]> {
   const { lease, box } = session;
@@ -56,6 +61,7 @@ function sessionPairs(session: Session, now: Date): Array<[string, string]> {
       `${session.instanceTypes.length === 0 ? session.size : `one of ${session.instanceTypes.join(', ')}`}${session.network ? '' : ', no network'}`,
     ],
     ['  asked for', askedWords(session)],
+    ['  secrets', session.secrets.map(({ name, valueFrom }) => `${name} from ${valueFrom}`).join(', ')],
     ['  box', box ? `${box.description} · ${box.id} · generation ${session.generation}` : ''],
     ['  provider', session.provider],
     [

@@ -23,7 +23,7 @@ const EARLY_MS = 120_000;
 const TOO_EARLY: ReadonlySet<string> = new Set(['timeout', 'wrong_phase', 'unavailable', 'box_unreachable']);
 
 /** Flags whose words are the person's own: others have been looked at by the table of flags. */
-const FREE_FLAGS = ['name', 'type', 'idle', 'max', 'timeout', 'ref'] as const;
+const FREE_FLAGS = ['name', 'type', 'secret', 'idle', 'max', 'timeout', 'ref'] as const;
 
 /** The request as the flags say it, looked at before anything is started. */
 async function request(cli: Cli, word: SourceWord): Promise<Omit<CreateSessionInput, 'workspace' | 'source'>> {
@@ -175,7 +175,7 @@ async function bringUp(
     const oldFailure = session.failure;
     if (isNew) steps.done('leased', performance.now() - start);
     else if (WISH_FLAGS.some((flag) => cli.given.has(flag)))
-      cli.warn(`${chosen.name} has a live session already: its machine, times and network stay as they are until devctl down`);
+      cli.warn(`${chosen.name} has a live session already: its machine, times, network and secrets stay as they are until devctl down`);
     if (cli.flags.wait === false || cli.flags.detach) return { session, oldFailure };
     const early = files && session.content === 'empty' ? startImport(client, session, files, { waitMs: EARLY_MS }) : null;
     early?.bytes.catch(() => undefined);

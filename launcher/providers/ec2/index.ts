@@ -81,7 +81,7 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
       diskMicroUsdPerGiBMonth: PRICES.volumeMicroUsdPerGiBMonth,
       snapshotMicroUsdPerGiBMonth: PRICES.snapshotMicroUsdPerGiBMonth,
     },
-    offers: { architectures, instanceTypes: true },
+    offers: { architectures, instanceTypes: true, awsRole: true },
     pool: {
       kind: () => poolBoxes.kind(),
       microUsdPerMonth: poolBoxes.microUsdPerMonth,

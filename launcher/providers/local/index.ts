@@ -87,7 +87,7 @@ export async function createLocalProvider(options: LocalProviderOptions): Promis
     name: 'local',
     storagePrices: null,
     pool: null,
-    offers: { architectures: [process.arch === 'arm64' ? 'arm64' : 'x86_64'], instanceTypes: false },
+    offers: { architectures: [process.arch === 'arm64' ? 'arm64' : 'x86_64'], instanceTypes: false, awsRole: false },
     isolation: isolation.name,
     doctorChecks: () => doctorChecks({ isolation, confinement, trees, nodePtyDir: spec.nodePtyDir, stateDir }),
     async start() {

@@ -7,7 +7,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { Ec2Api } from '../../../launcher/providers/ec2/api.ts';
 import { WORKSPACE_DEVICE } from '../../../launcher/providers/ec2/fleet.ts';
 import { connectAws } from '../../../launcher/providers/ec2/sdk-api.ts';
-import type { Machines } from './machines.ts';
+import type { Machines, ProcessMachines } from './machines.ts';
 
 export const REGION = 'us-east-1';
 /** Source: IAM User Guide, "Signature Version 4": requests have to come within five minutes of their time stamp. */
@@ -33,7 +33,7 @@ interface Invocation {
  * the way: volumes hold files, instances run the real agent, a fleet has the volumes that were asked for, commands and sessions of
  * Systems Manager get to the machine, and STS tells instances who they are.
  */
-export class Account<M extends Machines = Machines> {
+export class Account<M extends Machines = ProcessMachines> {
   readonly machines: M;
   readonly #moto: string;
   readonly #ec2: Ec2Api;
@@ -44,6 +44,12 @@ export class Account<M extends Machines = Machines> {
   #keys!: Keys;
   /** Calls by their name, in the order that they came. */
   readonly calls: string[] = [];
+  /** All that came, as text, but for what was asked of Secrets Manager and what came back from there. */
+  readonly seen: string[] = [];
+  /** Which secret was read, with whose credentials, and where. */
+  readonly secretReads: { secretId: string; accessKeyId: string; region: string }[] = [];
+  /** ARNs that the role of instances may not read. */
+  readonly denied = new Set<string>();
   /** Instances that EC2 is about to take away, and when. */
   readonly notices = new Map<string, Date>();
   url = '';
@@ -120,6 +126,8 @@ export class Account<M extends Machines = Machines> {
   async #answer(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
     const body = await bodyOf(incoming);
     const path = incoming.url ?? '/';
+    const service = serviceOf(incoming.headers.authorization ?? '');
+    if (service !== 'secretsmanager') this.seen.push(`${incoming.method} ${path}\n${JSON.stringify(incoming.headers)}\n${body.toString()}`);
     if (path.startsWith('/issuer/')) return this.#jwks(answer);
     if (path.startsWith('/metadata/')) return this.#metadata(path, incoming, answer);
     if (path.startsWith('/power-off/')) {
@@ -127,8 +135,8 @@ export class Account<M extends Machines = Machines> {
       await this.machines.off(path.slice('/power-off/'.length));
       return void answer.end();
     }
-    const service = serviceOf(incoming.headers.authorization ?? '');
     const target = String(incoming.headers['x-amz-target'] ?? '').split('.')[1] ?? '';
+    if (service === 'secretsmanager' && this.#refusesSecret(incoming, body, answer)) return;
     if (service === 'sts') return this.#sts(incoming, body, answer);
     if (service === 'ssm' && (await this.#ssm(target, body, answer))) return;
     const reply = await this.#forward(incoming, path, body);
@@ -191,7 +199,7 @@ export class Account<M extends Machines = Machines> {
   }
 
   #boot(instanceId: string, volumeId: string): void {
-    const urls = { metadata: `${this.url}/metadata/${instanceId}`, sts: this.url, powerOff: `${this.url}/power-off/${instanceId}` };
+    const urls = { metadata: `${this.url}/metadata/${instanceId}`, aws: this.url, powerOff: `${this.url}/power-off/${instanceId}` };
     const booting = this.machines.boot(instanceId, volumeId, urls);
     this.#booting.add(booting);
     void booting.finally(() => this.#booting.delete(booting));
@@ -216,7 +224,8 @@ export class Account<M extends Machines = Machines> {
   }
 
   async #metadatum(id: string, path: string): Promise<string | null> {
-    const role = { AccessKeyId: `ROLE${id}`, SecretAccessKey: 'secret', Token: 'session' };
+    const Expiration = new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, '');
+    const role = { AccessKeyId: `ROLE${id}`, SecretAccessKey: `secret-of-${id}`, Token: `session-of-${id}`, Expiration };
     const notice = this.notices.get(id);
     switch (path) {
       case 'meta-data/instance-id':
@@ -261,6 +270,18 @@ export class Account<M extends Machines = Machines> {
     const result = `<GetWebIdentityTokenResult><WebIdentityToken>${token}</WebIdentityToken></GetWebIdentityTokenResult>`;
     answer.writeHead(200, { 'content-type': 'text/xml' });
     answer.end(`<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${result}</GetWebIdentityTokenResponse>`);
+  }
+
+  /** Policies are not moto's matter. */
+  #refusesSecret(incoming: IncomingMessage, body: Buffer, answer: ServerResponse): boolean {
+    const [, accessKeyId = '', region = ''] = /Credential=([^/]+)\/\d+\/([^/]+)\//.exec(incoming.headers.authorization ?? '') ?? [];
+    const { SecretId: secretId } = JSON.parse(body.toString()) as { SecretId: string };
+    this.secretReads.push({ secretId, accessKeyId, region });
+    if (!this.denied.has(secretId)) return false;
+    const message = `User: arn:aws:sts::123456789012:assumed-role/devctl-box is not authorized to perform: secretsmanager:GetSecretValue on resource: ${secretId}`;
+    answer.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
+    answer.end(JSON.stringify({ __type: 'AccessDeniedException', Message: message }));
+    return true;
   }
 
   /** @returns false for what moto answers itself */

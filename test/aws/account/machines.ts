@@ -23,7 +23,8 @@ const POWER_OFF = new URL('power-off.mjs', import.meta.url).pathname;
 /** Where an instance finds what is not the machine itself. */
 export interface MachineUrls {
   metadata: string;
-  sts: string;
+  /** Of AWS. */
+  aws: string;
   /** Asks for its end, with POST. */
   powerOff: string;
 }
@@ -67,6 +68,8 @@ interface Running {
  */
 export class ProcessMachines implements Machines {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'acc-')));
+  /** Memory of the instances. */
+  readonly memory = mkdtempSync('/dev/shm/devctl-account-');
   readonly #running = new Map<string, Running>();
 
   constructor() {
@@ -77,6 +80,11 @@ export class ProcessMachines implements Machines {
 
   volume(id: string): string {
     return join(this.dir, 'volumes', id);
+  }
+
+  /** Folder of the agent in memory. */
+  run(instanceId: string): string {
+    return join(this.memory, instanceId);
   }
 
   log(instanceId: string): string {
@@ -106,13 +114,14 @@ export class ProcessMachines implements Machines {
   async boot(instanceId: string, volumeId: string, urls: MachineUrls): Promise<void> {
     if (this.#running.has(instanceId)) return;
     const dir = join(this.dir, 'instances', instanceId);
-    mkdirSync(join(dir, 'run'), { recursive: true });
+    mkdirSync(dir, { recursive: true });
+    mkdirSync(this.run(instanceId), { recursive: true });
     const path = `${join(this.volume(volumeId), 'home', '.local', 'bin')}:${process.env['PATH']}`;
     const home = join(this.volume(volumeId), 'home');
     const port = await freePort();
     const config: MachineConfig = {
       machine: 'ec2',
-      paths: { workspace: this.volume(volumeId), run: join(dir, 'run') },
+      paths: { workspace: this.volume(volumeId), run: this.run(instanceId) },
       disk: 'mounted',
       user: null,
       agentPort: port,
@@ -131,7 +140,12 @@ export class ProcessMachines implements Machines {
     writeFileSync(join(dir, 'agent.json'), JSON.stringify(config));
     const log = openSync(config.log, 'a');
     const agent = spawn(process.execPath, [AGENT, join(dir, 'agent.json')], {
-      env: { PATH: process.env['PATH'], AWS_EC2_METADATA_SERVICE_ENDPOINT: urls.metadata, AWS_ENDPOINT_URL_STS: urls.sts },
+      env: {
+        PATH: process.env['PATH'],
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: urls.metadata,
+        AWS_ENDPOINT_URL_STS: urls.aws,
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: urls.aws,
+      },
       stdio: ['ignore', log, log],
     });
     this.#running.set(instanceId, { process: agent, port, config: join(dir, 'agent.json') });
@@ -144,6 +158,7 @@ export class ProcessMachines implements Machines {
     const gone = once(machine.process, 'exit');
     machine.process.kill('SIGKILL');
     await gone;
+    rmSync(this.run(instanceId), { recursive: true, force: true });
   }
 
   port(instanceId: string): number | null {
@@ -168,6 +183,7 @@ export class ProcessMachines implements Machines {
 
   async close(): Promise<void> {
     await Promise.all([...this.#running.keys()].map((id) => this.off(id)));
+    rmSync(this.memory, { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -37,6 +37,8 @@ export const aSession = (owner: string, n: number, with_: Partial<SessionRecord>
   arch: null,
   network: true,
   persistent: false,
+  secrets: [{ name: 'NPM_TOKEN', valueFrom: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:npm-a1B2c3' }],
+  awsCredentials: false,
   nextSnapshotAt: null,
   createdAt: T0,
   readyAt: T0 + 900,

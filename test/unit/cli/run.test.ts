@@ -212,6 +212,7 @@ describe('completion', () => {
     expect(await words('snapshot', '')).toEqual(['create', 'ls', 'rm']);
     expect(await words('up', '--no-')).toEqual([
       '--no-persistent',
+      '--no-aws',
       '--no-network',
       '--no-allow-setup',
       '--no-import',

@@ -141,7 +141,14 @@ describe('names and addresses', () => {
   });
 
   it('have defaults where they may be left out', () => {
-    expect(createSessionSchema.parse({ workspace: 'a' })).toEqual({ workspace: 'a', size: 'medium', network: true, persistent: false });
+    expect(createSessionSchema.parse({ workspace: 'a' })).toEqual({
+      workspace: 'a',
+      size: 'medium',
+      network: true,
+      persistent: false,
+      secrets: [],
+      awsCredentials: false,
+    });
   });
 });
 

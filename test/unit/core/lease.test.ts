@@ -69,6 +69,13 @@ describe('evidence', () => {
     );
   });
 
+  it('of a kind that does not hold is kept, and moves nothing', () => {
+    const first = lease({});
+    const next = apply(first, [evidence('containers', NOW + MINUTE_MS)], NOW + MINUTE_MS);
+    expect(next.evidence).toMatchObject([{ kind: 'containers', atMs: NOW + MINUTE_MS }]);
+    expect(next).toMatchObject({ idleDeadlineMs: first.idleDeadlineMs, observedAtMs: first.observedAtMs });
+  });
+
   it('from the future counts as now', () => {
     fc.assert(
       fc.property(leases, evidences, time, (found, items, nowMs) => {

@@ -76,6 +76,16 @@ describe('orders', () => {
     expect(ordersFor(ready({ lease: hard }), workspace(), NOW, LIMITS).notice?.text).toContain('hard limit of 12h); your files are saved');
   });
 
+  it('name the secrets of a session that is worked in, by reference', () => {
+    const secrets = [{ name: 'NPM_TOKEN', valueFrom: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:npm-a1B2c3' }];
+    const given = (patch: Parameters<typeof ready>[0]) => ordersFor(ready(patch), workspace(), NOW, LIMITS);
+    expect(given({ secrets, awsCredentials: true })).toMatchObject({ secrets, awsCredentials: true });
+    for (const none of [given({}), given({ secrets, awsCredentials: true, phase: 'quiescing' })]) {
+      expect(none).not.toHaveProperty('secrets');
+      expect(none).not.toHaveProperty('awsCredentials');
+    }
+  });
+
   it('say why it stops', () => {
     const text = (endReason: string | null) =>
       ordersFor(ready({ desired: 'stopped', endReason }), workspace(), NOW, LIMITS).notice?.text.replace(/.*: /, '');

@@ -216,6 +216,8 @@ describe('a change of the record', () => {
         arch: null,
         network: true,
         persistent: false,
+        secrets: [],
+        awsCredentials: false,
         idleTtlMs: 1,
         maxTtlMs: 2,
       },

@@ -22,6 +22,8 @@ export function session(patch: Partial<SessionRecord> = {}): SessionRecord {
       arch: null,
       network: true,
       persistent: false,
+      secrets: [],
+      awsCredentials: false,
       idleTtlMs: 30 * MINUTE_MS,
       maxTtlMs: 12 * HOUR_MS,
     },

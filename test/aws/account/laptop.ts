@@ -3,22 +3,24 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Ec2Api } from '../../launcher/providers/ec2/api.ts';
-import { Person } from '../local/cli-harness.ts';
-import { type Account, REGION } from './account/account.ts';
-import { freePort } from './free-port.ts';
+import type { Ec2Api } from '../../../launcher/providers/ec2/api.ts';
+import { Person } from '../../local/cli-harness.ts';
+import { freePort } from '../free-port.ts';
+import { type Account, REGION } from './account.ts';
 
 export const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: REGION };
 
 /** Somebody who runs a launcher on a laptop, with boxes in an account. */
 export class Laptop extends Person {
-  readonly account: Account;
+  readonly account: Pick<Account, 'issuer' | 'url'>;
   readonly config: string;
+  readonly deployment: string;
   launcherUrl = '';
   #launcher: ChildProcess | null = null;
 
-  constructor(account: Account) {
+  constructor(account: Pick<Account, 'issuer' | 'url'>, deployment = 'laptop') {
     super();
+    this.deployment = deployment;
     this.account = account;
     this.config = join(this.dir, 'ec2.json');
   }
@@ -30,8 +32,8 @@ export class Laptop extends Person {
     this.launcherUrl = `http://127.0.0.1:${port}`;
     const settings = {
       region: REGION,
-      deployment: 'laptop',
-      table: 'devctl-laptop',
+      deployment: this.deployment,
+      table: `devctl-${this.deployment}`,
       images: { x86_64: Images.find(({ RootDeviceType, Platform }) => RootDeviceType === 'ebs' && !Platform)?.ImageId },
       subnets: Subnets.map(({ SubnetId }) => SubnetId),
       securityGroups: ['sg-0123456789abcdef0'],
@@ -47,7 +49,7 @@ export class Laptop extends Person {
   }
 
   async serve(path = process.env['PATH'] ?? ''): Promise<void> {
-    const args = [new URL('../../dist/devctl.cjs', import.meta.url).pathname, 'serve', '--provider', 'ec2', '--config', this.config];
+    const args = [new URL('../../../dist/devctl.cjs', import.meta.url).pathname, 'serve', '--provider', 'ec2', '--config', this.config];
     const child = spawn(process.execPath, args, { env: { ...this.env(), ...CREDENTIALS, PATH: path }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#launcher = child;
     let said = '';
