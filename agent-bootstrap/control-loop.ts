@@ -32,6 +32,8 @@ interface ControlDeps {
   showNotice: (notice: NonNullable<Orders['notice']>) => void;
   /** Called once, when the launcher knows of the box: what a first request will need can be loaded now. */
   onRegistered: () => void;
+  /** Called each time when the disk of a box that was quiet is there again, before commands are taken. */
+  onReopened: () => void;
   /** Stops every writer and flushes, for a box that its launcher has forgotten. */
   quiesceForGood: () => Promise<void>;
   /** Ends the box. Does not return. */
@@ -130,7 +132,7 @@ export class ControlLoop {
 
   /** Orders are typed by the contract and not checked again: a newer launcher may say more. */
   async #obey(orders: Orders, epoch: number): Promise<void> {
-    const { box, end, prepare, showNotice } = this.#deps;
+    const { box, end, prepare, showNotice, onReopened } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
     this.#hardDeadlineMs = this.#lastContactMs + orders.hardLimitInMs;
@@ -143,7 +145,10 @@ export class ControlLoop {
     if (box.state === 'quiesced' && !(await this.#mount())) return;
     if (epoch !== box.quiesceEpoch) return;
     box.open = true;
-    if (box.state === 'quiesced') box.change({ state: 'ready' });
+    if (box.state === 'quiesced') {
+      onReopened();
+      box.change({ state: 'ready' });
+    }
     prepare(orders);
   }
 

@@ -76,8 +76,13 @@ async function main(): Promise<void> {
   };
   /** With nobody to answer to. */
   const quiesceForGood = async (why: string) => {
+    // Before its disk is there, nothing can have been written to it.
+    if (staging === null) return;
     const { quiescer } = await (await later()).saving();
     await quiescer.quiesce(`${why}-${config.generation}`);
+  };
+  const startDocker = () => {
+    if (config.user !== null) void import('./box-docker.ts').then((docker) => docker.startDocker({ processes, launcher, log }));
   };
   const control = new ControlLoop({
     config,
@@ -92,6 +97,7 @@ async function main(): Promise<void> {
     },
     contentPresent: () => preparer?.contentPresent() ?? false,
     prepare: (orders) => preparer?.obey(orders),
+    onReopened: startDocker,
     showNotice: (notice) => sessions.notice(notice),
     mount,
     onMounted: () => {
@@ -99,6 +105,7 @@ async function main(): Promise<void> {
       preparer = new Preparer({ config, box, evidence, launcher, staging, mask, log });
       serveAgent(join(run, 'agent', 'agent.sock'), agent);
       if (guarded !== null) serveAgent(guarded, agent);
+      startDocker();
     },
     onRegistered: () => {
       void later();

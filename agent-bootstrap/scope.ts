@@ -18,10 +18,12 @@ const LAUNCHER_COMM = 'perl';
 export const DOCKER_UNIT = 'devctl-docker.service';
 
 /** Whether a process is of the box's own Docker: its daemons, and what runs in its containers. */
-export const isOfDocker = (pid: number): boolean =>
-  cgroupPath(readProc(`/proc/${pid}/cgroup`)?.toString() ?? '')
-    .split('/')
-    .includes(DOCKER_UNIT);
+export const isOfDocker = (pid: number): boolean => cgroupOf(pid).split('/').includes(DOCKER_UNIT);
+
+/** Whether a process is systemd's own for a user who is there. With it goes the folder of his sockets, Docker's among them. */
+export const isUserManager = (pid: number): boolean => /\/user@\d+\.service\/init\.scope$/.test(cgroupOf(pid));
+
+const cgroupOf = (pid: number): string => cgroupPath(readProc(`/proc/${pid}/cgroup`)?.toString() ?? '');
 
 export function scopeOf(config: Pick<BoxConfig, 'processScope' | 'boxId' | 'user'>, cgroup: Cgroup | null): Scope {
   if (config.processScope === 'machine' && config.user !== null) return ofUser(config.user, cgroup);

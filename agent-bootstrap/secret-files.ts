@@ -80,10 +80,7 @@ export class SecretFiles {
   #makeFolder(): void {
     const { folder, user } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!lstatSync(folder).isDirectory() || !MEMORY.has(statfsSync(folder).type))
-      throw new DevctlError('unsupported', `${folder} is not in memory: a secret would be written to a disk`, {
-        hint: 'use --secret, which needs no file; the image has to mount a tmpfs at /run/devctl',
-      });
+    assertInMemory(folder);
     const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
       if (user !== null) fchownSync(fd, user.uid, user.gid);
@@ -92,6 +89,14 @@ export class SecretFiles {
       closeSync(fd);
     }
   }
+}
+
+/** @throws DevctlError unsupported when what is written to a folder goes to a disk */
+export function assertInMemory(folder: string): void {
+  if (lstatSync(folder).isDirectory() && MEMORY.has(statfsSync(folder).type)) return;
+  throw new DevctlError('unsupported', `${folder} is not in memory: a secret would be written to a disk`, {
+    hint: 'the image of the box has to mount a tmpfs at /run/devctl',
+  });
 }
 
 function namesIn(folder: string): string[] {

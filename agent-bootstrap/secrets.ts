@@ -6,7 +6,7 @@ import { DevctlError } from '../launcher/contract/errors.ts';
 import type { ExecStart } from '../launcher/contract/exec-messages.ts';
 import { parseSecretReference, type Secret } from '../launcher/contract/secrets.ts';
 import type { MachineRole } from './ports.ts';
-import { SecretFiles } from './secret-files.ts';
+import { assertInMemory, SecretFiles } from './secret-files.ts';
 import type { SecretMask } from './secret-mask.ts';
 
 /** What a command has beside its own environment. */
@@ -40,8 +40,10 @@ export class Secrets {
 
   /** Reads what a command names, and puts what it wants as files in place. @throws DevctlError not_found, secret_unavailable, unsupported */
   async forCommand({ secrets = [], secretFiles = [] }: Pick<ExecStart, 'secrets' | 'secretFiles'>): Promise<ForCommand> {
-    const { role, orders } = this.#deps;
+    const { role, orders, config } = this.#deps;
     const wanted = [...new Set([...secrets, ...secretFiles])].map((name) => this.#named(name));
+    // The variables of another user's command are handed over in a file there.
+    if (wanted.length > 0 && config.user) assertInMemory(config.paths.run);
     const values = new Map<string, Buffer>();
     await Promise.all(wanted.map(async (secret) => values.set(secret.name, await this.#read(secret))));
     const secret: Record<string, string> = {};

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from './monotonic.ts';
 import type { ProcStat } from './proc-parse.ts';
 import type { Processes } from './processes.ts';
-import { isOfDocker } from './scope.ts';
+import { isOfDocker, isUserManager } from './scope.ts';
 import { signalProcess } from './signals.ts';
 
 const POLL_MS = 10;
@@ -37,11 +37,13 @@ export interface Stopped {
 }
 
 /**
- * Asks every command of the workload to end, and kills those that have not in time. Docker and its containers are left for later.
+ * Asks every command of the workload to end, and kills those that have not in time. Docker and its containers are left for later,
+ * and so is what keeps their sockets.
  * When it returns, no command runs.
  */
 export async function stopCommands(processes: Processes, graceMs: number): Promise<Stopped> {
-  const commands = () => processes.workload().filter(({ pid }) => processes.cgroup === null || !isOfDocker(pid));
+  const isLater = (pid: number) => processes.cgroup !== null && (isOfDocker(pid) || isUserManager(pid));
+  const commands = () => processes.workload().filter(({ pid }) => !isLater(pid));
   const names = new Map<number, string>();
   const learn = (list: ProcStat[]) => {
     for (const stat of list) if (!names.has(stat.pid)) names.set(stat.pid, nameOf(stat, processes.cmdline(stat.pid)));
@@ -75,7 +77,8 @@ function askToEnd(stat: ProcStat): void {
 
 /** Kills whatever is left of the workload. @returns what that was @throws Error when something cannot be killed */
 export async function killRest(processes: Processes): Promise<string[]> {
-  const names = processes.workload().map((stat) => nameOf(stat, processes.cmdline(stat.pid)));
+  const left = processes.workload().filter(({ pid }) => !isUserManager(pid));
+  const names = left.map((stat) => nameOf(stat, processes.cmdline(stat.pid)));
   await killWorkload(processes);
   return names.slice(0, NAMES_MAX);
 }

@@ -36,6 +36,6 @@ export function makeWorkspaceFolders(root: string, user: BoxUser | null): void {
   ownFolder(state, { ...own, mode: 0o711 });
   ownFolder(join(state, 'journal'), { ...own, mode: 0o700 });
   for (const folder of OF_WORKLOAD) ownFolder(join(root, folder), { ...user, mode: 0o755 });
-  ownFolder(join(root, DOCKER), { ...user, mode: 0o700 });
+  ownFolder(join(root, DOCKER), { ...user, mode: 0o710 });
   ownFolder(stagingFolder({ paths: { workspace: root, run: '' }, user }), { ...user, mode: 0o700 });
 }

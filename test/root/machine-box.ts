@@ -153,7 +153,8 @@ export class MachineBox {
   processes(): string[] {
     try {
       const lines = execFileSync('ps', ['-o', 'args=', '-U', String(this.user.uid), '-u', String(this.user.uid)], { encoding: 'utf8' });
-      return lines.split('\n').filter(Boolean);
+      // What has ended may wait for the first process of this machine.
+      return lines.split('\n').filter((line) => line !== '' && !line.endsWith('<defunct>'));
     } catch {
       // ps says so when there is none.
       return [];
@@ -164,7 +165,7 @@ export class MachineBox {
     await this.kill();
     if (this.cgroup !== null && existsSync(this.cgroup)) {
       writeFileSync(join(this.cgroup, 'cgroup.kill'), '1');
-      for (const folder of [join(this.cgroup, 'commands'), this.cgroup]) await eventually(() => removed(folder));
+      for (const name of ['commands', 'devctl-docker.service', '.']) await eventually(() => removed(join(this.cgroup as string, name)));
     }
     await eventually(() => {
       for (const pid of pidsOf(this.user.uid)) signal(pid, 'SIGKILL');

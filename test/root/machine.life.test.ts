@@ -74,9 +74,10 @@ describe('an agent that is killed', () => {
 });
 
 describe('a box of a machine is made quiet', () => {
-  it('whatever its workload does: what forks without end, what is deaf, what came by another door', async () => {
+  it('whatever its workload does: what never stops forking, what is deaf, what came by another door', async () => {
     const { uid, gid } = machine.user;
-    await say('(setsid sh -c "f() { sleep 0.01; f & f & }; ulimit -u 200; f" > /dev/null 2>&1 &)');
+    // Each has gone, and left another one, before it can be met.
+    for (let chain = 0; chain < 3; chain += 1) await say('(setsid sh -c "f() { sleep 0.02; f & }; f" > /dev/null 2>&1 &)');
     await startExec(machine.access, machine.box, { argv: ['node', '-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'] });
     execFileSync('sh', ['-c', `setsid setpriv --reuid=${uid} --regid=${gid} --clear-groups sleep 9876 > /dev/null 2>&1 &`]);
     const terminal = await startExec(machine.access, machine.box, TTY);
@@ -89,6 +90,19 @@ describe('a box of a machine is made quiet', () => {
     expect(report.killedProcesses).toContain('node');
     expect(report.stoppedProcesses).toContain('bash');
     expect(report.stoppedProcesses).toContain('sleep');
+  });
+
+  it('and what is left of its Docker is killed, after the commands, and named', async () => {
+    const { uid, gid } = machine.user;
+    const cgroup = machine.cgroup ?? expect.fail('this machine has no cgroup of version 2');
+    const unit = join(cgroup, 'devctl-docker.service');
+    const daemon = `mkdir ${unit} && echo 0 > ${unit}/cgroup.procs && exec setsid -f setpriv --reuid=${uid} --regid=${gid} --clear-groups tail -f /dev/null > /dev/null 2>&1`;
+    execFileSync('sh', ['-c', daemon]);
+    await startExec(machine.access, machine.box, { argv: ['sleep', '6543'] });
+    await eventually(() => runs('tail -f /dev/null') && runs('sleep 6543'));
+    machine.order({ state: 'hold' });
+    expect(await machine.agent.quiesce('docker', 60_000)).toMatchObject({ stoppedProcesses: ['sleep'], killedProcesses: ['tail'] });
+    expect(machine.processes()).toEqual([]);
   });
 
   it('and has let nothing of a hostile workspace run as root, nor waited for it', async () => {

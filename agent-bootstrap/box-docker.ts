@@ -9,6 +9,8 @@ import { NAMES_MAX, type Stopped } from './stop-workload.ts';
 
 /** systemd is the first process of this machine. Source: sd_booted(3). */
 const BOOTED = '/run/systemd/system';
+/** Exit code of systemctl. Source: systemctl(1), from LSB. */
+const NO_SUCH_UNIT = 5;
 const UNIT_STOP_MS = 20_000;
 const LOOK_MS = 3_000;
 
@@ -44,10 +46,9 @@ export async function stopContainers({ host, graceMs, launcher, log }: Deps): Pr
 
 const isTrue = (outcome: PromiseSettledResult<boolean> | undefined): boolean => outcome?.status === 'fulfilled' && outcome.value;
 
-/** Docker itself, where systemd runs it for the box. It is started again by whoever wants it, and what is left of it is killed with the rest. */
-export async function stopDocker({ processes, launcher, log }: Deps): Promise<void> {
+/** Docker itself, where systemd runs it for the box. What is left of it is killed with the rest. */
+export async function stopDocker({ processes, launcher, log }: Pick<Deps, 'processes' | 'launcher' | 'log'>): Promise<void> {
   if (launcher.user === null || !existsSync(BOOTED)) return;
-  const systemctl = (...words: string[]) => ['/usr/bin/systemctl', '--no-ask-password', ...words] as [string, ...string[]];
   const { stdout } = await runHelper(processes, systemctl('show', '--property=ActiveState', '--value', DOCKER_UNIT), {
     timeoutMs: LOOK_MS,
   });
@@ -55,3 +56,12 @@ export async function stopDocker({ processes, launcher, log }: Deps): Promise<vo
   const { code, stderr, cut } = await runHelper(processes, systemctl('stop', DOCKER_UNIT), { timeoutMs: UNIT_STOP_MS });
   if (code !== 0) log(`${DOCKER_UNIT} ${cut ? `did not stop in ${UNIT_STOP_MS / 1000} s` : `could not be stopped: ${stderr.trim()}`}`);
 }
+
+/** Once the workspace, which has its data, is there. An image without Docker has no such unit. Nobody waits for it. */
+export async function startDocker({ processes, launcher, log }: Pick<Deps, 'processes' | 'launcher' | 'log'>): Promise<void> {
+  if (launcher.user === null || !existsSync(BOOTED)) return;
+  const { code, stderr } = await runHelper(processes, systemctl('start', '--no-block', DOCKER_UNIT), { timeoutMs: LOOK_MS });
+  if (code !== 0 && code !== NO_SUCH_UNIT) log(`${DOCKER_UNIT} could not be started: ${stderr.trim()}`);
+}
+
+const systemctl = (...words: string[]): [string, ...string[]] => ['/usr/bin/systemctl', '--no-ask-password', ...words];
