@@ -49,7 +49,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
-          globalSetup: ['test/local/build.setup.ts'],
+          globalSetup: ['test/local/build.setup.ts', 'test/aws/moto.setup.ts'],
           testTimeout: 60_000,
           // A whole emulated machine, which is some twenty times slower than the one that it runs on.
           hookTimeout: 900_000,

@@ -1,5 +1,7 @@
 const TOKEN_TTL_S = 21_600;
 const ANSWER_MS = 2_000;
+/** The service tells whole seconds, and an answer takes its time. */
+const CLOCK_TOLERANCE_MS = 5_000;
 /** Where the metadata service is on every instance; the variable is the one that AWS's own tools look at. */
 const ENDPOINT = process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? 'http://169.254.169.254';
 
@@ -15,10 +17,16 @@ export interface RoleCredentials {
 /** The instance metadata service, version 2. Source: EC2 User Guide, "Use instance metadata". */
 export class Metadata {
   #token: { text: string; untilMs: number } | null = null;
+  #clockIsBehindMs = 0;
+
+  /** The time, also where the clock of this machine is wrong: each answer of the service says it. */
+  now(): number {
+    return Date.now() + this.#clockIsBehindMs;
+  }
 
   /** Text at a path under /latest/; null when there is none. @throws Error when the service does not answer */
   async get(path: string): Promise<string | null> {
-    const answer = await ask(path, { headers: { 'x-aws-ec2-metadata-token': await this.#session() } });
+    const answer = await this.#ask(path, { headers: { 'x-aws-ec2-metadata-token': await this.#session() } });
     if (answer.status === 404) return null;
     if (answer.status === 401) this.#token = null;
     if (!answer.ok) throw new Error(`the metadata service answered ${answer.status} to ${path}`);
@@ -48,12 +56,16 @@ export class Metadata {
   async #session(): Promise<string> {
     if (this.#token !== null && Date.now() < this.#token.untilMs) return this.#token.text;
     const headers = { 'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_TTL_S) };
-    const answer = await ask('api/token', { method: 'PUT', headers });
+    const answer = await this.#ask('api/token', { method: 'PUT', headers });
     if (!answer.ok) throw new Error(`the metadata service gives no token: ${answer.status}`);
     this.#token = { text: await answer.text(), untilMs: Date.now() + (TOKEN_TTL_S * 1000) / 2 };
     return this.#token.text;
   }
-}
 
-const ask = (path: string, init: RequestInit): Promise<Response> =>
-  fetch(`${ENDPOINT}/latest/${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
+  async #ask(path: string, init: RequestInit): Promise<Response> {
+    const answer = await fetch(`${ENDPOINT}/latest/${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
+    const behindMs = Date.parse(answer.headers.get('date') ?? '') - Date.now();
+    this.#clockIsBehindMs = Math.abs(behindMs) > CLOCK_TOLERANCE_MS ? behindMs : 0;
+    return answer;
+  }
+}

@@ -157,7 +157,8 @@ function watchInterruption(metadata: Metadata, tell: (atMs: number) => void, log
       if (action === undefined || time === undefined) return;
       clearInterval(timer);
       log(`EC2 takes this instance away (${action}) at ${time}`);
-      tell(Date.parse(time));
+      // By the clock of this machine, right or wrong.
+      tell(Date.now() + Date.parse(time) - metadata.now());
     } catch {
       // Asked again soon.
     }

@@ -6,6 +6,7 @@ import type { Session } from '../../launcher/contract/api.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { Account, REGION } from './account/account.ts';
 import { Laptop } from './account/laptop.ts';
+import { ProcessMachines } from './account/machines.ts';
 import { filesIn, foundIn } from './account/sweep.ts';
 
 /** The AWS CLI is no part of devctl, and not on every machine. */
@@ -25,7 +26,7 @@ describe("credentials of the box's role for its commands", { timeout: 120_000 },
   let boxId = '';
 
   beforeAll(async () => {
-    account = await Account.open(inject('motoUrl'));
+    account = await Account.open(inject('motoUrl'), new ProcessMachines());
     laptop = new Laptop(account, 'credentials');
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
     const { ec2, close } = connectAws({ region: REGION, endpoint: account.url, credentials });

@@ -1,28 +1,13 @@
 // What the suites of test/aws need on this machine, before they begin: Java and DynamoDB Local, Python and moto.
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { installIn } from '../install.mjs';
-
-const MOTO = '5.2.1';
+import { installMoto } from './install-moto.mjs';
 
 const quietly = (command, ...args) => spawnSync(command, args, { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' });
 const say = (line) => {
   console.error(line);
   process.exit(1);
 };
-
-/** The server on the path, when it is of this version; otherwise one of its own, in a folder beside this file. */
-function installMoto() {
-  const folder = fileURLToPath(new URL('.moto/', import.meta.url));
-  const ask = 'from importlib.metadata import version; print(version("moto"))';
-  if (quietly(`${folder}bin/python`, '-c', ask).stdout?.trim() === MOTO) return;
-  if (quietly('moto_server', '--help').status === 0 && quietly('python3', '-c', ask).stdout?.trim() === MOTO) return;
-  console.error(`installing moto ${MOTO} in ${folder}`);
-  const made = spawnSync('python3', ['-m', 'venv', '--clear', folder], { stdio: ['ignore', 2, 2] });
-  if (made.status !== 0) say('test:aws needs Python 3 with venv for moto: apt install python3-venv, or brew install python');
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `moto[server]==${MOTO}`];
-  if (spawnSync(`${folder}bin/python`, pip, { stdio: ['ignore', 2, 2] }).status !== 0) say('pip install failed: see above');
-}
 
 if (quietly('java', '-version').status !== 0)
   say('test:aws needs Java 17 or newer for DynamoDB Local: apt install openjdk-17-jre-headless, or brew install openjdk');

@@ -10,6 +10,7 @@ import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { createDynamoClient } from '../../launcher/stores/dynamo/client.ts';
 import { Account, REGION } from './account/account.ts';
 import { Laptop } from './account/laptop.ts';
+import { ProcessMachines } from './account/machines.ts';
 import { filesIn, foundIn, processFiles } from './account/sweep.ts';
 import { Vault } from './account/vault.ts';
 
@@ -33,7 +34,7 @@ describe('secrets of a session, by reference', { timeout: 120_000 }, () => {
   const told: [string, string][] = [];
 
   beforeAll(async () => {
-    account = await Account.open(inject('motoUrl'));
+    account = await Account.open(inject('motoUrl'), new ProcessMachines());
     const vault = new Vault(inject('motoUrl'));
     const name = (what: string) => `${what}-${randomBytes(4).toString('hex')}`;
     arns = {

@@ -10,6 +10,7 @@ import { PLUGIN } from '../../launcher/providers/ec2/tunnels.ts';
 import { createDynamoClient } from '../../launcher/stores/dynamo/client.ts';
 import { Account, REGION } from './account/account.ts';
 import { CREDENTIALS, Laptop } from './account/laptop.ts';
+import { ProcessMachines } from './account/machines.ts';
 
 const FILE_COUNT = 20;
 
@@ -24,7 +25,7 @@ describe('a launcher on a laptop, with boxes in an account', { timeout: 180_000 
   let withPlugin = '';
 
   beforeAll(async () => {
-    account = await Account.open(inject('motoUrl'));
+    account = await Account.open(inject('motoUrl'), new ProcessMachines());
     laptop = new Laptop(account);
     const client = connectAws({ region: REGION, endpoint: account.url, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
     ec2 = client.ec2;

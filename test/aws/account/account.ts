@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, mkdtempSync, realpathSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { Ec2Api } from '../../../launcher/providers/ec2/api.ts';
 import { WORKSPACE_DEVICE } from '../../../launcher/providers/ec2/fleet.ts';
 import { connectAws } from '../../../launcher/providers/ec2/sdk-api.ts';
-import { Machines } from './machines.ts';
+import type { Machines, ProcessMachines } from './machines.ts';
 
 export const REGION = 'us-east-1';
+/** Source: IAM User Guide, "Signature Version 4": requests have to come within five minutes of their time stamp. */
+const SIGNATURE_HOLDS_MS = 300_000;
 const PLUGIN = new URL('plugin.mjs', import.meta.url).pathname;
 
 type Keys = Awaited<ReturnType<typeof generateKeyPair>>;
@@ -32,8 +33,8 @@ interface Invocation {
  * the way: volumes hold files, instances run the real agent, a fleet has the volumes that were asked for, commands and sessions of
  * Systems Manager get to the machine, and STS tells instances who they are.
  */
-export class Account {
-  readonly machines: Machines;
+export class Account<M extends Machines = ProcessMachines> {
+  readonly machines: M;
   readonly #moto: string;
   readonly #ec2: Ec2Api;
   readonly #server: Server;
@@ -55,9 +56,9 @@ export class Account {
   /** Of the latest launch template: there is one for each account here. */
   #userData: string | null = null;
 
-  private constructor(moto: string) {
+  private constructor(moto: string, machines: M) {
     this.#moto = moto;
-    this.machines = new Machines(realpathSync(mkdtempSync(join(tmpdir(), 'acc-'))));
+    this.machines = machines;
     const { ec2, close } = connectAws({ region: REGION, endpoint: moto, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
     this.#ec2 = ec2;
     this.#closeClient = close;
@@ -69,12 +70,19 @@ export class Account {
     });
   }
 
-  static async open(moto: string): Promise<Account> {
-    const account = new Account(moto);
+  /** @param machines are closed with it */
+  static async open<M extends Machines>(moto: string, machines: M): Promise<Account<M>> {
+    const account = new Account(moto, machines);
     account.#keys = await generateKeyPair('ES384', { extractable: true });
     await new Promise<void>((resolve) => account.#server.listen(0, '127.0.0.1', resolve));
     account.url = `http://127.0.0.1:${(account.#server.address() as AddressInfo).port}`;
     return account;
+  }
+
+  /** As when the hardware below an instance fails: its power is cut, and EC2 shows it as ended. */
+  async fail(instanceId: string): Promise<void> {
+    await this.machines.off(instanceId);
+    await this.#ec2.terminateInstances({ InstanceIds: [instanceId] });
   }
 
   get issuer(): string {
@@ -85,7 +93,7 @@ export class Account {
   pluginFolder(): string {
     const folder = join(this.machines.dir, 'plugin');
     const to = join(folder, 'session-manager-plugin');
-    this.machines.createVolume('../plugin', undefined);
+    mkdirSync(folder, { recursive: true });
     copyFileSync(PLUGIN, to);
     return folder;
   }
@@ -121,7 +129,7 @@ export class Account {
     const service = serviceOf(incoming.headers.authorization ?? '');
     if (service !== 'secretsmanager') this.seen.push(`${incoming.method} ${path}\n${JSON.stringify(incoming.headers)}\n${body.toString()}`);
     if (path.startsWith('/issuer/')) return this.#jwks(answer);
-    if (path.startsWith('/metadata/')) return this.#metadata(path, answer);
+    if (path.startsWith('/metadata/')) return this.#metadata(path, incoming, answer);
     if (path.startsWith('/power-off/')) {
       await this.#ec2.terminateInstances({ InstanceIds: [path.slice('/power-off/'.length)] });
       await this.machines.off(path.slice('/power-off/'.length));
@@ -154,7 +162,8 @@ export class Account {
       this.#userData = Buffer.from(fields.get('LaunchTemplateData.UserData') ?? '', 'base64').toString();
     if (action === 'CreateFleet') for (const id of idsOf(text, 'i')) await this.#workspaceOfFleet(id, fields);
     if (action === 'CreateSnapshot') this.machines.takeSnapshot(idsOf(text, 'snap')[0] ?? '', fields.get('VolumeId') ?? '');
-    if (action === 'CreateVolume') this.machines.createVolume(idsOf(text, 'vol')[0] ?? '', fields.get('SnapshotId') ?? undefined);
+    if (action === 'CreateVolume')
+      this.machines.createVolume(idsOf(text, 'vol')[0] ?? '', fields.get('SnapshotId') ?? undefined, Number(fields.get('Size') ?? 0));
     if (action === 'AttachVolume') this.#boot(fields.get('InstanceId') ?? '', fields.get('VolumeId') ?? '');
     if (action === 'TerminateInstances' || action === 'StopInstances')
       for (const [name, id] of fields.all) if (name.startsWith('InstanceId')) await this.machines.off(id);
@@ -184,7 +193,7 @@ export class Account {
       ...(snapshot && { SnapshotId: snapshot }),
       TagSpecifications: [{ ResourceType: 'volume', Tags: tags }],
     });
-    this.machines.createVolume(volume, snapshot);
+    this.machines.createVolume(volume, snapshot, Number(size));
     await this.#ec2.attachVolume({ VolumeId: volume, InstanceId: instanceId, Device: WORKSPACE_DEVICE });
     this.#boot(instanceId, volume);
   }
@@ -202,10 +211,14 @@ export class Account {
   }
 
   /** The metadata service of one instance: version 2 only. */
-  async #metadata(url: string, answer: ServerResponse): Promise<void> {
+  async #metadata(url: string, { method, headers }: IncomingMessage, answer: ServerResponse): Promise<void> {
     const [, , instanceId = '', , ...rest] = url.split('/');
     const path = decodeURIComponent(rest.join('/'));
-    const text = path === 'api/token' ? 'session' : await this.#metadatum(instanceId, path);
+    const token = `session-${instanceId}`;
+    const isAsked = path === 'api/token' && method === 'PUT' && Number(headers['x-aws-ec2-metadata-token-ttl-seconds']) > 0;
+    if (!isAsked && headers['x-aws-ec2-metadata-token'] !== token) answer.statusCode = 401;
+    if (isAsked || answer.statusCode === 401) return void answer.end(isAsked ? token : '');
+    const text = await this.#metadatum(instanceId, path);
     answer.statusCode = text === null ? 404 : 200;
     answer.end(text ?? '');
   }
@@ -244,6 +257,14 @@ export class Account {
       const reply = await this.#forward(incoming, '/', body);
       answer.writeHead(reply.status, { 'content-type': reply.type });
       return void answer.end(reply.text);
+    }
+    const signedAt = Date.parse(
+      String(incoming.headers['x-amz-date']).replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\dZ)$/, '$1-$2-$3:$4:$5'),
+    );
+    if (!(Math.abs(Date.now() - signedAt) < SIGNATURE_HOLDS_MS)) {
+      answer.writeHead(403, { 'content-type': 'text/xml' });
+      const error = '<Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message>';
+      return void answer.end(`<ErrorResponse><Error><Type>Sender</Type>${error}</Error></ErrorResponse>`);
     }
     const token = await this.token(instanceId, fields.get('Audience.member.1') ?? '');
     const result = `<GetWebIdentityTokenResult><WebIdentityToken>${token}</WebIdentityToken></GetWebIdentityTokenResult>`;

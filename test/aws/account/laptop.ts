@@ -12,13 +12,13 @@ export const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: '
 
 /** Somebody who runs a launcher on a laptop, with boxes in an account. */
 export class Laptop extends Person {
-  readonly account: Account;
+  readonly account: Pick<Account, 'issuer' | 'url'>;
   readonly config: string;
   readonly deployment: string;
   launcherUrl = '';
   #launcher: ChildProcess | null = null;
 
-  constructor(account: Account, deployment = 'laptop') {
+  constructor(account: Pick<Account, 'issuer' | 'url'>, deployment = 'laptop') {
     super();
     this.deployment = deployment;
     this.account = account;

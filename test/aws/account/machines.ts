@@ -1,12 +1,60 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MachineConfig } from '../../../launcher/contract/agent-config.ts';
 import { freePort } from '../free-port.ts';
 
 const AGENT = new URL('../../../dist/agent.cjs', import.meta.url).pathname;
 const POWER_OFF = new URL('power-off.mjs', import.meta.url).pathname;
+
+/** Where an instance finds what is not the machine itself. */
+export interface MachineUrls {
+  metadata: string;
+  /** Of AWS. */
+  aws: string;
+  /** Asks for its end, with POST. */
+  powerOff: string;
+}
+
+export interface ShellResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** What an account has behind its API. */
+export interface Machines {
+  /** A folder that is gone with them. */
+  readonly dir: string;
+  /** @param sizeGiB of a new volume, and of one from a snapshot, which may be smaller */
+  createVolume(id: string, snapshotId: string | undefined, sizeGiB: number): void;
+  /** What has come to the volume so far. */
+  takeSnapshot(id: string, volumeId: string): void;
+  /** Boots an instance that has its workspace. One that runs goes on. */
+  boot(instanceId: string, volumeId: string, urls: MachineUrls): Promise<void>;
+  /** Cuts its power. */
+  off(instanceId: string): Promise<void>;
+  /** Port of loopback that leads to where the agent of an instance listens on its own; null: it does not run. */
+  port(instanceId: string): number | null;
+  /** Runs a line as the agent of Systems Manager does. @throws Error when the instance does not run */
+  shell(instanceId: string, line: string): Promise<ShellResult>;
+  /** What every agent has said. */
+  logs(): string;
+  close(): Promise<void>;
+}
 
 interface Running {
   process: ChildProcess;
@@ -15,20 +63,18 @@ interface Running {
 }
 
 /**
- * What an account has behind its API: a folder for each volume and snapshot, and for each instance a process of the real agent,
- * which finds itself by a metadata service and has its volume where a real one mounts it.
+ * Machines that are processes: a folder for each volume and snapshot, and for each instance a process of the real agent, which finds
+ * itself by a metadata service and has its volume where a real one mounts it.
  */
-export class Machines {
-  readonly dir: string;
+export class ProcessMachines implements Machines {
+  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'acc-')));
   /** Memory of the instances. */
-  readonly memory: string;
+  readonly memory = mkdtempSync('/dev/shm/devctl-account-');
   readonly #running = new Map<string, Running>();
 
-  constructor(dir: string) {
-    this.dir = dir;
-    this.memory = mkdtempSync('/dev/shm/devctl-account-');
-    for (const folder of ['volumes', 'snapshots', 'instances', 'bin']) mkdirSync(join(dir, folder), { recursive: true });
-    const command = join(dir, 'bin', 'devctl-agent');
+  constructor() {
+    for (const folder of ['volumes', 'snapshots', 'instances', 'bin']) mkdirSync(join(this.dir, folder), { recursive: true });
+    const command = join(this.dir, 'bin', 'devctl-agent');
     writeFileSync(command, `#!/bin/sh\nexec ${process.execPath} ${AGENT} "$@"\n`, { mode: 0o755 });
   }
 
@@ -45,7 +91,6 @@ export class Machines {
     return join(this.dir, 'instances', instanceId, 'agent.log');
   }
 
-  /** What every agent has said. */
   logs(): string {
     const said = readdirSync(join(this.dir, 'instances')).map((id) => `${id}\n${readFileSync(this.log(id), 'utf8')}`);
     return said.join('\n');
@@ -66,8 +111,7 @@ export class Machines {
     cpSync(this.volume(volumeId), join(this.dir, 'snapshots', id), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
   }
 
-  /** Boots an instance that has its workspace. One that runs goes on. */
-  async boot(instanceId: string, volumeId: string, urls: { metadata: string; aws: string; powerOff: string }): Promise<void> {
+  async boot(instanceId: string, volumeId: string, urls: MachineUrls): Promise<void> {
     if (this.#running.has(instanceId)) return;
     const dir = join(this.dir, 'instances', instanceId);
     mkdirSync(dir, { recursive: true });
@@ -108,7 +152,6 @@ export class Machines {
     this.#running.set(instanceId, { process: agent, port, config: join(dir, 'agent.json') });
   }
 
-  /** Cuts its power. */
   async off(instanceId: string): Promise<void> {
     const machine = this.#running.get(instanceId);
     this.#running.delete(instanceId);
@@ -119,13 +162,11 @@ export class Machines {
     rmSync(this.run(instanceId), { recursive: true, force: true });
   }
 
-  /** Port of loopback on which the agent of an instance listens. */
   port(instanceId: string): number | null {
     return this.#running.get(instanceId)?.port ?? null;
   }
 
-  /** Runs a line as the agent of Systems Manager does. */
-  async shell(instanceId: string, line: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  async shell(instanceId: string, line: string): Promise<ShellResult> {
     const machine = this.#running.get(instanceId);
     if (machine === undefined) throw new Error(`${instanceId} does not run`);
     const env = { PATH: `${join(this.dir, 'bin')}:${process.env['PATH']}`, DEVCTL_AGENT_CONFIG: machine.config };
