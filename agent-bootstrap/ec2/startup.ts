@@ -4,17 +4,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxUser, BoxUserData, MachineConfig } from '../../launcher/contract/agent-config.ts';
-import { BOX_OWNER_HEADER, type BoxDisk, type Orders } from '../../launcher/contract/box.ts';
-import { DevctlError } from '../../launcher/contract/errors.ts';
-import { problemSchema } from '../../launcher/contract/problem.ts';
+import type { Orders } from '../../launcher/contract/box.ts';
 import { mountedWorkspace } from '../local-machine.ts';
-import type { LauncherLink, Log, Machine, Startup } from '../ports.ts';
+import type { Log, Machine, Startup } from '../ports.ts';
 import { uidsOf } from '../scope.ts';
 import type { SecretMask } from '../secret-mask.ts';
 import { makeWorkspaceFolders } from '../workspace-folders.ts';
 import { EgressGuard } from './egress.ts';
 import { InstanceIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import { networkLink, sendAs } from './network-link.ts';
 import { instanceRole } from './role.ts';
 import { runTool } from './tools.ts';
 import { VolumeMount } from './volume-mount.ts';
@@ -22,7 +21,6 @@ import { VolumeMount } from './volume-mount.ts';
 /** The tags of devctl on an instance, as the provider writes them. */
 const TAGS = { workspace: 'devctl:workspace', owner: 'devctl:owner', session: 'devctl:session', generation: 'devctl:generation' } as const;
 const RETRY_MS = 500;
-const ANSWER_MS = 10_000;
 const NOTICE_EVERY_MS = 5_000;
 const STATE_MS = 5_000;
 const POWER_OFF_MS = 30_000;
@@ -45,7 +43,8 @@ export async function startOnInstance(config: MachineConfig, log: Log, mask: Sec
   mkdirSync(join(config.paths.run, 'agent'), { recursive: true, mode: 0o700 });
   const identity = new InstanceIdentity({ metadata, region, audience: userData.launcherUrl });
   const key = new AccessKey();
-  const link = networkLink(userData.launcherUrl, owner, identity, (orders) => key.take(orders));
+  const url = userData.launcherUrl;
+  const link = networkLink({ url, owner, send: sendAs(url, { identity, metadata }), onOrders: (orders) => key.take(orders) });
   const root = config.paths.workspace;
   const env = { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace };
   const wanted = () => link.disk({ sessionId, generation });
@@ -109,30 +108,6 @@ class AccessKey {
     const given = Buffer.from(authorization ?? '');
     return this.#wanted !== null && given.length === this.#wanted.length && timingSafeEqual(given, this.#wanted);
   }
-}
-
-/** The launcher over a network. */
-function networkLink(url: string, owner: string, identity: InstanceIdentity, onOrders: (orders: Orders) => void): LauncherLink {
-  const ask = async (path: string, body: unknown): Promise<unknown> => {
-    const answer = await fetch(new URL(path, url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await identity.token()}`, [BOX_OWNER_HEADER]: owner, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    const parsed: unknown = JSON.parse(await answer.text());
-    if (answer.status === 401) identity.forget();
-    if (!answer.ok) throw DevctlError.fromProblem(problemSchema.parse(parsed));
-    return parsed;
-  };
-  return {
-    async post(path, body) {
-      const orders = (await ask(path, body)) as Orders;
-      onOrders(orders);
-      return orders;
-    },
-    disk: (body) => ask('/boxes/disk', body) as Promise<BoxDisk>,
-  };
 }
 
 /** The instance ends with its operating system: what shuts down by itself is terminated, and its workspace volume stays. */
