@@ -97,8 +97,11 @@ describe('a box on a real machine', { timeout: 2 * BOOT_MS }, () => {
     await project.up();
     const { generation, box } = await project.status();
     await project.sh('echo rescued > rescue.txt');
+    // For the power cut: with QEMU's NVMe disks the last record of a log may stay in the cache of the disk, although it is to go through it.
+    bench.machines.rig = { bus: 'virtio' };
     bench.account.notices.set(box?.id ?? '', new Date(Date.now() + 2 * MINUTE_MS));
     await project.ready(generation + 1, BOOT_MS);
+    bench.machines.rig = {};
     expect(await project.sh('cat rescue.txt')).toBe('rescued\n');
   });
 
@@ -159,6 +162,17 @@ describe('a box on a real machine', { timeout: 2 * BOOT_MS }, () => {
     expect(stderr).toMatch(/vol-[0-9a-f]+ .*left as it is/);
     expect(bench.machines.latestVolume).toBe(volume);
     expect(spawnSync('cmp', [volume, `${volume}.before`], { encoding: 'utf8' })).toMatchObject({ status: 0, stdout: '' });
+  });
+
+  it('a machine that is shut down by somebody else is made quiet first, and powers off', async () => {
+    const other = bench.project('shut-down');
+    await other.up();
+    const box = await other.box();
+    await other.sh('echo unsynced > note.txt');
+    await other.asRoot('systemctl poweroff --no-block');
+    await vi.waitUntil(() => bench.machines.port(box) === null, { timeout: 3 * MINUTE_MS, interval: 500 });
+    expect(bench.machines.log(box)).toMatch(/\n\[devctl\] quiet: .*release \d+ ms/);
+    await other.run('down', '--timeout', '2m');
   });
 
   it('a disk that is read-only is named', async () => {

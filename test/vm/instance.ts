@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -24,6 +25,8 @@ export interface DiskOfMachine {
   /** Or a file. */
   file?: string;
   readOnly?: boolean;
+  /** @default nvme, as EBS has it */
+  bus?: 'nvme' | 'virtio';
 }
 
 export interface InstanceOptions {
@@ -69,7 +72,9 @@ export class Instance {
     await once(this.#metadata, 'listening');
     // QEMU keeps what the machine writes to its root disk there, until it ends.
     const env = { PATH: process.env['PATH'] ?? '', TMPDIR: tmpdir() };
-    const qemu = spawn('qemu-system-x86_64', this.#args(), { env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const said = openSync(join(this.#options.folder, 'qemu.log'), 'a');
+    const qemu = spawn('qemu-system-x86_64', this.#args(), { env, stdio: ['ignore', said, said] });
+    closeSync(said);
     this.#qemu = qemu;
     const kill = () => qemu.kill('SIGKILL');
     process.once('exit', kill);
@@ -133,10 +138,11 @@ export class Instance {
 /** QEMU's network has the loopback of this machine at this address. */
 const seenFromInside = (url: string): string => url.replace('127.0.0.1', '10.0.2.2');
 
-function diskArgs({ serial, socket, file, readOnly = false }: DiskOfMachine, id: string): string[] {
+function diskArgs({ serial, socket, file, readOnly = false, bus = 'nvme' }: DiskOfMachine, id: string): string[] {
   const from = socket === undefined ? `file=${file}` : `file=nbd+unix:///?socket=${socket}`;
   const drive = `if=none,id=${id},format=raw,cache=writeback,${from}`;
   // QEMU has no NVMe disk that is read-only.
-  if (readOnly) return ['-drive', `${drive},readonly=on`, '-device', `virtio-blk-pci,serial=${serial},drive=${id}`];
+  if (readOnly || bus === 'virtio')
+    return ['-drive', `${drive}${readOnly ? ',readonly=on' : ''}`, '-device', `virtio-blk-pci,serial=${serial},drive=${id}`];
   return ['-drive', drive, '-device', `nvme,serial=${serial},drive=${id}`];
 }

@@ -6,11 +6,13 @@ import { blankDisk, CachedDisk, copyDisk } from './disk.ts';
 import { bootImage } from './image.mjs';
 import { Instance } from './instance.ts';
 
-const CONSOLE_CHARS = 4_000;
+const LOG_CHARS = 4_000;
 
 /** What the next machines have that machines do not have as a rule. */
 export interface Rig {
   workspace?: 'missing' | 'read-only';
+  /** Of the disk of the workspace. */
+  bus?: 'virtio';
   /** Disks beside that of the workspace. */
   others?: { serial: string; file: string }[];
   clockOffsetMs?: number;
@@ -53,7 +55,7 @@ export class VirtualMachines implements Machines {
 
   async boot(instanceId: string, volumeId: string, urls: MachineUrls): Promise<void> {
     if (this.#running.has(instanceId)) return;
-    const { workspace, others = [], clockOffsetMs = 0 } = this.rig;
+    const { workspace, bus, others = [], clockOffsetMs = 0 } = this.rig;
     const folder = join(this.dir, 'instances', instanceId);
     mkdirSync(folder, { recursive: true });
     const isServed = workspace === undefined;
@@ -61,7 +63,7 @@ export class VirtualMachines implements Machines {
     const serial = volumeId.replace('-', '');
     const own =
       disk !== null
-        ? [{ serial, socket: disk.socket }]
+        ? [{ serial, socket: disk.socket, ...(bus && { bus }) }]
         : workspace === 'missing'
           ? []
           : [{ serial, file: this.volume(volumeId), readOnly: true }];
@@ -112,9 +114,12 @@ export class VirtualMachines implements Machines {
   }
 
   logs(): string {
-    const tail = (id: string) => readFileSync(join(this.dir, 'instances', id, 'console.log'), 'utf8').slice(-CONSOLE_CHARS);
-    const ids = readdirSync(join(this.dir, 'instances')).filter((id) => existsSync(join(this.dir, 'instances', id, 'console.log')));
-    return ids.map((id) => `== ${id}: console\n${tail(id)}\n== ${id}: agent\n${this.log(id)}`).join('\n');
+    const instances = join(this.dir, 'instances');
+    const said = (id: string) =>
+      readdirSync(join(instances, id))
+        .filter((name) => name.endsWith('.log'))
+        .map((name) => `== ${id}: ${name}\n${readFileSync(join(instances, id, name), 'utf8').slice(-LOG_CHARS)}`);
+    return readdirSync(instances).flatMap(said).join('\n');
   }
 
   async close(): Promise<void> {

@@ -89,6 +89,7 @@ describe.skipIf(!hasMemory)('secrets in the agent (needs /dev/shm)', () => {
         sent.push(body);
         return orders({});
       },
+      disk: () => Promise.reject(new Error('nobody asks for it')),
     };
     const heard = new HeardLink(link, mask, role);
     const beat = { state: 'preparing', evidence: [{ kind: 'command', agoMs: 0, detail: 'ran value-of-A' }] };
