@@ -84,7 +84,6 @@ describe.skipIf(!hasMemory)('secrets in the agent (needs /dev/shm)', () => {
     mask.learn(Buffer.from('value-of-A'));
     const sent: unknown[] = [];
     const link = {
-      disk: () => Promise.reject(new Error('nobody asks for a disk here')),
       post: async (_path: string, body: unknown) => {
         sent.push(body);
         return orders({});
