@@ -34,8 +34,8 @@ interface ControlDeps {
   showNotice: (notice: NonNullable<Orders['notice']>) => void;
   /** Called once, when the launcher knows of the box: what a first request will need can be loaded now. */
   onRegistered: () => void;
-  /** Called each time when the disk of a box that was quiet is there again, before commands are taken. */
-  onReopened: () => void;
+  /** Called each time before commands are taken, when the disk is there and what may be reached is in force. */
+  onOpen: () => void;
   /** Stops every writer and flushes, for a box that its launcher has forgotten. */
   quiesceForGood: () => Promise<void>;
   /** Ends the box. Does not return. */
@@ -54,6 +54,7 @@ export class ControlLoop {
   #hardDeadlineMs: number;
   #endsAtMs: number | null = null;
   #isUsable = false;
+  #hasOpened = false;
 
   constructor(deps: ControlDeps) {
     this.#deps = deps;
@@ -134,7 +135,7 @@ export class ControlLoop {
 
   /** Orders are typed by the contract and not checked again: a newer launcher may say more. */
   async #obey(orders: Orders, epoch: number): Promise<void> {
-    const { box, end, prepare, showNotice, onReopened } = this.#deps;
+    const { box, end, prepare, showNotice, onOpen } = this.#deps;
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
     this.#hardDeadlineMs = this.#lastContactMs + orders.hardLimitInMs;
@@ -147,10 +148,9 @@ export class ControlLoop {
     if (box.state === 'quiesced' && !(await this.#mount())) return;
     if (!(await this.#confined(orders)) || epoch !== box.quiesceEpoch) return;
     box.open = true;
-    if (box.state === 'quiesced') {
-      onReopened();
-      box.change({ state: 'ready' });
-    }
+    if (!this.#hasOpened || box.state === 'quiesced') onOpen();
+    this.#hasOpened = true;
+    if (box.state === 'quiesced') box.change({ state: 'ready' });
     prepare(orders);
   }
 

@@ -40,6 +40,8 @@ async function main(): Promise<void> {
   const { run } = config.paths;
   const heard = new HeardLink(link, mask, role);
   const box = new BoxState();
+  // Nothing runs before it is known what may be reached.
+  box.open = egress === null;
   const evidence = new EvidenceLog();
   const processes = new Processes(config);
   const launcher = new Launcher(config);
@@ -97,7 +99,7 @@ async function main(): Promise<void> {
     },
     contentPresent: () => preparer?.contentPresent() ?? false,
     prepare: (orders) => preparer?.obey(orders),
-    onReopened: startDocker,
+    onOpen: startDocker,
     confine: async (orders) => egress?.enforce(orders.egress),
     showNotice: (notice) => sessions.notice(notice),
     mount,
@@ -106,7 +108,6 @@ async function main(): Promise<void> {
       preparer = new Preparer({ config, box, evidence, launcher, staging, mask, log });
       serveAgent(join(run, 'agent', 'agent.sock'), agent);
       if (guarded !== null) serveAgent(guarded, agent);
-      startDocker();
     },
     onRegistered: () => {
       void later();

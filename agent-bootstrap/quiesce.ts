@@ -27,6 +27,8 @@ interface QuiesceDeps {
   mount: Pick<WorkspaceMount, 'prepare' | 'release'>;
   /** Ends what copies files for clients. */
   endFiles: () => Promise<void>;
+  /** Takes away what commands had in memory of the machine, once nothing of the workload runs: the agent needs room there. */
+  clearMemory: () => void;
   log: Log;
 }
 
@@ -113,6 +115,7 @@ export class Quiescer {
     const containers = await steps.take('containers', () => stopContainers(docker));
     await steps.take('docker', () => stopDocker(docker));
     const rest = await steps.take('rest', () => killRest(processes));
+    this.#deps.clearMemory();
     return { stopped: [...containers.stopped, ...commands.stopped], killed: [...containers.killed, ...commands.killed, ...rest] };
   }
 

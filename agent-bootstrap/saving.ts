@@ -15,16 +15,13 @@ export interface Saving {
 
 /** What the agent does so that its disk can be copied. */
 export function makeSaving(deps: ServiceDeps & { endFiles: () => Promise<void>; secrets: Secrets }): Saving {
-  const { config, box, processes, gate, mount, mask, secrets, log } = deps;
+  const { config, processes, gate, mount, mask, secrets, log } = deps;
   const notes = new Journal(stateFolder(config));
   const journal = {
     find: (operationId: string) => notes.find(operationId),
     note: (operationId: string, result: unknown) => notes.note(operationId, mask.json(result)),
   };
-  box.onChange(() => {
-    if (box.state === 'quiesced') secrets.removeFiles();
-  });
-  const quiescer = new Quiescer({ ...deps, journal });
+  const quiescer = new Quiescer({ ...deps, journal, clearMemory: () => secrets.clear() });
   const freezer = new Freezer({ processes, gate, mount, notePath: noteFile(config, 'frozen'), log });
   const handlers = new Map<string, Handler>([
     [

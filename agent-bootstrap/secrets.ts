@@ -54,7 +54,7 @@ export class Secrets {
   }
 
   /** The box is being saved, and nothing of the workload runs. */
-  removeFiles(): void {
+  clear(): void {
     this.#files.removeAll();
   }
 

@@ -65,7 +65,7 @@ devctl_itself() {
   for file in agent.cjs devctl.cjs; do ok "/opt/devctl/$file is missing, or no program" node --check "/opt/devctl/$file"; done
   ok "terminals (node-pty) cannot be loaded" node -e 'require("/opt/devctl/node_modules/@lydell/node-pty").spawn'
   ok "devctl does not run" devctl --version
-  for key in .machine .paths.workspace .paths.run .agentPort .env.PATH .env.HOME .limits.stopGraceMs .log .powerOff; do
+  for key in .machine .paths.workspace .paths.run .disk .user.uid .cgroup .agentPort .egressPort .env.PATH .env.HOME .limits.stopGraceMs .log .powerOff; do
     ok "/etc/devctl/agent.json has no $key" jq -e "$key" /etc/devctl/agent.json
   done
   ok "/etc/devctl/cloudwatch.json is no JSON" jq -e .logs /etc/devctl/cloudwatch.json
@@ -83,7 +83,7 @@ files() { # every file of the image is as it was written
 
 units() {
   local unit
-  for unit in devctl-agent.service devctl-firewall.service run-devctl.mount devctl-docker-seed.service devctl-cloudwatch.service systemd-networkd.service; do
+  for unit in devctl-agent.service devctl-firewall.service run-devctl.mount run-devctl-secrets.mount devctl-docker-seed.service devctl-cloudwatch.service systemd-networkd.service; do
     is "unit $unit" enabled "$(systemctl is-enabled "$unit" 2>/dev/null)"
   done
   is "unit devctl-docker.service, which the agent starts," static "$(systemctl is-enabled devctl-docker.service 2>/dev/null)"

@@ -38,7 +38,7 @@ for (const [net, bits] of [
   INWARD.addSubnet(net, bits, 'ipv6');
 
 interface EgressOptions {
-  /** Hosts that may be reached now: `github.com`, `*.npmjs.org`, `example.org:8443`. */
+  /** Hosts that may be reached now: `github.com`, `*.example.net`, `example.org:8443`. */
   allowed: () => readonly string[];
   log: Log;
   /** @default the resolver of the machine */

@@ -19,6 +19,8 @@ interface EgressGuardOptions {
   /** File in memory of the machine that tells the next agent what is in force. */
   notePath: string;
   log: Log;
+  /** @default the resolver of the machine */
+  resolve?: (host: string) => Promise<string>;
 }
 
 /** Keeps the workload to the hosts that its session names, or to nothing at all, by rules of the kernel and one proxy. */
@@ -44,9 +46,9 @@ export class EgressGuard implements Egress {
   }
 
   async #confine(): Promise<void> {
-    const { uids, port, env, log } = this.#options;
+    const { uids, port, env, log, resolve } = this.#options;
     await confineTo(uids);
-    await new EgressProxy({ allowed: () => this.#hosts ?? [], log }).listen(port);
+    await new EgressProxy({ allowed: () => this.#hosts ?? [], log, ...(resolve && { resolve }) }).listen(port);
     Object.assign(env, variablesFor(port));
   }
 }

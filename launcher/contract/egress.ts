@@ -8,9 +8,9 @@ const egressHostSchema = z
   .max(260)
   .regex(
     /^(?:\*\.)?(?:[a-z0-9-]{1,63}\.){1,10}[a-z][a-z0-9-]{1,62}(?::[1-9][0-9]{0,4})?$/,
-    'use the name of a host in small letters, such as registry.npmjs.org, *.example.org or example.org:8443',
+    'use the name of a host in small letters, such as packages.example.org, *.example.org or example.org:8443',
   )
-  .meta({ example: 'registry.npmjs.org' });
+  .meta({ example: 'packages.example.org' });
 
 /** Null: everything may be reached. An empty list: nothing. */
 export const egressSchema = z.array(egressHostSchema).max(EGRESS_MAX).nullable();

@@ -41,7 +41,10 @@ const ec2SettingsSchema = z.strictObject({
     'arn:aws:iam::123456789012:instance-profile/devctl-box',
   ),
   /** Where boxes find this launcher: only `/boxes/*` has to be to be reached there. */
-  launcherUrl: urlSchema.refine((url) => /^https?:\/\/[^/]+\/?$/.test(url), 'must have no path: boxes call /boxes there'),
+  launcherUrl: urlSchema
+    .refine((url) => /^https?:\/\/[^/]+\/?$/.test(url), 'must have no path: boxes call /boxes there')
+    // To such an address boxes show the signature of their role, which AWS checks for a launcher in Lambda, and no token.
+    .refine((url) => !/\.lambda-url\.[a-z0-9-]+\.on\.aws\/?$/.test(url), 'is a Function URL of Lambda, and this launcher is not in Lambda'),
   /** Where this launcher listens for boxes: whatever gives it the name above passes on to here. */
   boxListen: text(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}$/i, '127.0.0.1:7443')
     .refine((address) => isPort(Number(address.slice(address.lastIndexOf(':') + 1))), `needs a port of 1 to ${PORT_MAX}`)

@@ -21,6 +21,6 @@ put usr/local/bin/devctl-agent 0755
 put usr/local/bin/devctl 0755
 put usr/lib/devctl/boot-report 0755
 put etc/devctl/firewall.nft
-for unit in devctl-agent.service devctl-firewall.service run-devctl.mount; do put "etc/systemd/system/$unit"; done
+for unit in devctl-agent.service devctl-firewall.service run-devctl.mount run-devctl-secrets.mount; do put "etc/systemd/system/$unit"; done
 put etc/tmpfiles.d/devctl.conf
-systemctl enable --quiet devctl-agent.service devctl-firewall.service run-devctl.mount
+systemctl enable --quiet devctl-agent.service devctl-firewall.service run-devctl.mount run-devctl-secrets.mount

@@ -20,7 +20,12 @@ done </etc/devctl/masked-units
 # The network by one static file: nothing is generated at boot, and cloud-init, which does that and more, is off.
 rm -f /etc/netplan/*.yaml
 systemctl enable --quiet systemd-networkd.service
-if [ -e /lib/systemd/system/systemd-resolved.service ]; then systemctl enable --quiet systemd-resolved.service; fi
+# Amazon's resolver, asked by each program itself: a resolver of the machine would ask in the name of whoever may reach nothing.
+# (A root folder that is entered has that of the machine around it.)
+if ! mountpoint --quiet /etc/resolv.conf; then
+  rm -f /etc/resolv.conf
+  printf 'nameserver 169.254.169.253\noptions timeout:2 attempts:3\n' >/etc/resolv.conf
+fi
 if [ -d /etc/cloud ]; then touch /etc/cloud/cloud-init.disabled; fi
 
 # The workload's user can become nobody else.

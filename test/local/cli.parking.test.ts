@@ -25,7 +25,7 @@ describe('the machine that is asked for, on this machine', () => {
     [['up', '--arch', process.arch === 'arm64' ? 'x86_64' : 'arm64'], 'is not that of a local box'],
     [['up', '--persistent', '--policy', 'spot'], 'policy "?spot"? is not possible for a persistent session'],
     [['up', '--aws'], 'awsCredentials is for boxes with a role in an AWS account, and a local box has none.* devctl exec --env NAME'],
-    [['up', '--egress', 'github.com,*.npmjs.org'], 'egress .*is for boxes that are machines of their own, and a local box is none'],
+    [['up', '--egress', 'github.com,*.example.net'], 'egress .*is for boxes that are machines of their own, and a local box is none'],
     [['up', '--egress', 'https://github.com'], 'egress.* use the name of a host in small letters'],
     [['up', '--type', 'm7a large'], '--type .* use the name of an instance type such as m7a.large'],
   ])('%s is refused with the field, what was got and what is allowed', async (line, words) => {

@@ -2,8 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { createInterface } from 'node:readline';
-import { EgressProxy } from '../../agent-bootstrap/ec2/egress-proxy.ts';
-import { confineTo } from '../../agent-bootstrap/ec2/egress-rules.ts';
+import { EgressGuard } from '../../agent-bootstrap/ec2/egress.ts';
 
 /** Of networks for documentation (RFC 5737): a host outside, on the other end of a cable that ends in another network namespace. */
 export const OUTSIDE = '203.0.113.5';
@@ -114,19 +113,24 @@ async function main(): Promise<void> {
     const local = await Promise.all([listen(3000), listen(53)]);
     const log: string[] = [];
     const resolve = async (host: string) => NAMES[host] ?? Promise.reject(new Error('no such name'));
-    const proxy = new EgressProxy({ allowed: () => LIST, resolve, log: (line) => void log.push(line) });
-    await proxy.listen(PROXY_PORT);
     const uids = [
       { first: UID, count: 1 },
       { first: 100_000, count: 65_536 },
     ];
-    await confineTo(uids);
-    // Once more, as an agent does that comes after another one.
-    await confineTo(uids);
-    const [user, contained, root] = [await tryAs(UID), await tryAs(100_001), await tryAs(0)];
+    const [, , , notePath = ''] = process.argv;
+    const guardWith = (env: Record<string, string>, port: number) =>
+      new EgressGuard({ uids, port, env, notePath, resolve, log: (line) => void log.push(line) });
+    const before = { PATH: '/bin' };
+    const first = guardWith(before, PROXY_PORT + 1);
+    await first.enforce(undefined);
+    const open = await tryAs(UID);
+    await first.enforce(LIST);
+    // As an agent that comes after another one, and a launcher that says nothing any more.
+    const env = { PATH: '/bin' };
+    await guardWith(env, PROXY_PORT).enforce(undefined);
+    const [user, subordinate, root] = [await tryAs(UID), await tryAs(100_001), await tryAs(0)];
     const other = await tryAs(UID + 1);
-    process.stdout.write(JSON.stringify({ user, contained, root, other, log }));
-    proxy.close();
+    process.stdout.write(JSON.stringify({ open, user, subordinate, root, other, env, log }));
     for (const each of local) each.close();
     server.kill('SIGKILL');
   } finally {
@@ -144,4 +148,8 @@ async function moved(pid: number): Promise<void> {
   run('ip', 'link', 'set', 'there', 'netns', String(pid));
 }
 
-if (process.argv[2] === 'run') await main();
+if (process.argv[2] === 'run') {
+  await main();
+  // The proxies listen on.
+  process.exit(0);
+}

@@ -10,9 +10,11 @@ import { PACKAGE_ROOT } from '../local/local-harness.ts';
 type Told = Record<string, string>;
 interface Seen {
   user: Told;
-  contained: Told;
+  subordinate: Told;
   root: Told;
+  open: Told;
   other: Told;
+  env: Record<string, string>;
   log: string[];
 }
 
@@ -23,12 +25,12 @@ describe('a box that may reach some hosts only', () => {
     const outfile = join(folder, 'main.mjs');
     const entryPoints = [join(PACKAGE_ROOT, 'test/root/egress-seen.ts')];
     await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
-    const program = ['--net', '--', process.execPath, outfile, 'run'];
+    const program = ['--net', '--', process.execPath, outfile, 'run', join(folder, 'note.json')];
     seen = JSON.parse(execFileSync('unshare', program, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })) as Seen;
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(['user', 'contained'] as const)('cannot be left by the %s, on whatever port, but by the proxy', (who) => {
+  it.each(['user', 'subordinate'] as const)('cannot be left by the %s, on whatever port, but by the proxy', (who) => {
     expect(seen[who]).toMatchObject({
       outside: expect.stringMatching(/^E(HOSTUNREACH|ACCES|PERM|CONNREFUSED)$/),
       'outside, another port': expect.stringMatching(/^E/),
@@ -54,6 +56,12 @@ describe('a box that may reach some hosts only', () => {
   it('says in plain HTTP the host that was judged, and no other', () => {
     expect(seen.user['plain proxy, with the header of another host']).toMatch(/200 OK.*allowed\.example$/);
     expect(seen.user['plain proxy to another host']).toMatch(/403.*not in the egress list/);
+  });
+
+  it('is open until its session names hosts, and is not opened again by a launcher that names none', () => {
+    expect(seen.open).toMatchObject({ outside: 'outside 443', resolver: 'inside 53' });
+    expect(seen.log).toEqual(expect.arrayContaining([expect.stringMatching(/^egress: the workload reaches allowed\.example, /)]));
+    expect(seen.env).toMatchObject({ PATH: '/bin', HTTPS_PROXY: 'http://127.0.0.1:18000', no_proxy: 'localhost,127.0.0.1,::1' });
   });
 
   it('confines nobody else', () => {

@@ -13,7 +13,7 @@ const MEMORY_MIB = 2_048;
 const RELAY = new URL('relay.sh', import.meta.url).pathname;
 /** Where the stand-ins of test/vm/guest listen. */
 const SESSION_PORT = 7411;
-const COMMAND_PORT = 7412;
+const COMMAND_PORT = 7413;
 /** A machine that has not said anything for so long does not any more. */
 const SHELL_MS = 120_000;
 

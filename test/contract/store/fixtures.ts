@@ -37,7 +37,7 @@ export const aSession = (owner: string, n: number, with_: Partial<SessionRecord>
   arch: null,
   network: true,
   persistent: false,
-  egress: ['registry.npmjs.org'],
+  egress: ['packages.example.org'],
   secrets: [{ name: 'NPM_TOKEN', valueFrom: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:npm-a1B2c3' }],
   awsCredentials: false,
   nextSnapshotAt: null,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isAllowed } from '../../../agent-bootstrap/ec2/egress-proxy.ts';
 
-const LIST = ['github.com', '*.npmjs.org', 'odd.example.org:8443'];
+const LIST = ['github.com', '*.example.net', 'odd.example.org:8443'];
 
 describe('a host of the list', () => {
   it.each([
@@ -9,17 +9,17 @@ describe('a host of the list', () => {
     ['github.com', 80],
     ['GitHub.com', 443],
     ['github.com.', 443],
-    ['registry.npmjs.org', 443],
-    ['a.b.npmjs.org', 443],
+    ['packages.example.net', 443],
+    ['a.b.example.net', 443],
     ['odd.example.org', 8443],
   ])('may be reached as %s:%i', (host, port) => {
     expect(isAllowed(LIST, host, port)).toBe(true);
   });
 
   it.each([
-    ['npmjs.org', 443],
-    ['evilnpmjs.org', 443],
-    ['.npmjs.org', 443],
+    ['example.net', 443],
+    ['evilexample.net', 443],
+    ['.example.net', 443],
     ['github.com.evil.org', 443],
     ['evil-github.com', 443],
     ['github.com', 22],
@@ -33,7 +33,7 @@ describe('a host of the list', () => {
     ['2354213891', 443],
     ['[::1]', 443],
     ['', 443],
-    ['*.npmjs.org', 443],
+    ['*.example.net', 443],
     ['gıthub.com', 443],
   ])('is not what %j:%i names', (host, port) => {
     expect(isAllowed(LIST, host, port)).toBe(false);

@@ -56,7 +56,7 @@ describe.skipIf(!hasMemory)('secrets in the agent (needs /dev/shm)', () => {
     });
     expect(calls).toEqual(['read A', 'read B']);
     expect(await agent.forCommand({})).toEqual({ lent: { LENT: 'yes' }, secret: {} });
-    agent.removeFiles();
+    agent.clear();
     expect(left()).toEqual([]);
   });
 

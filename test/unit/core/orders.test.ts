@@ -89,7 +89,7 @@ describe('orders', () => {
   it('name the hosts that the workload may reach in every phase, and nothing where it may reach all', () => {
     const given = (patch: Parameters<typeof ready>[0]) => ordersFor(ready(patch), workspace(), NOW, LIMITS);
     for (const phase of ['ready', 'quiescing'] as const)
-      expect(given({ phase, egress: ['registry.npmjs.org'] })).toMatchObject({ egress: ['registry.npmjs.org'] });
+      expect(given({ phase, egress: ['packages.example.org'] })).toMatchObject({ egress: ['packages.example.org'] });
     expect(given({ egress: [] })).toMatchObject({ egress: [] });
     expect(given({ egress: null })).not.toHaveProperty('egress');
   });
