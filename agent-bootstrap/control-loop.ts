@@ -10,6 +10,8 @@ const RETRY_MAX_MS = 5_000;
 /** Past the hard limit, a launcher is given up after so many heartbeats without an answer, and not sooner than this. */
 const SILENT_HEARTBEATS = 5;
 const SILENT_MIN_MS = 2_000;
+/** How often a box that nobody answers tries to be quiet before it ends all the same. */
+const NOT_QUIET_MAX = 5;
 /** The contract takes no more. */
 const INTERRUPTION_MAX_MS = 600_000;
 
@@ -55,6 +57,7 @@ export class ControlLoop {
   #endsAtMs: number | null = null;
   #isUsable = false;
   #hasOpened = false;
+  #notQuiet = 0;
 
   constructor(deps: ControlDeps) {
     this.#deps = deps;
@@ -195,7 +198,14 @@ export class ControlLoop {
     const silentMs = Math.max(SILENT_MIN_MS, SILENT_HEARTBEATS * this.#heartbeatMs);
     if (now < this.#hardDeadlineMs || now - this.#lastContactMs < silentMs) return;
     this.#deps.log('the hard limit has passed and no launcher answers: stopping by itself');
-    await this.#deps.quiesceForGood();
+    try {
+      await this.#deps.quiesceForGood();
+    } catch (error) {
+      this.#notQuiet += 1;
+      this.#deps.log(`it could not be made quiet (${this.#notQuiet} of ${NOT_QUIET_MAX}): ${messageOf(error)}`);
+      // Then its disk is as after a power cut, which is better than a box that nobody ends.
+      if (this.#notQuiet < NOT_QUIET_MAX) return;
+    }
     this.#deps.end('hard limit with no launcher');
   }
 

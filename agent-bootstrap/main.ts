@@ -9,14 +9,12 @@ import { HeardLink } from './heard-link.ts';
 import { Launcher } from './launch.ts';
 import { randomId } from './lazy-crypto.ts';
 import type { Log, Startup } from './ports.ts';
-import { Preparer } from './preparer.ts';
 import { Processes } from './processes.ts';
 import { SecretMask } from './secret-mask.ts';
 import { serveAgent } from './server.ts';
-import type { Services } from './services.ts';
 import { CommandSessions } from './sessions.ts';
-import { Staging } from './staging.ts';
 import { BoxState } from './state.ts';
+import { Work } from './work.ts';
 import { noteFile } from './workspace-folders.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -50,42 +48,8 @@ async function main(): Promise<void> {
   if (frozen !== null) new (await import('./freezer.ts')).Freezer({ processes, gate, mount, notePath: frozen, log }).thawLeft();
   const sessions = new CommandSessions(config, processes, noteFile(config, 'commands'));
   const sampler = new EvidenceSampler({ config, processes, sessions, evidence });
-  // What works in the workspace begins when that is mounted.
-  let staging: Staging | null = null;
-  let preparer: Preparer | null = null;
-  // Everything that registering does not need is loaded after it.
-  let services: Promise<Services> | null = null;
-  const later = () => {
-    services ??= import('./services.ts').then((loaded) => {
-      if (staging === null) throw new Error('the workspace is not there yet');
-      return new loaded.Services({
-        config,
-        box,
-        evidence,
-        processes,
-        sessions,
-        launcher,
-        staging,
-        gate,
-        mount,
-        role,
-        mask,
-        orders: () => heard.orders,
-        log,
-      });
-    });
-    return services;
-  };
-  /** With nobody to answer to. */
-  const quiesceForGood = async (why: string) => {
-    // Before its disk is there, nothing can have been written to it.
-    if (staging === null) return;
-    const { quiescer } = await (await later()).saving();
-    await quiescer.quiesce(`${why}-${config.generation}`);
-  };
-  const startDocker = () => {
-    if (config.user !== null) void import('./box-docker.ts').then((docker) => docker.startDocker({ processes, launcher, log }));
-  };
+  const orders = () => heard.orders;
+  const work = new Work({ config, box, evidence, processes, sessions, launcher, gate, mount, role, mask, orders, log });
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
@@ -95,40 +59,39 @@ async function main(): Promise<void> {
     evidence,
     sampleEvidence: () => {
       sampler.sample();
-      preparer?.sample();
+      work.sample();
     },
-    contentPresent: () => preparer?.contentPresent() ?? false,
-    prepare: (orders) => preparer?.obey(orders),
-    onOpen: startDocker,
-    confine: async (orders) => egress?.enforce(orders.egress),
+    contentPresent: () => work.contentPresent(),
+    prepare: (given) => work.obey(given),
+    onOpen: () => void work.startDocker(),
+    confine: async (given) => egress?.enforce(given.egress),
     showNotice: (notice) => sessions.notice(notice),
     mount,
     onMounted: () => {
-      staging = new Staging({ config, processes, launcher, notePath: noteFile(config, 'preparing') });
-      preparer = new Preparer({ config, box, evidence, launcher, staging, mask, log });
+      work.begin();
       serveAgent(join(run, 'agent', 'agent.sock'), agent);
       if (guarded !== null) serveAgent(guarded, agent);
     },
     onRegistered: () => {
-      void later();
+      void work.services();
       // After the files of a new workspace, for which somebody waits.
-      setTimeout(() => void later().then((loaded) => loaded.prepare()), PREPARE_MS);
+      setTimeout(() => void work.services().then((loaded) => loaded.prepare()), PREPARE_MS);
     },
-    quiesceForGood: () => quiesceForGood('hard-limit'),
+    quiesceForGood: () => work.quiesceForGood('hard-limit'),
     end: (reason) => machine.end(reason, () => processes.signalAll('SIGKILL')),
     log,
   });
   const agent = {
     log,
     mask,
-    handler: async (key: string) => (key === POKE ? async () => control.wake() : (await later()).handler(key)),
-    exec: async (socket: Duplex, head: Uint8Array) => (await later()).exec(socket, head),
+    handler: async (key: string) => (key === POKE ? async () => control.wake() : (await work.services()).handler(key)),
+    exec: async (socket: Duplex, head: Uint8Array) => (await work.services()).exec(socket, head),
   };
   watchInterruption((atMs) => control.interrupted(atMs));
   process.once('SIGTERM', () => void leave());
   // The workload outlives an agent that is replaced; with the machine it would be cut off in the middle.
   const leave = async () => {
-    if (await machine.isGoingDown()) await quiesceForGood('machine').catch((error: unknown) => log(`not quiet: ${error}`));
+    if (await machine.isGoingDown()) await work.quiesceForGood('machine').catch((error: unknown) => log(`not quiet: ${error}`));
     process.exit(0);
   };
   void control.run();

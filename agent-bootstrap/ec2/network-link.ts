@@ -4,17 +4,11 @@ import { problemSchema } from '../../launcher/contract/problem.ts';
 import type { LauncherLink } from '../ports.ts';
 import type { InstanceIdentity } from './identity.ts';
 import type { Metadata, RoleCredentials } from './metadata.ts';
-import { signedPost } from './signed-post.ts';
+import { type Answer, signedPost } from './signed-post.ts';
 
 const ANSWER_MS = 10_000;
 /** Function URLs of Lambda. Source: Lambda Developer Guide, "Creating and managing Lambda function URLs". */
 const FUNCTION_URL = /\.lambda-url\.([a-z0-9-]+)\.on\.aws$/;
-
-interface Answer {
-  ok: boolean;
-  status: number;
-  text: string;
-}
 
 /** Sends a body so that the launcher knows which instance it comes from. */
 type Send = (address: URL, headers: Record<string, string>, body: string) => Promise<Answer>;

@@ -15,7 +15,8 @@ interface SignedPost {
   timeoutMs: number;
 }
 
-interface Answer {
+/** What came back, whatever it was. */
+export interface Answer {
   ok: boolean;
   status: number;
   text: string;
