@@ -1,5 +1,6 @@
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Heartbeat, Orders, Register } from '../launcher/contract/box.ts';
+import type { DeadlineNote } from './deadline-note.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 import { monotonicMs } from './monotonic.ts';
 import type { LauncherLink, Log, WorkspaceMount } from './ports.ts';
@@ -10,7 +11,8 @@ const RETRY_MAX_MS = 5_000;
 /** Past the hard limit, a launcher is given up after so many heartbeats without an answer, and not sooner than this. */
 const SILENT_HEARTBEATS = 5;
 const SILENT_MIN_MS = 2_000;
-/** How often a box that nobody answers tries to be quiet before it ends all the same. */
+/** How long a box that nobody answers takes to be quiet, and how often it tries before it ends all the same. */
+const QUIET_MS = 180_000;
 const NOT_QUIET_MAX = 5;
 /** The contract takes no more. */
 const INTERRUPTION_MAX_MS = 600_000;
@@ -21,6 +23,7 @@ interface ControlDeps {
   bootId: string;
   link: LauncherLink;
   box: BoxState;
+  deadline: DeadlineNote;
   evidence: EvidenceLog;
   /** Looks at the processes of the box now. */
   sampleEvidence: () => void;
@@ -62,7 +65,7 @@ export class ControlLoop {
   constructor(deps: ControlDeps) {
     this.#deps = deps;
     this.#identity = { sessionId: deps.config.sessionId, generation: deps.config.generation };
-    this.#hardDeadlineMs = monotonicMs() + deps.config.limits.orphanLimitMs;
+    this.#hardDeadlineMs = deps.deadline.read() ?? monotonicMs() + deps.config.limits.orphanLimitMs;
     deps.box.onChange(() => this.wake());
   }
 
@@ -142,6 +145,7 @@ export class ControlLoop {
     this.#lastContactMs = monotonicMs();
     this.#heartbeatMs = orders.heartbeatMs;
     this.#hardDeadlineMs = this.#lastContactMs + orders.hardLimitInMs;
+    this.#deps.deadline.write(this.#hardDeadlineMs);
     if (orders.state === 'end') end('the launcher said so');
     if (orders.notice) showNotice(orders.notice);
     if (orders.state === 'hold') box.open = false;
@@ -199,7 +203,7 @@ export class ControlLoop {
     if (now < this.#hardDeadlineMs || now - this.#lastContactMs < silentMs) return;
     this.#deps.log('the hard limit has passed and no launcher answers: stopping by itself');
     try {
-      await this.#deps.quiesceForGood();
+      await within(QUIET_MS, this.#deps.quiesceForGood());
     } catch (error) {
       this.#notQuiet += 1;
       this.#deps.log(`it could not be made quiet (${this.#notQuiet} of ${NOT_QUIET_MAX}): ${messageOf(error)}`);
@@ -225,6 +229,15 @@ export class ControlLoop {
       this.#wake = done;
     });
   }
+}
+
+/** @throws Error when it takes longer */
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no end within ${ms} ms`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

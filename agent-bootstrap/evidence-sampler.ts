@@ -1,5 +1,5 @@
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
-import { agentName, hasConnection } from './ai-agents.ts';
+import { agentName, OpenConnections } from './ai-agents.ts';
 import { buildOf } from './builds.ts';
 import { parseConnections, visitedPorts } from './connections.ts';
 import { CpuMeter } from './cpu-meter.ts';
@@ -65,10 +65,11 @@ export class EvidenceSampler {
   /** An agent may wait for its model for minutes without any other sign of life, and a build for what it fetches. */
   #samplePrograms(workload: ProcStat[]): void {
     const { evidence, processes } = this.#deps;
+    const connections = new OpenConnections();
     for (const { pid, comm } of workload) {
       const cmdline = processes.cmdline(pid);
       const agent = agentName(comm, cmdline);
-      if (agent !== null && hasConnection(pid)) evidence.note('agent', `${agent} has a connection open`);
+      if (agent !== null && connections.has(pid)) evidence.note('agent', `${agent} has a connection open`);
       const build = buildOf(cmdline);
       if (build !== null) evidence.note('build', build);
     }

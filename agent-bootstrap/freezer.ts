@@ -22,6 +22,8 @@ interface FreezerDeps {
   processes: Processes;
   gate: WriteGate;
   mount: Pick<WorkspaceMount, 'hold' | 'letGo'>;
+  /** A box that is being saved, or was, has nothing to hold. */
+  isOpen: () => boolean;
   /** File in memory of the machine that says what is stopped, for the next agent; null: the box ends with its agent. */
   notePath: string | null;
   log: Log;
@@ -36,13 +38,15 @@ export class Freezer {
   readonly gate: WriteGate;
   readonly mount: Pick<WorkspaceMount, 'hold' | 'letGo'>;
   readonly notePath: string | null;
+  readonly isOpen: () => boolean;
   readonly log: Log;
 
-  constructor({ processes, gate, mount, notePath, log }: FreezerDeps) {
+  constructor({ processes, gate, mount, isOpen, notePath, log }: FreezerDeps) {
     this.processes = processes;
     this.gate = gate;
     this.mount = mount;
     this.notePath = notePath;
+    this.isOpen = isOpen;
     this.log = log;
   }
 
@@ -61,6 +65,7 @@ export class Freezer {
   async freeze(operationId: string, forMs: number): Promise<{ frozen: boolean }> {
     if (this.#frozen && this.#frozen.operationId !== operationId) throw new DevctlError('wrong_phase', 'the box is being copied already');
     if (this.#frozen) return { frozen: true };
+    if (!this.isOpen()) return { frozen: false };
     const all = this.processes.writers();
     const stoppedBefore = new Set(all.filter(isStopped).map((stat) => stat.pid));
     const timer = setTimeout(() => this.#expire(), forMs);
@@ -128,6 +133,12 @@ export class Freezer {
     return { held: this.#last?.held ?? false };
   }
 
+  /** The box is to be saved: what was being copied is not held any more. */
+  async giveUp(): Promise<void> {
+    this.#release(false);
+    await this.mount.letGo();
+  }
+
   #expire(): void {
     this.log('nobody came back to thaw the box in time: it goes on by itself');
     this.#release(false);
@@ -167,9 +178,18 @@ const isStopped = (stat: ProcStat): boolean => stat.state === 'T' || stat.state 
 /** Parents before their children. */
 function byDepth(list: ProcStat[]): ProcStat[] {
   const byPid = new Map(list.map((stat) => [stat.pid, stat]));
-  const depth = (stat: ProcStat): number => {
-    const parent = byPid.get(stat.ppid);
-    return parent && parent !== stat ? depth(parent) + 1 : 0;
-  };
-  return [...list].sort((a, b) => depth(a) - depth(b));
+  const known = new Map<number, number>();
+  for (const stat of list) {
+    const line: ProcStat[] = [];
+    let at: ProcStat | undefined = stat;
+    // A line of parents may be as long as there are processes.
+    while (at !== undefined && !known.has(at.pid) && line.length <= list.length) {
+      line.push(at);
+      const parent: ProcStat | undefined = byPid.get(at.ppid);
+      at = parent === at ? undefined : parent;
+    }
+    let depth = at === undefined ? -1 : (known.get(at.pid) ?? -1);
+    for (const each of line.reverse()) known.set(each.pid, ++depth);
+  }
+  return [...list].sort((a, b) => (known.get(a.pid) ?? 0) - (known.get(b.pid) ?? 0));
 }

@@ -29,7 +29,14 @@ const STDERR_KEEP = 4_000;
 export function runHelper(processes: Processes, argv: [string, ...string[]], options: HelperOptions): Promise<HelperResult> {
   const { timeoutMs, maxBytes = OUTPUT_MAX_BYTES } = options;
   return new Promise((resolve) => {
-    const { file, args, cwd, env } = launchOf(argv, options);
+    let launch: Launch;
+    try {
+      launch = launchOf(argv, options);
+    } catch (error) {
+      resolve({ code: null, stdout: Buffer.alloc(0), stderr: error instanceof Error ? error.message : String(error), cut: false });
+      return;
+    }
+    const { file, args, cwd, env } = launch;
     const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const chunks: Buffer[] = [];
     let size = 0;

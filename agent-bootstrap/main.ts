@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { AGENT_ROUTES, MACHINE_CONFIG } from '../launcher/contract/agent-config.ts';
 import { readConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
+import { DeadlineNote } from './deadline-note.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { EvidenceSampler } from './evidence-sampler.ts';
 import { HeardLink } from './heard-link.ts';
@@ -23,6 +24,9 @@ const PREPARE_MS = 1000;
 const POKE = `POST ${AGENT_ROUTES.poke}`;
 
 const mask = new SecretMask();
+// A log that cannot be written is no reason to end, and must not be told in it.
+process.stdout.on('error', () => {});
+
 const log: Log = (line) => process.stdout.write(`[devctl] ${mask.text(line)}\n`);
 
 /** What differs from machine to machine. */
@@ -45,7 +49,8 @@ async function main(): Promise<void> {
   const launcher = new Launcher(config);
   const gate = new WriteGate();
   const frozen = noteFile(config, 'frozen');
-  if (frozen !== null) new (await import('./freezer.ts')).Freezer({ processes, gate, mount, notePath: frozen, log }).thawLeft();
+  if (frozen !== null)
+    new (await import('./freezer.ts')).Freezer({ processes, gate, mount, isOpen: () => false, notePath: frozen, log }).thawLeft();
   const sessions = new CommandSessions(config, processes, noteFile(config, 'commands'));
   const sampler = new EvidenceSampler({ config, processes, sessions, evidence });
   const orders = () => heard.orders;
@@ -54,6 +59,7 @@ async function main(): Promise<void> {
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',
     bootId: randomId(),
+    deadline: new DeadlineNote(noteFile(config, 'deadline')),
     link: heard.link,
     box,
     evidence,
@@ -94,7 +100,10 @@ async function main(): Promise<void> {
     if (await machine.isGoingDown()) await work.quiesceForGood('machine').catch((error: unknown) => log(`not quiet: ${error}`));
     process.exit(0);
   };
-  void control.run();
+  control.run().catch((error: unknown) => {
+    log(`the agent cannot go on: ${error}`);
+    process.exit(1);
+  });
 }
 
 // A box with someone's work in it does not end for a fault in one request.

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, opendirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Heartbeat, Orders } from '../launcher/contract/box.ts';
@@ -55,9 +55,9 @@ export class Preparer {
     return join(this.#deps.config.paths.workspace, 'src');
   }
 
-  /** A box that has been made quiet may have let go of its disk: then what was there last. */
+  /** Once there was something it is not looked at again: a box that has been made quiet may have let go of its disk. */
   contentPresent(): boolean {
-    if (existsSync(stateFolder(this.#deps.config))) this.#content = existsSync(this.#src) && readdirSync(this.#src).length > 0;
+    if (!this.#content && existsSync(stateFolder(this.#deps.config))) this.#content = hasEntries(this.#src);
     return this.#content;
   }
 
@@ -187,6 +187,17 @@ export class Preparer {
       // Not `close`: a server that the script leaves running may hold the output.
       child.on('exit', (code, signal) => setImmediate(() => done(code ?? signal ?? 'unknown', tail)));
     });
+  }
+}
+
+/** Whether something is in a folder, of which there may be millions. */
+function hasEntries(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const folder = opendirSync(path);
+  try {
+    return folder.readSync() !== null;
+  } finally {
+    folder.closeSync();
   }
 }
 

@@ -35,10 +35,21 @@ export class Processes {
   #without(left: ReadonlySet<number>): ProcStat[] {
     const all = this.all();
     const byPid = new Map(all.map((stat) => [stat.pid, stat]));
-    const isLeft = (stat: ProcStat | undefined): boolean =>
-      stat !== undefined && (left.has(stat.pid) || (stat.ppid !== stat.pid && isLeft(byPid.get(stat.ppid))));
+    const known = new Map<number, boolean>();
+    for (const stat of all) {
+      const line: number[] = [];
+      let at: ProcStat | undefined = stat;
+      // A line of parents may be as long as there are processes.
+      while (at !== undefined && !known.has(at.pid) && !left.has(at.pid) && line.length <= all.length) {
+        line.push(at.pid);
+        at = at.ppid === at.pid ? undefined : byPid.get(at.ppid);
+      }
+      const isLeft = at !== undefined && (left.has(at.pid) || known.get(at.pid) === true);
+      if (left.has(stat.pid)) known.set(stat.pid, true);
+      for (const pid of line) known.set(pid, isLeft);
+    }
     return all.filter(
-      (stat) => stat.pid !== process.pid && stat.pid !== INIT_PID && stat.state !== 'Z' && stat.state !== 'X' && !isLeft(stat),
+      ({ pid, state }) => pid !== process.pid && pid !== INIT_PID && state !== 'Z' && state !== 'X' && known.get(pid) !== true,
     );
   }
 

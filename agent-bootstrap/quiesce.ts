@@ -27,6 +27,8 @@ interface QuiesceDeps {
   mount: Pick<WorkspaceMount, 'prepare' | 'release'>;
   /** Ends what copies files for clients. */
   endFiles: () => Promise<void>;
+  /** Lets go of what is held for a copy of the disk. */
+  endCopy: () => Promise<void>;
   /** Takes away what commands had in memory of the machine, once nothing of the workload runs: the agent needs room there. */
   clearMemory: () => void;
   log: Log;
@@ -75,11 +77,12 @@ export class Quiescer {
   }
 
   async #run(operationId: string): Promise<QuiesceReport> {
-    const { config, box, gate, journal, endFiles, mount, log } = this.#deps;
+    const { config, box, gate, journal, endFiles, endCopy, mount, log } = this.#deps;
     const startedAt = monotonicMs();
     const steps = new Steps();
     box.quiesceEpoch += 1;
     box.open = false;
+    await endCopy();
     await endFiles();
     await gate.close();
     try {

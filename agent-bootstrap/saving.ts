@@ -15,14 +15,15 @@ export interface Saving {
 
 /** What the agent does so that its disk can be copied. */
 export function makeSaving(deps: ServiceDeps & { endFiles: () => Promise<void>; secrets: Secrets }): Saving {
-  const { config, processes, gate, mount, mask, secrets, log } = deps;
+  const { config, box, processes, gate, mount, mask, secrets, log } = deps;
   const notes = new Journal(stateFolder(config));
   const journal = {
     find: (operationId: string) => notes.find(operationId),
     note: (operationId: string, result: unknown) => notes.note(operationId, mask.json(result)),
   };
-  const quiescer = new Quiescer({ ...deps, journal, clearMemory: () => secrets.clear() });
-  const freezer = new Freezer({ processes, gate, mount, notePath: noteFile(config, 'frozen'), log });
+  const isOpen = () => box.open && box.state !== 'quiesced';
+  const freezer = new Freezer({ processes, gate, mount, isOpen, notePath: noteFile(config, 'frozen'), log });
+  const quiescer = new Quiescer({ ...deps, journal, endCopy: () => freezer.giveUp(), clearMemory: () => secrets.clear() });
   const handlers = new Map<string, Handler>([
     [
       `POST ${AGENT_ROUTES.quiesce}`,

@@ -6,6 +6,8 @@ import type { Log } from './ports.ts';
 import type { SecretMask } from './secret-mask.ts';
 
 const JSON_MAX_BYTES = 64 * 1024;
+const CONNECTIONS_MAX = 128;
+const HEADERS_MS = 5_000;
 
 export type Handler = (incoming: IncomingMessage, url: URL, answer: ServerResponse) => Promise<unknown>;
 
@@ -51,7 +53,17 @@ export function serveAgent(at: string | Guarded, services: AgentServices): Serve
   });
   // Uploads may take long; who may call at all is the launcher's to say.
   server.requestTimeout = 0;
-  if (typeof at !== 'string') return server.listen(at.port, '127.0.0.1');
+  if (typeof at !== 'string') {
+    // Every process of the machine can connect here: what they leave open takes nothing from the agent.
+    server.maxConnections = CONNECTIONS_MAX;
+    server.headersTimeout = HEADERS_MS;
+    // Somebody else is there, whom the launcher would take for this agent.
+    server.on('error', (error) => {
+      services.log(`the agent cannot listen on port ${at.port}: ${error.message}`);
+      process.exit(1);
+    });
+    return server.listen(at.port, '127.0.0.1');
+  }
   // Left by an agent that was killed: nobody listens there.
   rmSync(at, { force: true });
   return server.listen(at);

@@ -1,5 +1,5 @@
 import type { MachineConfig } from '../launcher/contract/agent-config.ts';
-import { BOX_PATHS } from '../launcher/contract/agent-config.ts';
+import { AGENT_PORT, BOX_PATHS, EGRESS_PORT } from '../launcher/contract/agent-config.ts';
 import { LIMITS } from '../launcher/core/limits.ts';
 
 const { workspace, home, cache, run } = BOX_PATHS;
@@ -12,8 +12,8 @@ export const agentConfig: MachineConfig = {
   user: { name: 'dev', uid: 1000, gid: 1000 },
   // That of devctl-workload.slice.
   cgroup: '/sys/fs/cgroup/devctl.slice/devctl-workload.slice',
-  agentPort: 7410,
-  egressPort: 7412,
+  agentPort: AGENT_PORT,
+  egressPort: EGRESS_PORT,
   env: {
     PATH: `${home}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
     HOME: home,

@@ -6,7 +6,15 @@ import type { Log } from '../ports.ts';
 
 /** Connections that are open at once. */
 const OPEN_MAX = 512;
+/** Beside those, which are told to wait. */
+const SPARE = 64;
+const HEADERS_MS = 5_000;
 const CONNECT_MS = 15_000;
+/** Names that are being looked up at once. */
+const LOOKUPS_MAX = 8;
+/** A refusal is told once in this time for each host, and so many of them are known. */
+const TELL_MS = 60_000;
+const TOLD_MAX = 200;
 /** Of a host that is named without a port. */
 const PORTS = new Set([80, 443]);
 
@@ -50,10 +58,14 @@ export class EgressProxy {
   readonly #options: EgressOptions;
   readonly #server: Server;
   #open = 0;
+  #lookups = 0;
+  readonly #told = new Map<string, number>();
 
   constructor(options: EgressOptions) {
     this.#options = options;
     this.#server = createServer((incoming, answer) => void this.#forward(incoming, answer));
+    this.#server.maxConnections = OPEN_MAX + SPARE;
+    this.#server.headersTimeout = HEADERS_MS;
     this.#server.on('connect', (incoming: IncomingMessage, client: Duplex, head: Buffer) => void this.#tunnel(incoming, client, head));
   }
 
@@ -113,19 +125,38 @@ export class EgressProxy {
 
   /** Where a host is that may be reached: looked up once, so that what was judged is what is connected to. */
   async #addressOf(host: string, port: number): Promise<string | { status: number; why: string }> {
-    const { allowed, log, resolve = async (name) => (await lookup(name)).address } = this.#options;
+    const { allowed, resolve = async (name) => (await lookup(name)).address } = this.#options;
     if (!isAllowed(allowed(), host, port)) {
-      log(`egress: ${JSON.stringify(`${host}:${port}`.slice(0, 260))} is not in the list of this session`);
+      this.#tell(`egress: ${JSON.stringify(`${host}:${port}`.slice(0, 260))} is not in the list of this session`);
       return { status: 403, why: 'devctl: this host is not in the egress list of the session' };
     }
-    if (this.#open >= OPEN_MAX) return { status: 503, why: 'devctl: too many connections are open' };
-    const address = await resolve(host).catch(() => null);
+    if (this.#open >= OPEN_MAX || this.#lookups >= LOOKUPS_MAX) return { status: 503, why: 'devctl: too many connections are open' };
+    this.#lookups += 1;
+    const address = await resolve(host)
+      .catch(() => null)
+      .finally(() => {
+        this.#lookups -= 1;
+      });
     if (address === null) return { status: 502, why: 'devctl: there is no such host' };
     if (isInward(address)) {
-      log(`egress: ${host} leads to ${address}, which is not outside`);
+      this.#tell(`egress: ${host} leads to ${address}, which is not outside`);
       return { status: 403, why: 'devctl: this host leads to an address that is not outside' };
     }
     return address;
+  }
+
+  /** Whoever is refused may try for ever: the log is not theirs to fill. */
+  #tell(line: string): void {
+    const nowMs = Date.now();
+    if (nowMs - (this.#told.get(line) ?? 0) < TELL_MS) return;
+    if (this.#told.size >= TOLD_MAX) {
+      const [oldest, atMs] = this.#told.entries().next().value as [string, number];
+      if (nowMs - atMs < TELL_MS) return;
+      this.#told.delete(oldest);
+    }
+    this.#told.delete(line);
+    this.#told.set(line, nowMs);
+    this.#options.log(line);
   }
 
   #count(connection: { once(event: 'close', listener: () => void): unknown }): void {

@@ -48,6 +48,7 @@ export async function startOnInstance(config: MachineConfig, log: Log, mask: Sec
   const root = config.paths.workspace;
   const env = { ...config.env, IN_DEVCTL_BOX: boxId, IN_DEVCTL_WORKSPACE: workspace };
   const wanted = () => link.disk({ sessionId, generation });
+  const notePath = join(config.paths.run, 'agent', 'volume.json');
   const folders = () => makeWorkspaceFolders(root, config.user);
   return {
     config: {
@@ -63,7 +64,7 @@ export async function startOnInstance(config: MachineConfig, log: Log, mask: Sec
       log: config.log,
     },
     link,
-    mount: config.disk === 'mounted' ? mountedWorkspace(config) : new VolumeMount({ root, wanted, folders, log }),
+    mount: config.disk === 'mounted' ? mountedWorkspace(config) : new VolumeMount({ root, wanted, notePath, folders, log }),
     machine: instance(config.powerOff, log),
     egress: config.user === null ? null : guard(config, config.user, env, log),
     role: instanceRole({ metadata, region, run: config.paths.run, mask, log }),

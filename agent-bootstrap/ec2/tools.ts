@@ -14,6 +14,9 @@ const OUTPUT_MAX_BYTES = 64 * 1024;
 export function runTool([program, ...args]: [string, ...string[]], timeoutMs: number): Promise<Outcome> {
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
   return new Promise((resolve) => {
+    // A program that hangs in the kernel cannot be killed: whoever waits for it goes on.
+    const given = setTimeout(() => resolve({ code: null, stdout: '', said: `no end within ${timeoutMs} ms` }), timeoutMs + 1000);
+    given.unref();
     execFile(
       program,
       args,
@@ -29,6 +32,7 @@ export function runTool([program, ...args]: [string, ...string[]], timeoutMs: nu
           .filter((line) => !/^\s*dmesg\(1\)/.test(line))
           .at(-1)
           ?.trim();
+        clearTimeout(given);
         resolve({ code, stdout, said: told ?? (error === null ? '' : error.killed ? `no end within ${timeoutMs} ms` : error.message) });
       },
     );

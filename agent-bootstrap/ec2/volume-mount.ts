@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxDisk } from '../../launcher/contract/box.ts';
@@ -28,6 +28,8 @@ interface VolumeMountOptions {
   root: string;
   /** Asks the launcher which disk it is. */
   wanted(): Promise<BoxDisk>;
+  /** File in memory of the machine that tells the next agent what is mounted: it may find no launcher to ask. @default none */
+  notePath?: string;
   /** Makes what must be there on it. */
   folders(): void;
   log: Log;
@@ -57,7 +59,7 @@ export class VolumeMount implements WorkspaceMount {
     await this.letGo();
     const mounted = deviceAt(root);
     // Asked once: a box that saves itself has no launcher to ask.
-    const wanted = this.#wanted ?? (await this.#options.wanted());
+    const wanted = this.#wanted ?? (mounted === null ? null : this.#noted()) ?? (await this.#options.wanted());
     const startedAtMs = monotonicMs();
     const disk = await this.#find(wanted);
     if (mounted !== null && mounted !== disk.device)
@@ -65,10 +67,22 @@ export class VolumeMount implements WorkspaceMount {
     if (mounted === null) await this.#mount(disk, wanted);
     this.#fileSystem = await uuidOf(disk);
     this.#wanted = { ...wanted, fileSystem: this.#fileSystem, mayFormat: false };
+    this.#note(this.#wanted);
     await this.#grow();
     folders();
     keepReserve(join(root, '.devctl-box'));
     log(`${wanted.volumeId} (${disk.device}) is at ${root}, ${Math.round(monotonicMs() - startedAtMs)} ms after it was asked for`);
+  }
+
+  #note(wanted: BoxDisk): void {
+    const { notePath } = this.#options;
+    if (notePath !== undefined) writeFileSync(notePath, JSON.stringify(wanted), { mode: 0o600 });
+  }
+
+  #noted(): BoxDisk | null {
+    const { notePath } = this.#options;
+    if (notePath === undefined || !existsSync(notePath)) return null;
+    return JSON.parse(readFileSync(notePath, 'utf8')) as BoxDisk;
   }
 
   /** Unmounted; where something does not let go of it, frozen, until it is let go or nobody has come back for it; where not even that, flushed. */
@@ -78,6 +92,7 @@ export class VolumeMount implements WorkspaceMount {
     await this.letGo();
     const { code, said } = await runTool(['umount', root], UNMOUNT_MS);
     if (code === 0) return 'unmounted';
+    if (deviceAt(root) === null) return 'unmounted';
     log(`${root} could not be unmounted: ${said}`);
     return this.hold().then(
       () => 'frozen' as const,
@@ -91,6 +106,8 @@ export class VolumeMount implements WorkspaceMount {
   /** @throws Error when it cannot be frozen; then it is not */
   async hold(): Promise<void> {
     const { root, log } = this.#options;
+    // Whatever else is there is not the workspace: it would be the disk of the machine that stands still.
+    if (deviceAt(root) === null) throw new Error(`${root} is not mounted`);
     this.#expireAfter(HELD_MAX_MS, () => log(`nobody came back for ${root}: it is written to again`));
     const { code, said } = await runTool(['fsfreeze', '--freeze', root], FREEZE_MS);
     if (code === 0) return;

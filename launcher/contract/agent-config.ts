@@ -54,6 +54,10 @@ export interface MachineConfig {
   /** Command that ends the machine. */
   powerOff: [string, ...string[]];
 }
+/** Where the agent of a machine listens on loopback: ports that only root may have, so that nothing of the workload takes its place. */
+export const AGENT_PORT = 881;
+/** Where the one way out of a box listens. */
+export const EGRESS_PORT = 882;
 export const MACHINE_CONFIG = '/etc/devctl/agent.json';
 
 /** User data of a box: where it finds its launcher, and never a secret. */

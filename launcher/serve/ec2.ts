@@ -1,4 +1,5 @@
 import { setTimeout as later } from 'node:timers';
+import { AGENT_PORT } from '../contract/agent-config.ts';
 import { DevctlError } from '../contract/errors.ts';
 import type { Architecture } from '../contract/fields.ts';
 import type { Provider } from '../ports/provider.ts';
@@ -12,9 +13,6 @@ import { pluginCheck } from '../providers/ec2/tunnels.ts';
 import { asAwsError } from './aws-errors.ts';
 import type { Ec2Settings } from './ec2-settings.ts';
 import type { ProviderDeps } from './providers.ts';
-
-/** Where the agent of a box listens, on its loopback: reached through Session Manager. */
-const AGENT_PORT = 7410;
 
 const time = {
   now: () => Date.now(),

@@ -112,6 +112,22 @@ describe('the first disk of a workspace', () => {
   });
 });
 
+it('what an agent has mounted the next one finds, with no launcher to ask; after a boot it asks', async () => {
+  rack.attach(VOLUME, rack.blank());
+  const root = rack.mountPoint();
+  const notePath = join(rack.dir, 'volume.json');
+  const options = { root, notePath, folders: () => makeWorkspaceFolders(root, null), log: () => {}, disks: rack.seen };
+  const first = new VolumeMount({ ...options, wanted: async () => NEW });
+  await first.prepare();
+  const alone = new VolumeMount({ ...options, wanted: () => Promise.reject(new Error('there is no launcher')) });
+  await alone.prepare();
+  expect(alone.fileSystem).toBe(first.fileSystem);
+  expect(await alone.release()).toBe('unmounted');
+  await expect(alone.hold()).rejects.toThrow(/is not mounted/);
+  const booted = new VolumeMount({ ...options, wanted: () => Promise.reject(new Error('there is no launcher')) });
+  await expect(booted.prepare()).rejects.toThrow('there is no launcher');
+});
+
 describe('a disk that is not what it should be is named, and no byte of it is changed', () => {
   const refused = async (file: string, wanted: BoxDisk) => {
     const before = sumOf(file);
