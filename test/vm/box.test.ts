@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { DEVCTL } from '../local/cli-harness.ts';
 import { BoxBench, type Project, sumOf } from './box-bench.ts';
 import { blankDisk, copyDisk } from './disk.ts';
@@ -35,6 +35,10 @@ describe('a box on a real machine', { timeout: 2 * BOOT_MS }, () => {
   });
   afterAll(() => bench?.close());
 
+  // One that fails leaves the machines of the others as they are.
+  afterEach(() => {
+    bench.machines.rig = {};
+  });
   // What was said where nobody looks otherwise.
   beforeEach(({ onTestFailed }) => onTestFailed(() => console.log(bench.machines.logs(), bench.laptop.logs())));
 
@@ -44,12 +48,20 @@ describe('a box on a real machine', { timeout: 2 * BOOT_MS }, () => {
     const before = sumOf(stranger);
     bench.machines.rig = { others: [{ serial: 'vol0fedcba9876543210', file: stranger }] };
     await project.up();
-    bench.machines.rig = {};
     expect(await project.sh('head -n 1 src/file-7.txt; id -un; pwd')).toBe('line 7\ndev\n/workspace/src\n');
     expect(await project.asRoot('findmnt --noheadings --output FSTYPE,OPTIONS /workspace')).toMatch(/^xfs +rw/);
     expect(await project.asRoot('systemctl --failed --no-legend')).toBe('');
     expect(sumOf(stranger)).toBe(before);
     console.log(await project.asRoot('/usr/lib/devctl/boot-report'));
+  });
+
+  it('has a Docker of the workload: without root, on its volume, in its control group', async () => {
+    const isUp = async () => (await project.asRoot('systemctl is-active devctl-docker.service')) === 'active';
+    await vi.waitUntil(isUp, { timeout: 4 * MINUTE_MS, interval: 2000 });
+    expect(await project.sh('docker info --format "{{.DockerRootDir}} {{.SecurityOptions}}"')).toMatch(/^\/workspace\/docker .*rootless/);
+    const group = await project.asRoot('cat /proc/$(pgrep -u dev -n dockerd)/cgroup');
+    expect(group).toMatch(/^0::\/devctl\.slice\/devctl-workload\.slice\/devctl-docker\.service/);
+    expect(await project.asRoot('systemctl --failed --no-legend')).toBe('');
   });
 
   it('only root reaches the metadata service', async () => {
