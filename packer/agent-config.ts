@@ -1,6 +1,6 @@
 import type { MachineConfig } from '../launcher/contract/agent-config.ts';
 import { AGENT_PORT, BOX_PATHS, EGRESS_PORT } from '../launcher/contract/agent-config.ts';
-import { LIMITS } from '../launcher/core/limits.ts';
+import { BOX_LIMITS } from '../launcher/core/limits.ts';
 
 const { workspace, home, cache, run } = BOX_PATHS;
 
@@ -31,14 +31,7 @@ export const agentConfig: MachineConfig = {
     UV_CACHE_DIR: `${cache}/uv`,
     DOCKER_HOST: 'unix:///run/user/1000/docker.sock',
   },
-  limits: {
-    archiveBytes: LIMITS.uploadBytes,
-    archiveFiles: LIMITS.uploadFiles,
-    archiveRatio: LIMITS.uploadRatio,
-    archiveRatioFloorBytes: LIMITS.uploadRatioFloorBytes,
-    stopGraceMs: LIMITS.stopGraceMs,
-    orphanLimitMs: LIMITS.orphanGraceMs,
-  },
+  limits: BOX_LIMITS,
   log: '/var/log/devctl/agent.log',
   powerOff: ['/usr/bin/systemctl', 'poweroff'],
 };

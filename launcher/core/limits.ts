@@ -1,3 +1,5 @@
+import type { BoxLimits } from '../contract/agent-config.ts';
+
 /** Every bound of the launcher in one place. Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export const LIMITS = {
   // bodies and requests
@@ -134,3 +136,13 @@ export type Limits = { readonly [K in keyof typeof LIMITS]: number };
 /** Time until the next try after `attempt` tries, doubling up to a bound. Without jitter: it only paces one session. */
 export const backoffMs = (attempt: number, limits: Limits): number =>
   Math.min(limits.backoffMaxMs, limits.backoffBaseMs * 2 ** Math.min(attempt, 20));
+
+/** What of it an agent is told. */
+export const BOX_LIMITS: BoxLimits = {
+  archiveBytes: LIMITS.uploadBytes,
+  archiveFiles: LIMITS.uploadFiles,
+  archiveRatio: LIMITS.uploadRatio,
+  archiveRatioFloorBytes: LIMITS.uploadRatioFloorBytes,
+  stopGraceMs: LIMITS.stopGraceMs,
+  orphanLimitMs: LIMITS.orphanGraceMs,
+};

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
 import { isPoolWanted } from '../contract/pool.ts';
-import { LIMITS } from '../core/limits.ts';
+import { BOX_LIMITS, LIMITS } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import { type BoxRef, ComputeError } from '../ports/compute.ts';
 import type { Machines, Provider } from '../ports/provider.ts';
@@ -51,14 +51,7 @@ async function openLocal({ config, home, ...deps }: ProviderDeps): Promise<Provi
       agentBundlePath: join(dirname(process.argv[1] ?? '.'), 'agent.cjs'),
       isolation: config.isolation,
       extraReadOnlyPaths: config.readOnlyPaths,
-      limits: {
-        archiveBytes: LIMITS.uploadBytes,
-        archiveFiles: LIMITS.uploadFiles,
-        archiveRatio: LIMITS.uploadRatio,
-        archiveRatioFloorBytes: LIMITS.uploadRatioFloorBytes,
-        stopGraceMs: LIMITS.stopGraceMs,
-        orphanLimitMs: LIMITS.orphanGraceMs,
-      },
+      limits: BOX_LIMITS,
       quiesceTimeoutMs: LIMITS.quiesceMs,
     });
   } catch (error) {

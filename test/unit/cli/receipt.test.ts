@@ -1,17 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { receiptLines } from '../../../launcher/cli/receipt.ts';
 import type { Session } from '../../../launcher/client/client.ts';
-
-const report = {
-  stoppedProcesses: [],
-  killedProcesses: [],
-  repositories: [],
-  files: 1,
-  bytes: 1,
-  canary: null,
-  truncated: false,
-  tookMs: 1,
-};
+import { report } from '../core/samples.ts';
 
 function ended(patch: Partial<NonNullable<NonNullable<Session['receipt']>['report']>>, clean = true): Session {
   return {
