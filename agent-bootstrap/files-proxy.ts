@@ -100,8 +100,7 @@ export class FilesProxy {
     await this.#deps.staging.cleared;
     await this.#deps.gate.passed();
     this.#assertOpen();
-    const helper = this.#take();
-    const answer = await this.#ask(helper, 'PUT', path, Readable.from(this.#guarded(body)));
+    const { helper, answer } = await this.#askLiving('PUT', path, body);
     const { files, bytes } = (await this.#readJson(helper, answer)) as Partial<Counts>;
     if (typeof files !== 'number' || typeof bytes !== 'number')
       throw new DevctlError('internal', 'the copy has ended in a way that nobody knows');
@@ -109,8 +108,7 @@ export class FilesProxy {
   }
 
   async #send(path: string, answer: ServerResponse): Promise<void> {
-    const helper = this.#take();
-    const sent = await this.#ask(helper, 'GET', `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`, null);
+    const { helper, answer: sent } = await this.#askLiving('GET', `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`, null);
     answer.once('close', () => signalProcess(helper.pid, 'SIGKILL'));
     answer.writeHead(200, { 'content-type': 'application/x-tar' });
     // A reader that leaves in the middle is no fault, and what was cut off has no end mark.
@@ -131,22 +129,43 @@ export class FilesProxy {
     if (!this.#deps.box.open) throw saved();
   }
 
-  /** The answer of a helper, when it is a success. @throws DevctlError as the helper says, or that it has ended */
-  #ask(helper: Helper, method: string, path: string, body: Readable | null): Promise<IncomingMessage> {
+  /** The one that waited may have been ended by somebody in the box, which is seen only when it is asked: then another is started. */
+  async #askLiving(method: string, path: string, body: IncomingMessage | null): Promise<{ helper: Helper; answer: IncomingMessage }> {
+    const first = this.#take();
+    try {
+      return { helper: first, answer: await this.#ask(first, method, path, body) };
+    } catch (error) {
+      if (!(error instanceof NeverBegan)) throw error;
+    }
+    this.#assertOpen();
+    const second = this.#start();
+    return { helper: second, answer: await this.#ask(second, method, path, body).catch((error) => Promise.reject(this.#reason(error))) };
+  }
+
+  /**
+   * The answer of a helper, when it is a success. A body is sent once the helper says that it reads (RFC 9110, 10.1.1).
+   * @throws NeverBegan when it has ended before it read anything, DevctlError as the helper says, or that it has ended
+   */
+  #ask(helper: Helper, method: string, path: string, body: IncomingMessage | null): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
+      let begun = false;
       const failed = (error: unknown) => {
         signalProcess(helper.pid, 'SIGKILL');
-        reject(this.#reason(error));
+        reject(begun || !this.#deps.box.open ? this.#reason(error) : new NeverBegan(String(error)));
       };
       // One that closed after a refusal would take its answer with it: what is still on its way to it could not be written.
-      const headers = { host: 'files', connection: 'keep-alive' };
+      const headers = { host: 'files', connection: 'keep-alive', ...(body && { expect: '100-continue' }) };
       const outgoing = request({ createConnection: () => helper.socket, method, path, headers }, (answer) => {
+        begun = true;
         if (answer.statusCode === 200) return resolve(answer);
         this.#readJson(helper, answer).then((problem) => reject(asProblem(problem)), reject);
       });
       outgoing.on('error', failed);
+      outgoing.on('continue', () => {
+        begun = true;
+        pipeline(Readable.from(this.#guarded(body as IncomingMessage)), outgoing).catch(failed);
+      });
       if (body === null) outgoing.end();
-      else pipeline(body, outgoing).catch(failed);
     });
   }
 
@@ -229,6 +248,9 @@ export class FilesProxy {
     return helper;
   }
 }
+
+/** A helper that had ended before it took up what it was asked. */
+class NeverBegan extends Error {}
 
 const saved = () => new DevctlError('wrong_phase', 'the box takes no files: it is being saved');
 

@@ -105,6 +105,23 @@ describe('files in and out of a box of a machine', () => {
     expect(await machine.agent.putFiles('cut', streamOf(archive))).toMatchObject({ files: 1 });
   });
 
+  it('do not fail by a helper that was ended while it waited for them', async () => {
+    const copies = [
+      async () => expect(await machine.agent.putFiles('spare', streamOf(await tarOf([file('b', 'two')])))).toMatchObject({ files: 1 }),
+      async () => expect(await readTar(await machine.agent.getFiles('spare'))).toHaveLength(3),
+    ];
+    for (const copy of copies) {
+      await machine.agent.putFiles('spare', streamOf(await tarOf([file('a', 'one')])));
+      await eventually(() => helpers().length === 1);
+      // It takes the question, and ends before it reads it.
+      await say('pkill -STOP -f "agent.cjs file[s]$"');
+      const copied = copy();
+      await eventually(() => helpers().length === 2);
+      await say('pkill -KILL -f "agent.cjs file[s]$"');
+      await copied;
+    }
+  });
+
   it('wait while the disk is copied', async () => {
     const body = new PassThrough();
     const archive = await tarOf([file('slow', 'x'.repeat(200_000))]);
