@@ -5,7 +5,7 @@ const own = {
   ports: ['contract'],
   ledger: ['contract', 'core', 'ports'],
   controllers: ['contract', 'core', 'ports', 'ledger'],
-  providers: ['contract', 'ports'],
+  providers: ['contract', 'ports', 'connect'],
   stores: ['contract', 'ports'],
   telemetry: ['contract', 'ports'],
   connect: ['contract'],

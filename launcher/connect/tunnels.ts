@@ -5,14 +5,10 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StartSessionRequest } from '@aws-sdk/client-ssm';
-import type { Check } from '../../contract/api.ts';
-import { good, warn } from '../../contract/checks.ts';
-import { DevctlError } from '../../contract/errors.ts';
-import { ComputeError } from '../../ports/compute.ts';
-import type { SsmApi } from './api.ts';
-import type { Calls } from './calls.ts';
-import { isNotOnline } from './commands.ts';
+import type { Check } from '../contract/api.ts';
+import { good, warn } from '../contract/checks.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { ReachError } from './errors.ts';
 
 export const PLUGIN = 'session-manager-plugin';
 const PLUGIN_HINT =
@@ -25,8 +21,22 @@ const KILL_MS = 1000;
 const STOP_MS = 3000;
 const SAID_CHARS = 2000;
 
+/** What StartSession of Systems Manager is asked. */
+export interface SessionRequest {
+  Target: string;
+  DocumentName: string;
+  Parameters: Record<string, string[]>;
+}
+
+/** Sessions of Systems Manager, with whoever's credentials. */
+export interface SessionStarter {
+  /** Its answer, whole: the plugin is given it. @throws ReachError unreachable when the box is not online; what AWS said */
+  start(request: SessionRequest): Promise<{ SessionId?: string | undefined }>;
+  terminate(sessionId: string): Promise<unknown>;
+}
+
 interface TunnelsOptions {
-  calls: Calls<SsmApi>;
+  sessions: SessionStarter;
   region: string;
   /** Where the agent listens on the box. */
   agentPort: number;
@@ -100,7 +110,7 @@ export class Tunnels {
     return this.#kept.get(boxId)?.open ?? false;
   }
 
-  /** @throws ComputeError unreachable, DevctlError unsupported where the plugin is missing */
+  /** @throws ReachError unreachable, DevctlError unsupported where the plugin is missing */
   async connect(boxId: string): Promise<Duplex> {
     const kept = this.#kept.get(boxId) ?? this.#begin(boxId);
     if (kept.closing) clearTimeout(kept.closing);
@@ -157,27 +167,22 @@ export class Tunnels {
   }
 
   async #start(boxId: string, onEnd: () => void): Promise<Tunnel> {
-    const { calls, agentPort, env } = this.#options;
+    const { sessions, agentPort, env } = this.#options;
     if (!isInstalled(env)) throw missing();
-    const ask: StartSessionRequest = {
+    const ask: SessionRequest = {
       Target: boxId,
       DocumentName: 'AWS-StartPortForwardingSession',
       // 0: the plugin takes any port that is free.
       Parameters: { portNumber: [String(agentPort)], localPortNumber: ['0'] },
     };
-    try {
-      const session = await calls.make('startSession', ask, { repeat: 'once' });
-      return await this.#forward(ask, session, async () => {
-        onEnd();
-        await calls.make('terminateSession', { SessionId: session.SessionId }).catch(() => {});
-      });
-    } catch (error) {
-      if (isNotOnline(error)) throw new ComputeError('unreachable', `Systems Manager does not reach ${boxId} now`, { cause: error });
-      throw error;
-    }
+    const session = await sessions.start(ask);
+    return this.#forward(ask, session, async () => {
+      onEnd();
+      if (session.SessionId !== undefined) await sessions.terminate(session.SessionId).catch(() => {});
+    });
   }
 
-  #forward(ask: StartSessionRequest, session: object, onEnd: () => Promise<void>): Promise<Tunnel> {
+  #forward(ask: SessionRequest, session: object, onEnd: () => Promise<void>): Promise<Tunnel> {
     const { region, env } = this.#options;
     const answer = JSON.stringify({ ...session, $metadata: undefined });
     const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', '', JSON.stringify(ask), endpointOf(region)], {
@@ -190,7 +195,7 @@ export class Tunnels {
       const failed = () => {
         clearTimeout(late);
         const why = said.trim().replace(/\s*\n\s*/g, ' · ') || `${PLUGIN} ended`;
-        reject(new ComputeError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
+        reject(new ReachError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
       };
       const late = setTimeout(() => {
         plugin.kill('SIGKILL');
@@ -198,7 +203,7 @@ export class Tunnels {
       }, OPEN_MS);
       plugin.on('error', (error) => {
         clearTimeout(late);
-        reject(new ComputeError('unreachable', `${PLUGIN}: ${error.message}`, { cause: error }));
+        reject(new ReachError('unreachable', `${PLUGIN}: ${error.message}`, { cause: error }));
       });
       plugin.once('close', failed);
       for (const stream of [plugin.stdout, plugin.stderr])
@@ -246,7 +251,7 @@ const missing = (): DevctlError =>
 function connected(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
-    const failed = (error: Error) => reject(new ComputeError('unreachable', 'the tunnel to the box is closed', { cause: error }));
+    const failed = (error: Error) => reject(new ReachError('unreachable', 'the tunnel to the box is closed', { cause: error }));
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);
