@@ -11,6 +11,8 @@ import { DevctlError } from '../contract/errors.ts';
 import { ReachError } from './errors.ts';
 
 export const PLUGIN = 'session-manager-plugin';
+/** Document of AWS that forwards any port of an instance. */
+export const PORT_DOCUMENT = 'AWS-StartPortForwardingSession';
 const PLUGIN_HINT =
   'install it where the launcher runs: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html';
 /** The answer of StartSession holds a token, so it is handed over in a variable: the plugin takes it so since 1.2.497. */
@@ -40,6 +42,10 @@ interface TunnelsOptions {
   region: string;
   /** Where the agent listens on the box. */
   agentPort: number;
+  /** Session document. @default PORT_DOCUMENT */
+  document?: string;
+  /** Profile of the credentials, for the plugin, which asks AWS itself when a connection was lost. */
+  profile?: string;
   /** A tunnel that has carried nothing for so long is closed, ms. */
   idleMs: number;
   /** Environment of the plugin. */
@@ -171,7 +177,7 @@ export class Tunnels {
     if (!isInstalled(env)) throw missing();
     const ask: SessionRequest = {
       Target: boxId,
-      DocumentName: 'AWS-StartPortForwardingSession',
+      DocumentName: this.#options.document ?? PORT_DOCUMENT,
       // 0: the plugin takes any port that is free.
       Parameters: { portNumber: [String(agentPort)], localPortNumber: ['0'] },
     };
@@ -183,9 +189,9 @@ export class Tunnels {
   }
 
   #forward(ask: SessionRequest, session: object, onEnd: () => Promise<void>): Promise<Tunnel> {
-    const { region, env } = this.#options;
+    const { region, env, profile } = this.#options;
     const answer = JSON.stringify({ ...session, $metadata: undefined });
-    const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', '', JSON.stringify(ask), endpointOf(region)], {
+    const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', profile ?? '', JSON.stringify(ask), endpointOf(region)], {
       env: { ...env, [ANSWER_VARIABLE]: answer },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -213,6 +213,23 @@ export const execRequestSchema = execStartSchema
     timeout: durationSchema(SECOND, HOUR, '1m').default(60 * SECOND),
   })
   .meta({ id: 'ExecRequest', example: { argv: ['npm', 'test'] } });
+/** What somebody wants in a box; `logs` alone is no sign of work. */
+export const connectSchema = z
+  .strictObject({ purpose: z.enum(['command', 'copy', 'import', 'forward', 'logs']).default('command') })
+  .meta({ id: 'Connect', example: { purpose: 'command' } });
+export const connectionSchema = z
+  .object({
+    way: z.literal('session-manager'),
+    region: z.string().meta({ example: 'eu-central-1' }),
+    instanceId: z.string().meta({ example: 'i-0123456789abcdef0' }),
+    document: z.string().meta({ description: 'Session document to start the session with', example: 'AWS-StartPortForwardingSession' }),
+    port: z.int().meta({ description: 'Where the agent of the box listens, on its loopback', example: 881 }),
+    accessKey: z.string().meta({ description: 'What the agent asks of whoever connects, as a bearer token; it holds for this box alone' }),
+    expiresAt: isoTimeSchema.meta({ description: 'By then the box is gone' }),
+  })
+  .meta({ id: 'Connection' });
+export type Connection = z.infer<typeof connectionSchema>;
+
 export const execResultSchema = execExitSchema
   .extend({
     stdout: z.string(),
@@ -361,7 +378,17 @@ export const createdTokenSchema = tokenSchema
   .extend({ token: z.string().meta({ description: 'Shown this once' }) })
   .meta({ id: 'CreatedToken' });
 export const whoamiSchema = z
-  .object({ owner: ownerSchema, scopes: z.array(z.enum(SCOPES)), tokenId: tokenIdSchema })
+  .object({
+    owner: ownerSchema,
+    scopes: z.array(z.enum(SCOPES)),
+    tokenId: tokenIdSchema,
+    reach: z
+      .enum(['direct', 'relay'])
+      .optional()
+      .meta({
+        description: 'relay, which is the default: the launcher carries terminals and files; direct: who wants them connects to the box',
+      }),
+  })
   .meta({ id: 'WhoAmI' });
 
 export const reapSchema = z.strictObject({ dryRun: z.boolean().default(false) }).meta({ id: 'Reap', example: { dryRun: true } });

@@ -1,5 +1,5 @@
 import { setTimeout as later } from 'node:timers';
-import { pluginCheck } from '../connect/tunnels.ts';
+import { PORT_DOCUMENT, pluginCheck } from '../connect/tunnels.ts';
 import { AGENT_PORT } from '../contract/agent-config.ts';
 import { DevctlError } from '../contract/errors.ts';
 import type { Architecture } from '../contract/fields.ts';
@@ -47,7 +47,11 @@ export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2
       ...provider,
       ...reach.access,
       isolation: 'instance',
-      machines: { boxIdOf: instanceIdentity({ issuer: identityIssuer, audience: launcherUrl }), accessKey },
+      machines: {
+        boxIdOf: instanceIdentity({ issuer: identityIssuer, audience: launcherUrl }),
+        accessKey,
+        sessionManager: { region, agentPort: AGENT_PORT, document: PORT_DOCUMENT },
+      },
       doctorChecks: async () => [
         await pluginCheck(process.env),
         ...(await ec2Checks({ ec2, ssm, account, time, settings: checkSettings(settings) })),
