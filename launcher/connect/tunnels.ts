@@ -13,8 +13,10 @@ import { ReachError } from './errors.ts';
 export const PLUGIN = 'session-manager-plugin';
 /** Document of AWS that forwards any port of an instance. */
 export const PORT_DOCUMENT = 'AWS-StartPortForwardingSession';
-const PLUGIN_HINT =
-  'install it where the launcher runs: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html';
+const PLUGIN_PAGE = 'https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html';
+/** Who runs the plugin: a launcher, on some machine, or a command on this one. */
+type Place = 'launcher' | 'here';
+const hintFor = (place: Place): string => `install it ${place === 'here' ? 'on this machine' : 'where the launcher runs'}: ${PLUGIN_PAGE}`;
 /** The answer of StartSession holds a token, so it is handed over in a variable: the plugin takes it so since 1.2.497. */
 const ANSWER_VARIABLE = 'AWS_SSM_START_SESSION_RESPONSE';
 const OPEN_MS = 20_000;
@@ -50,6 +52,8 @@ interface TunnelsOptions {
   idleMs: number;
   /** Environment of the plugin. */
   env: NodeJS.ProcessEnv;
+  /** `here`: the plugin has a group of processes of its own, so that Ctrl-C for this program does not end it. @default launcher */
+  place?: Place;
 }
 
 interface Tunnel {
@@ -76,16 +80,16 @@ const isInstalled = ({ PATH: path = '' }: NodeJS.ProcessEnv): boolean =>
   });
 
 /** What `doctor` says of the plugin. Never throws. */
-export async function pluginCheck(env: NodeJS.ProcessEnv): Promise<Check> {
+export async function pluginCheck(env: NodeJS.ProcessEnv, place: Place = 'launcher'): Promise<Check> {
   if (!isInstalled(env))
-    return warn(PLUGIN, 'it is not installed: exec runs without input and terminal, and files cannot be copied', PLUGIN_HINT);
+    return warn(PLUGIN, 'it is not installed: exec runs without input and terminal, and files cannot be copied', hintFor(place));
   const said = await new Promise<string>((resolve) =>
     execFile(PLUGIN, ['--version'], { env, timeout: VERSION_MS }, (_error, stdout) => resolve(stdout.trim())),
   );
   const version = said.split('.').map(Number);
   const isOld = OLDEST.some((part, at) => (version[at] ?? 0) < part && OLDEST.slice(0, at).every((before, n) => version[n] === before));
   return isOld
-    ? warn(PLUGIN, `version ${said || 'unknown'} is older than ${OLDEST.join('.')}, which takes a session from a variable`, PLUGIN_HINT)
+    ? warn(PLUGIN, `version ${said || 'unknown'} is older than ${OLDEST.join('.')}, which takes a session from a variable`, hintFor(place))
     : good(PLUGIN, `version ${said}`);
 }
 
@@ -106,6 +110,7 @@ export class Tunnels {
   readonly #kept = new Map<string, Kept>();
   /** Of every plugin that runs. */
   readonly #ends = new Set<End>();
+  readonly #plugins = new Set<ChildProcess>();
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
@@ -137,6 +142,11 @@ export class Tunnels {
     const kept = this.#kept.get(boxId);
     this.#kept.delete(boxId);
     if (kept?.sockets === 0) close(kept);
+  }
+
+  /** For a process that ends at once: nothing is waited for. Each plugin ends its session itself. */
+  kill(): void {
+    for (const plugin of this.#plugins) plugin.kill('SIGTERM');
   }
 
   async closeAll(): Promise<void> {
@@ -174,7 +184,7 @@ export class Tunnels {
 
   async #start(boxId: string, onEnd: () => void): Promise<Tunnel> {
     const { sessions, agentPort, env } = this.#options;
-    if (!isInstalled(env)) throw missing();
+    if (!isInstalled(env)) throw missing(this.#options.place ?? 'launcher');
     const ask: SessionRequest = {
       Target: boxId,
       DocumentName: this.#options.document ?? PORT_DOCUMENT,
@@ -194,6 +204,7 @@ export class Tunnels {
     const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', profile ?? '', JSON.stringify(ask), endpointOf(region)], {
       env: { ...env, [ANSWER_VARIABLE]: answer },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: this.#options.place === 'here',
     });
     const end = this.#endOf(plugin, onEnd);
     return new Promise((resolve, reject) => {
@@ -235,7 +246,11 @@ export class Tunnels {
       clearTimeout(force);
     };
     this.#ends.add(end);
-    void over.then(() => this.#ends.delete(end));
+    this.#plugins.add(plugin);
+    void over.then(() => {
+      this.#ends.delete(end);
+      this.#plugins.delete(plugin);
+    });
     return end;
   }
 }
@@ -249,10 +264,12 @@ const close = ({ tunnel }: Kept): void =>
 
 const endpointOf = (region: string): string => `https://ssm.${region}.amazonaws.com`;
 
-const missing = (): DevctlError =>
-  new DevctlError('unsupported', `${PLUGIN} is not installed where the launcher runs, and boxes on EC2 are reached by it`, {
-    hint: PLUGIN_HINT,
-  });
+const missing = (place: Place): DevctlError =>
+  new DevctlError(
+    'unsupported',
+    `${PLUGIN} is not installed ${place === 'here' ? 'here' : 'where the launcher runs'}, and boxes on EC2 are reached by it`,
+    { hint: hintFor(place) },
+  );
 
 function connected(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {

@@ -378,17 +378,7 @@ export const createdTokenSchema = tokenSchema
   .extend({ token: z.string().meta({ description: 'Shown this once' }) })
   .meta({ id: 'CreatedToken' });
 export const whoamiSchema = z
-  .object({
-    owner: ownerSchema,
-    scopes: z.array(z.enum(SCOPES)),
-    tokenId: tokenIdSchema,
-    reach: z
-      .enum(['direct', 'relay'])
-      .optional()
-      .meta({
-        description: 'relay, which is the default: the launcher carries terminals and files; direct: who wants them connects to the box',
-      }),
-  })
+  .object({ owner: ownerSchema, scopes: z.array(z.enum(SCOPES)), tokenId: tokenIdSchema })
   .meta({ id: 'WhoAmI' });
 
 export const reapSchema = z.strictObject({ dryRun: z.boolean().default(false) }).meta({ id: 'Reap', example: { dryRun: true } });

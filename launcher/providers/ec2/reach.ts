@@ -12,7 +12,7 @@ import { accessBy, BoxAgent, type Post, postOver } from '../agent/agent.ts';
 import type { SsmApi } from './api.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
-import { CommandExec } from './command-exec.ts';
+import { commandExec } from './command-exec.ts';
 import { AGENT_COMMAND, Commands, isNotOnline } from './commands.ts';
 import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
 import { Memory } from './memory.ts';
@@ -71,7 +71,7 @@ export function createEc2Reach(options: ReachOptions): Ec2Reach {
         } catch (error) {
           // Without the plugin a command still runs, and tells all of its output at its end.
           if (error instanceof DevctlError && error.code === 'unsupported')
-            return new CommandExec(commands, box.boxId, error, limits.commandMs);
+            return commandExec(commands, box.boxId, error, limits.commandMs);
           throw error;
         }
       },
