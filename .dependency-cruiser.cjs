@@ -5,13 +5,13 @@ const own = {
   ports: ['contract'],
   ledger: ['contract', 'core', 'ports'],
   controllers: ['contract', 'core', 'ports', 'ledger'],
-  providers: ['contract', 'ports'],
+  providers: ['contract', 'ports', 'connect'],
   stores: ['contract', 'ports'],
   telemetry: ['contract', 'ports'],
   connect: ['contract'],
-  client: ['contract'],
+  client: ['contract', 'connect'],
   api: ['contract', 'core', 'ports', 'ledger', 'connect'],
-  cli: ['contract', 'client'],
+  cli: ['contract', 'client', 'connect'],
   mcp: ['contract', 'client'],
   web: ['contract', 'client'],
 };
@@ -71,9 +71,9 @@ module.exports = {
     },
     {
       name: 'aws-sdk',
-      comment: 'Amazon is known in the store and in its provider only',
+      comment: 'Amazon is known in the store, in its provider, and where a client signs with credentials of its own',
       severity: 'error',
-      from: { path: '^(launcher|agent-bootstrap)/', pathNot: '^(launcher/(stores/dynamo|providers/ec2)|agent-bootstrap/ec2)/' },
+      from: { path: '^(launcher|agent-bootstrap)/', pathNot: '^(launcher/(stores/dynamo|providers/ec2|connect/aws)|agent-bootstrap/ec2)/' },
       to: { path: 'node_modules/@(aws-sdk|smithy)/' },
     },
     {

@@ -48,11 +48,15 @@ function replace(path, content, mode = 0o644) {
   renameSync(partial, path);
 }
 
-/** The SDK of EC2 is larger than the launcher, and most launchers never need it: it is a file of its own. */
+/** The SDK of EC2 is larger than the launcher, and most launchers never need it; the same goes for AWS credentials and the CLI: files of their own. */
+const APART = [
+  { filter: /\/sdk-api\.ts$/, entry: 'launcher/providers/ec2/sdk-api.ts', name: 'aws.cjs' },
+  { filter: /\/aws\/sdk\.ts$|^\.\/sdk\.ts$/, entry: 'launcher/connect/aws/sdk.ts', name: 'aws-user.cjs' },
+];
 const apart = {
   name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /\/sdk-api\.ts$/ }, () => ({ path: './aws.cjs', external: true }));
+    for (const { filter, name } of APART) onResolve({ filter }, () => ({ path: `./${name}`, external: true }));
   },
 };
 
@@ -91,6 +95,6 @@ replace(join(dist, 'agent.cjs'), await bundle('agent-bootstrap/main.ts', { banne
 const settings = await bundle('packer/agent-config.ts', { format: 'esm' });
 const { agentConfig } = await import(`data:text/javascript,${encodeURIComponent(settings)}`);
 replace(join(dist, 'agent.json'), `${JSON.stringify(agentConfig, null, 2)}\n`);
-replace(join(dist, 'aws.cjs'), await bundle('launcher/providers/ec2/sdk-api.ts', {}));
+for (const { entry, name } of APART) replace(join(dist, name), await bundle(entry, {}));
 await writeFast('devctl', 'launcher/cli/main.ts', ['ls']);
 await writeFast('launcher', 'launcher/main.ts', []);

@@ -8,6 +8,8 @@ import { keyOf, readSession } from './reads.ts';
 export interface OpenBox {
   box: BoxRef;
   workspace: string;
+  /** The lease ends by then, whatever goes on. */
+  hardEndsAtMs: number;
   /** Says that something is still going on. Writes seldom, and never fails: the box is what tells when it is over. */
   alive(): void;
 }
@@ -32,6 +34,7 @@ export async function openBox(call: UserCall, sessionId: string, evidence: { kin
   return {
     box: { boxId: session.box?.id ?? '', sessionId, generation: session.generation },
     workspace: session.workspace,
+    hardEndsAtMs: session.lease.hardDeadlineMs,
     alive() {
       const nowMs = deps.clock.now();
       if (nowMs < nextMs) return;

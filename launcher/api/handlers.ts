@@ -1,4 +1,5 @@
 import * as boxes from './boxes.ts';
+import { connectBox } from './connect.ts';
 import { costs } from './costs.ts';
 import * as events from './events.ts';
 import * as exec from './exec.ts';
@@ -36,6 +37,7 @@ export const handlersWith = (memory: tokens.TokenMemory): Handlers => ({
   importSource: files.importSource,
   exec: exec.exec,
   attach: exec.attach,
+  connectBox,
   listWorkspaces: workspaces.listWorkspaces,
   getWorkspace: workspaces.getWorkspace,
   updateWorkspace: workspaces.updateWorkspace,

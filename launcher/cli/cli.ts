@@ -111,8 +111,9 @@ export class Cli {
     const { createClient } = await import('../client/client.ts');
     const userAgent = `devctl/${VERSION}`;
     if (this.target.kind === 'remote') {
-      const { url, token } = this.target;
-      this.#client = createClient({ baseUrl: url, userAgent, ...(token !== undefined && { token }) });
+      const { url, token, aws } = this.target;
+      const signed = aws && (await import('./aws.ts')).signedOptions(url, aws, this.env);
+      this.#client = createClient({ baseUrl: url, userAgent, ...(token !== undefined && { token }), ...signed });
       return this.#client;
     }
     const ensure = () =>
@@ -172,7 +173,7 @@ export class Cli {
     return false;
   }
 
-  close(): void {
-    this.#client?.close();
+  async close(): Promise<void> {
+    await this.#client?.close();
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { reasonOf } from '../contract/system-errors.ts';
+import type { AwsAuth } from './aws.ts';
 import { type Home, readJson, writeWhole } from './home.ts';
 import { nearest } from './nearest.ts';
 import { UsageError } from './usage-error.ts';
@@ -11,6 +12,8 @@ export interface Context {
   url: string;
   /** Where the token is; null when DEVCTL_TOKEN is to be used. Tokens themselves are never copied. */
   tokenFile: string | null;
+  /** Set where requests are signed with AWS credentials: then there is no token. */
+  aws?: AwsAuth;
 }
 export interface Contexts {
   current: string;
@@ -25,11 +28,27 @@ export function readContexts(home: Home): Contexts {
   if (isRecord(stored) && isRecord(stored['contexts'])) {
     for (const [name, value] of Object.entries(stored['contexts'])) {
       if (!isRecord(value) || typeof value['url'] !== 'string') continue;
-      contexts[name] = { url: value['url'], tokenFile: typeof value['tokenFile'] === 'string' ? value['tokenFile'] : null };
+      const aws = readAws(value['aws']);
+      contexts[name] = {
+        url: value['url'],
+        tokenFile: typeof value['tokenFile'] === 'string' ? value['tokenFile'] : null,
+        ...(aws && { aws }),
+      };
     }
   }
   const current = isRecord(stored) && typeof stored['current'] === 'string' ? stored['current'] : LOCAL;
   return { current: current === LOCAL || Object.hasOwn(contexts, current) ? current : LOCAL, contexts };
+}
+
+function readAws(stored: unknown): AwsAuth | null {
+  if (!isRecord(stored) || typeof stored['region'] !== 'string') return null;
+  return { region: stored['region'], ...(typeof stored['profile'] === 'string' && { profile: stored['profile'] }) };
+}
+
+/** A Function URL says in which region it is, and takes signed requests only; null for any other address. */
+export function awsAuthOf(url: string): AwsAuth | null {
+  const region = /^https:\/\/[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.aws$/.exec(url)?.[1];
+  return region === undefined ? null : { region };
 }
 
 export const writeContexts = (home: Home, contexts: Contexts): void =>

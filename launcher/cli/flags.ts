@@ -353,6 +353,28 @@ export const FLAGS = {
     value: 'FILE',
     about: 'file that has the token of this context',
   },
+  contextAws: {
+    long: 'aws',
+    kind: 'switch',
+    env: 'DEVCTL_CONTEXT_AWS',
+    about: 'requests are signed with your AWS credentials; of a Function URL of Lambda that is known',
+  },
+  profile: {
+    long: 'profile',
+    kind: 'text',
+    env: 'DEVCTL_CONTEXT_PROFILE',
+    value: 'PROFILE',
+    about: 'profile of your AWS configuration that this context signs with',
+    fallback: 'AWS_PROFILE, else what AWS finds',
+  },
+  region: {
+    long: 'region',
+    kind: 'text',
+    env: 'DEVCTL_CONTEXT_REGION',
+    value: 'REGION',
+    about: 'region that the launcher is in',
+    fallback: 'that of its address',
+  },
 } as const satisfies Record<string, FlagSpec>;
 
 export type FlagKey = keyof typeof FLAGS;

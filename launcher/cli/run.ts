@@ -51,7 +51,7 @@ async function carryOut(verb: Verb, call: Call, surroundings: Surroundings): Pro
     const runVerb = await (verb.load as NonNullable<Verb['load']>)();
     return (await runVerb(cli, call)) ?? 0;
   } finally {
-    cli.close();
+    await cli.close();
   }
 }
 

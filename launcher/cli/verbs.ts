@@ -444,10 +444,13 @@ quarantined: devctl restore goes back to one of its snapshots. What is only a fo
       {
         name: 'context add',
         about: 'name a launcher',
-        more: 'The token stays in its file; without one, DEVCTL_TOKEN is used.',
+        more: 'The token stays in its file; without one, DEVCTL_TOKEN is used. A launcher in Lambda has no tokens: requests to it are signed\nwith your AWS credentials, and its boxes are reached with them too.',
         args: [{ name: 'name' }, { name: 'address' }],
-        flags: ['tokenFile'],
-        examples: [['devctl context add team https://devctl.example.com --token-file ~/.config/devctl-team', '']],
+        flags: ['tokenFile', 'contextAws', 'profile', 'region'],
+        examples: [
+          ['devctl context add team https://devctl.example.com --token-file ~/.config/devctl-team', ''],
+          ['devctl context add aws https://abc123.lambda-url.eu-central-1.on.aws --profile dev', 'a launcher in Lambda'],
+        ],
         load: async () => (await import('./verbs/context.ts')).add,
       },
       {

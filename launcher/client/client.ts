@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
+import type { Imported } from '../connect/agent.ts';
 import type { Session, Workspace } from '../contract/api.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { isFinal } from '../contract/phases.ts';
@@ -6,10 +7,12 @@ import type { SessionEvent } from '../contract/records.ts';
 import type { OperationId, OperationInput, OperationResponse } from '../contract/routes.ts';
 import { formatDuration } from '../contract/units.ts';
 import { type ExecTransport, webSocketTransport } from './attach.ts';
+import type { DirectOptions } from './direct.ts';
 import { resumingEvents } from './events.ts';
 import { assertGood, type BaseUrl, type HttpTransport, nodeTransport, readText, type WireResponse } from './http.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { meanwhile } from './meanwhile.ts';
+import { type BoxReach, ChosenReach, type LogsQuery, type ReachApi } from './reach.ts';
 import { withRetries } from './retry.ts';
 import { fillPath, isRepeatable, takesIdempotencyKey, WIRE } from './wire.ts';
 
@@ -22,6 +25,8 @@ export interface ClientOptions {
   transport?: HttpTransport;
   /** Carries commands and terminals; default: a WebSocket to the launcher. */
   exec?: ExecTransport;
+  /** Of a client with AWS credentials: how it goes straight to boxes where the launcher carries nothing. */
+  direct?: Omit<DirectOptions, 'api'>;
   /** Called before a request is repeated that got no answer, which may bring the launcher back. */
   onUnavailable?: () => Promise<void>;
 }
@@ -60,6 +65,10 @@ export interface Client {
   prepareAttach(): void;
   /** A byte stream of exec frames: write `start` first. */
   attach(sessionId: string, signal?: AbortSignal): Promise<Duplex>;
+  /** Runs a small command in the box and gives its exit code. */
+  exitCode(sessionId: string, argv: string[]): Promise<number>;
+  /** What the box wrote. */
+  logs(sessionId: string, query?: LogsQuery, signal?: AbortSignal): Promise<Readable>;
   /** An answer that is text and may go on for long. */
   text<Id extends TextId>(id: Id, input: CallInput<Id>): Promise<Readable>;
   putFiles(sessionId: string, path: string, tar: Readable, signal?: AbortSignal): Promise<{ files: number; bytes: number }>;
@@ -70,7 +79,8 @@ export interface Client {
     tar: Readable,
     options?: { waitMs?: number; signal?: AbortSignal },
   ): Promise<{ files: number; bytes: number }>;
-  close(): void;
+  /** Lets go of connections, and of what carried them. */
+  close(): Promise<void>;
 }
 
 /** Calls in which the launcher itself waits for a disk, a box or a command. */
@@ -174,6 +184,10 @@ export function createClient(options: ClientOptions): Client {
   const sender = new Sender(options, http);
   const exec = options.exec ?? webSocketTransport({ baseUrl: options.baseUrl, token: () => sender.token(), userAgent: sender.userAgent });
   const call: Client['call'] = async (id, input) => (await sender.json(id, input as LooseInput)) as never;
+  const text: Client['text'] = async (id, input) =>
+    (await sender.send(id, input as LooseInput, { headers: { accept: 'text/plain, application/json' } })).body;
+  const relay = relayBy(sender, call, text, exec);
+  const reach = options.direct ? new ChosenReach(relay, reachApi(call), options.direct) : relay;
 
   async function* list<Id extends ListId>(id: Id, input: CallInput<Id>): AsyncGenerator<ItemOf<Id>> {
     const first = input as LooseInput;
@@ -200,25 +214,44 @@ export function createClient(options: ClientOptions): Client {
       const isOver = async () => isFinal((await call('getSession', { params: { id: sessionId }, signal })).phase);
       return resumingEvents({ open, isOver, follow, signal }, after ?? null);
     },
-    prepareAttach: () => meanwhile(async () => exec.prepare?.()),
+    prepareAttach: () => meanwhile(() => reach.prepare()),
+    attach: (sessionId, signal) => reach.attach(sessionId, signal),
+    exitCode: (sessionId, argv) => reach.exitCode(sessionId, argv),
+    logs: (sessionId, query = {}, signal) => reach.logs(sessionId, query, signal),
+    text,
+    putFiles: (sessionId, path, tar, signal) => reach.putFiles(sessionId, path, tar, signal),
+    getFiles: (sessionId, path, signal) => reach.getFiles(sessionId, path, signal),
+    importSource: (sessionId, tar, options) => reach.importSource(sessionId, tar, options),
+    async close() {
+      http.close();
+      await reach.close();
+    },
+  };
+}
+
+const reachApi = (call: Client['call']): ReachApi => ({
+  whoami: () => call('whoami', {}),
+  connect: (id, purpose) => call('connectBox', { params: { id }, body: { purpose } }),
+  exec: (id, body) => call('exec', { params: { id }, body }),
+});
+
+/** Through the launcher. */
+function relayBy(sender: Sender, call: Client['call'], text: Client['text'], exec: ExecTransport): BoxReach {
+  return {
+    prepare: async () => exec.prepare?.(),
     attach: (sessionId, signal) => exec.open(sessionId, signal),
-    text: async (id, input) => (await sender.send(id, input as LooseInput, { headers: { accept: 'text/plain, application/json' } })).body,
+    exitCode: async (id, argv) => (await call('exec', { params: { id }, body: { argv } })).code,
     putFiles: async (sessionId, path, tar, signal) =>
-      (await sender.json('putFiles', { params: { id: sessionId }, query: { path }, signal }, { upload: tar })) as {
-        files: number;
-        bytes: number;
-      },
+      (await sender.json('putFiles', { params: { id: sessionId }, query: { path }, signal }, { upload: tar })) as Imported,
     getFiles: async (sessionId, path, signal) =>
       (await sender.send('getFiles', { params: { id: sessionId }, query: { path }, signal }, { headers: { accept: 'application/x-tar' } }))
         .body,
     importSource: async (sessionId, tar, { waitMs, signal } = {}) => {
       const query = waitMs === undefined ? {} : { wait: 'ready', timeout: formatDuration(waitMs) };
-      return (await sender.json('importSource', { params: { id: sessionId }, query, signal }, { upload: tar })) as {
-        files: number;
-        bytes: number;
-      };
+      return (await sender.json('importSource', { params: { id: sessionId }, query, signal }, { upload: tar })) as Imported;
     },
-    close: () => http.close(),
+    logs: (id, query, signal) => text('logs', { params: { id }, query, signal }),
+    close: async () => undefined,
   };
 }
 

@@ -19,4 +19,15 @@ export const CLIENT_LIMITS = {
   eventLineChars: 256 * 1024,
   pages: 1_000,
   connectMs: 10_000,
+  /** Longest silence of the agent of a box that is asked for something small. */
+  agentAnswerMs: 20_000,
+  /** A box that is ready is reached by Session Manager some seconds later: so long it is tried, and so often. */
+  boxOnlineMs: 60_000,
+  boxOnlineLookMs: 1_500,
+  /** A tunnel that carries nothing is kept for so long. */
+  tunnelIdleMs: 60_000,
+  /** While bytes pass by the launcher, it is told so no more often. */
+  renewEveryMs: 30_000,
+  /** A command that is run as a whole, through the launcher: what a function of Lambda has time for, and some to answer. */
+  wholeExec: '14m',
 } as const;

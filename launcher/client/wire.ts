@@ -20,6 +20,7 @@ export const WIRE = {
   logs: { method: 'GET', path: '/sessions/{id}/logs' },
   exec: { method: 'POST', path: '/sessions/{id}/exec' },
   attach: { method: 'GET', path: '/sessions/{id}/attach' },
+  connectBox: { method: 'POST', path: '/sessions/{id}/connect' },
   putFiles: { method: 'PUT', path: '/sessions/{id}/files' },
   getFiles: { method: 'GET', path: '/sessions/{id}/files' },
   importSource: { method: 'PUT', path: '/sessions/{id}/import' },

@@ -213,6 +213,23 @@ export const execRequestSchema = execStartSchema
     timeout: durationSchema(SECOND, HOUR, '1m').default(60 * SECOND),
   })
   .meta({ id: 'ExecRequest', example: { argv: ['npm', 'test'] } });
+/** What somebody wants in a box; `logs` alone is no sign of work. */
+export const connectSchema = z
+  .strictObject({ purpose: z.enum(['command', 'copy', 'import', 'forward', 'logs']).default('command') })
+  .meta({ id: 'Connect', example: { purpose: 'command' } });
+export const connectionSchema = z
+  .object({
+    way: z.literal('session-manager'),
+    region: z.string().meta({ example: 'eu-central-1' }),
+    instanceId: z.string().meta({ example: 'i-0123456789abcdef0' }),
+    document: z.string().meta({ description: 'Session document to start the session with', example: 'AWS-StartPortForwardingSession' }),
+    port: z.int().meta({ description: 'Where the agent of the box listens, on its loopback', example: 881 }),
+    accessKey: z.string().meta({ description: 'What the agent asks of whoever connects, as a bearer token; it holds for this box alone' }),
+    expiresAt: isoTimeSchema.meta({ description: 'By then the box is gone' }),
+  })
+  .meta({ id: 'Connection' });
+export type Connection = z.infer<typeof connectionSchema>;
+
 export const execResultSchema = execExitSchema
   .extend({
     stdout: z.string(),

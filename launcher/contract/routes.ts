@@ -224,6 +224,17 @@ export const OPERATIONS = {
     stream: 'frames',
     errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable', 'secret_unavailable', 'unsupported'],
   },
+  connectBox: {
+    method: 'POST',
+    path: '/sessions/{id}/connect',
+    summary: 'How to reach the box of a session without the launcher, where boxes are machines; counts as activity',
+    scope: 'write',
+    params: session,
+    body: api.connectSchema,
+    status: 200,
+    response: api.connectionSchema,
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'unsupported'],
+  },
   putFiles: {
     method: 'PUT',
     path: '/sessions/{id}/files',

@@ -8,6 +8,16 @@ export interface Machines {
   boxIdOf(token: string): Promise<string>;
   /** What a box asks of its launcher when that reaches in: the box is told it in every answer, and keeps it in memory only. */
   accessKey(box: { sessionId: string; generation: number }): string;
+  /** How whoever may use the account gets to the agent of a box without the launcher; left out where there is no such way. */
+  readonly sessionManager?: SessionManagerWay;
+}
+
+export interface SessionManagerWay {
+  region: string;
+  /** Where agents listen on the loopback of their machine. */
+  agentPort: number;
+  /** Session document that forwards a port: `AWS-StartPortForwardingSession`. */
+  document: string;
 }
 
 /** Where boxes come from, as a launcher is put together with it: the compute port, the way into boxes, and its own affairs. */

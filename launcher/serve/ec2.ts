@@ -1,4 +1,5 @@
 import { setTimeout as later } from 'node:timers';
+import { PORT_DOCUMENT, pluginCheck } from '../connect/tunnels.ts';
 import { AGENT_PORT } from '../contract/agent-config.ts';
 import { DevctlError } from '../contract/errors.ts';
 import type { Architecture } from '../contract/fields.ts';
@@ -9,7 +10,6 @@ import { type Ec2CheckSettings, ec2Checks } from '../providers/ec2/doctor.ts';
 import { instanceIdentity } from '../providers/ec2/identity.ts';
 import { createEc2Provider, type Ec2ProviderOptions, ensureLaunchTemplate } from '../providers/ec2/index.ts';
 import { createEc2Reach } from '../providers/ec2/reach.ts';
-import { pluginCheck } from '../providers/ec2/tunnels.ts';
 import { asAwsError } from './aws-errors.ts';
 import type { Ec2Settings } from './ec2-settings.ts';
 import type { ProviderDeps } from './providers.ts';
@@ -47,7 +47,11 @@ export async function openEc2({ random, accessKey }: ProviderDeps, settings: Ec2
       ...provider,
       ...reach.access,
       isolation: 'instance',
-      machines: { boxIdOf: instanceIdentity({ issuer: identityIssuer, audience: launcherUrl }), accessKey },
+      machines: {
+        boxIdOf: instanceIdentity({ issuer: identityIssuer, audience: launcherUrl }),
+        accessKey,
+        sessionManager: { region, agentPort: AGENT_PORT, document: PORT_DOCUMENT },
+      },
       doctorChecks: async () => [
         await pluginCheck(process.env),
         ...(await ec2Checks({ ec2, ssm, account, time, settings: checkSettings(settings) })),

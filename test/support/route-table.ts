@@ -33,6 +33,7 @@ export function examples(ids: Things): Record<Exclude<OperationId, 'boxDisk' | '
     logs: session,
     exec: { ...session, body: { argv: ['both', '0'] } },
     attach: session,
+    connectBox: { ...session, body: {} },
     putFiles: { ...session, query: { path: 'a' } },
     getFiles: { ...session, query: { path: 'a' } },
     importSource: session,

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
-import { checkAddress, contextNamed, LOCAL, readContexts, readTokenFile, writeContexts } from '../contexts.ts';
+import type { AwsAuth } from '../aws.ts';
+import type { Cli } from '../cli.ts';
+import { awsAuthOf, type Context, checkAddress, contextNamed, LOCAL, readContexts, readTokenFile, writeContexts } from '../contexts.ts';
 import { each } from '../each.ts';
 import { json } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
@@ -7,10 +9,16 @@ import type { Run } from '../verb.ts';
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,47}$/;
 
+/** How it is known who calls. */
+function authText(cli: Cli, { tokenFile, aws }: Pick<Context, 'tokenFile' | 'aws'>): string {
+  if (aws) return `signed, ${aws.profile === undefined ? 'AWS credentials' : `AWS profile ${aws.profile}`}, ${aws.region}`;
+  return tokenFile === null ? 'DEVCTL_TOKEN' : cli.tilde(tokenFile);
+}
+
 export const list: Run = async (cli) => {
   const { current, contexts } = readContexts(cli.home);
-  const all = [
-    { name: LOCAL, url: '', tokenFile: null as string | null },
+  const all: Array<{ name: string } & Context> = [
+    { name: LOCAL, url: '', tokenFile: null },
     ...Object.entries(contexts).map(([name, context]) => ({ name, ...context })),
   ];
   cli.show({
@@ -20,22 +28,40 @@ export const list: Run = async (cli) => {
       context.name === current ? '*' : '',
       context.name,
       context.name === LOCAL ? `embedded launcher, ${cli.tilde(cli.home.dir)}` : context.url,
-      context.name === LOCAL ? 'its own' : context.tokenFile === null ? 'DEVCTL_TOKEN' : cli.tilde(context.tokenFile),
+      context.name === LOCAL ? 'its own' : authText(cli, context),
     ]),
   });
   return undefined;
 };
+
+/** Whose credentials a new context signs with; null where it has a token. */
+function awsFrom({ flags }: Cli, url: string): AwsAuth | null {
+  const known = awsAuthOf(url);
+  const { contextAws, profile, region = known?.region, tokenFile } = flags;
+  if (known === null && !contextAws) {
+    const extra = profile !== undefined ? '--profile' : flags.region !== undefined ? '--region' : null;
+    if (extra !== null) throw new UsageError(`${extra} is for a launcher that is signed for`, 'add --aws');
+    return null;
+  }
+  if (tokenFile !== undefined) throw new UsageError('--token-file is not for a launcher that is signed for', 'leave it out');
+  if (region === undefined) throw new UsageError(`${url} does not say in which region it is`, 'give it with --region');
+  if (!/^[a-z]{2}(?:-[a-z]+)+-\d$/.test(region))
+    throw new UsageError(`${JSON.stringify(region)} is not a region`, 'write --region eu-central-1');
+  return { region, ...(profile !== undefined && { profile }) };
+}
 
 export const add: Run = async (cli, { args }) => {
   const [name, address] = args as readonly [string, string];
   if (!NAME.test(name)) throw new UsageError(`the name ${JSON.stringify(name)} is not valid`, 'use lower-case letters, digits and dashes');
   if (name === LOCAL) throw new UsageError(`${LOCAL} is the embedded launcher of this machine`, 'give another name');
   const url = checkAddress(address, 'the address');
+  const aws = awsFrom(cli, url);
   const tokenFile = cli.flags.tokenFile === undefined ? null : resolve(cli.surroundings.cwd(), cli.flags.tokenFile);
   if (tokenFile !== null) readTokenFile(tokenFile);
   const stored = readContexts(cli.home);
-  writeContexts(cli.home, { ...stored, contexts: { ...stored.contexts, [name]: { url, tokenFile } } });
-  cli.print(cli.form === 'json' ? json({ name, url, tokenFile }) : `context ${name} is ${url}\n`);
+  const context: Context = { url, tokenFile, ...(aws && { aws }) };
+  writeContexts(cli.home, { ...stored, contexts: { ...stored.contexts, [name]: context } });
+  cli.print(cli.form === 'json' ? json({ name, ...context }) : `context ${name} is ${url}\n`);
   cli.say(`use it with devctl context use ${name}, or with --on ${name}`);
   return undefined;
 };

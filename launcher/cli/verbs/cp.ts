@@ -36,8 +36,7 @@ export function readSide(text: string): Side {
 const asArgument = (path: string): string => (path.startsWith('-') ? `./${path}` : path);
 
 async function isBoxFolder(client: Client, session: string, path: string): Promise<boolean> {
-  const { code } = await client.call('exec', { params: { id: session }, body: { argv: ['test', '-d', asArgument(path)] } });
-  return code === 0;
+  return (await client.exitCode(session, ['test', '-d', asArgument(path)])) === 0;
 }
 
 /** Everything under a local path, with `top` as the name of the path itself; an empty one stands for what is in the folder. */

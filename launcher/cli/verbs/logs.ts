@@ -28,6 +28,6 @@ export const run: Run = async (cli, { args }) => {
     return undefined;
   }
   const session = await latestSession(cli, client, args[0]);
-  await pour(await client.text('logs', { params: { id: session.id }, query, signal: stop.signal }), cli.surroundings.stdout);
+  await pour(await client.logs(session.id, query, stop.signal), cli.surroundings.stdout);
   return undefined;
 };

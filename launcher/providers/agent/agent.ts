@@ -1,19 +1,14 @@
 import type { Duplex, Readable } from 'node:stream';
 import * as z from 'zod';
+import { AgentClient } from '../../connect/agent.ts';
+import type { Way } from '../../connect/agent-http.ts';
+import { ReachError } from '../../connect/errors.ts';
 import { freezeResultSchema, thawResultSchema } from '../../contract/agent.ts';
 import { AGENT_ROUTES } from '../../contract/agent-config.ts';
 import { isDevctlError } from '../../contract/errors.ts';
 import { type QuiesceReport, quiesceReportSchema } from '../../contract/receipt.ts';
 import type { AccessPort } from '../../ports/access.ts';
 import { type BoxRef, ComputeError } from '../../ports/compute.ts';
-import { askAgent, callAgent, openExec, type Way } from './client.ts';
-
-/** Longest silence while files are moved: a big folder may take a while to be put in its place. */
-const FILES_TIMEOUT_MS = 600_000;
-/** A log may have nothing new for long. */
-const FOLLOW_TIMEOUT_MS = 24 * 3_600_000;
-
-const importedSchema = z.object({ files: z.int(), bytes: z.number() });
 
 /** Posts JSON to a path of the agent and gives its answer. @throws ComputeError unreachable, DevctlError as the agent says */
 export type Post = (path: string, body: object, timeoutMs: number) => Promise<unknown>;
@@ -25,42 +20,37 @@ interface Options {
   post?: Post;
 }
 
-/** The agent of one box, as its launcher uses it. Each call is a connection of its own. */
+/** The agent of one box, as its launcher uses it. Each call is a connection of its own, and throws the errors of the port. */
 export class BoxAgent {
-  readonly #way: Way;
+  readonly #client: AgentClient;
   readonly #answerTimeoutMs: number;
   readonly #send: Post;
 
   constructor(way: Way, { answerTimeoutMs, post }: Options) {
-    this.#way = way;
+    this.#client = new AgentClient(way, answerTimeoutMs);
     this.#answerTimeoutMs = answerTimeoutMs;
     this.#send = post ?? postOver(way);
   }
 
   exec(): Promise<Duplex> {
-    return openExec(this.#way, this.#answerTimeoutMs);
+    return reached(() => this.#client.exec());
   }
 
   putFiles(path: string, tar: Readable): Promise<{ files: number; bytes: number }> {
-    return this.#put(filesAt(path), tar);
+    return reached(() => this.#client.putFiles(path, tar));
   }
 
   getFiles(path: string): Promise<Readable> {
-    return callAgent(this.#way, { method: 'GET', path: filesAt(path), idleTimeoutMs: FILES_TIMEOUT_MS });
+    return reached(() => this.#client.getFiles(path));
   }
 
   importSource(tar: Readable): Promise<{ files: number; bytes: number }> {
-    return this.#put(AGENT_ROUTES.import, tar);
+    return reached(() => this.#client.importSource(tar));
   }
 
   /** What the box's agent has written, where it keeps that itself. */
-  logs({ tailLines, follow }: { tailLines: number; follow: boolean }): Promise<Readable> {
-    const query = new URLSearchParams({ tail: String(tailLines), follow: String(follow) });
-    return callAgent(this.#way, {
-      method: 'GET',
-      path: `${AGENT_ROUTES.logs}?${query}`,
-      idleTimeoutMs: follow ? FOLLOW_TIMEOUT_MS : this.#answerTimeoutMs,
-    });
+  logs(options: { tailLines: number; follow: boolean }): Promise<Readable> {
+    return reached(() => this.#client.logs(options));
   }
 
   /** Best effort: the next heartbeat fetches the same orders. */
@@ -84,10 +74,6 @@ export class BoxAgent {
     return asCompute(async () => thawResultSchema.parse(await this.#post(AGENT_ROUTES.thaw, { operationId })).held);
   }
 
-  async #put(path: string, tar: Readable): Promise<{ files: number; bytes: number }> {
-    return importedSchema.parse(await askAgent(this.#way, { method: 'PUT', path, body: tar, idleTimeoutMs: FILES_TIMEOUT_MS }));
-  }
-
   #post(path: string, body: object, timeoutMs: number = this.#answerTimeoutMs): Promise<unknown> {
     return this.#send(path, body, timeoutMs);
   }
@@ -95,10 +81,17 @@ export class BoxAgent {
 
 export const postOver =
   (way: Way): Post =>
-  (path, body, idleTimeoutMs) =>
-    askAgent(way, { method: 'POST', path, body: JSON.stringify(body), idleTimeoutMs });
+  (path, body, timeoutMs) =>
+    reached(() => new AgentClient(way, timeoutMs).post(path, body, timeoutMs));
 
-const filesAt = (path: string): string => `${AGENT_ROUTES.files}?${new URLSearchParams({ path })}`;
+/** An agent that was not reached, in the words of the port. */
+async function reached<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw error instanceof ReachError ? new ComputeError(error.kind, error.message, { cause: error.cause ?? error }) : error;
+  }
+}
 
 /** What the agent says, as an error of the port. */
 async function asCompute<T>(call: () => Promise<T>): Promise<T> {

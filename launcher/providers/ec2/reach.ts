@@ -1,4 +1,7 @@
 import { gunzipSync } from 'node:zlib';
+import type { Way } from '../../connect/agent-http.ts';
+import { ReachError } from '../../connect/errors.ts';
+import { type SessionStarter, Tunnels } from '../../connect/tunnels.ts';
 import { COMMAND_OUTPUT_MAX_CHARS } from '../../contract/agent-config.ts';
 import { DevctlError } from '../../contract/errors.ts';
 import { problemSchema } from '../../contract/problem.ts';
@@ -6,16 +9,14 @@ import type { AccessPort } from '../../ports/access.ts';
 import type { Random } from '../../ports/clock.ts';
 import { type BoxRef, ComputeError } from '../../ports/compute.ts';
 import { accessBy, BoxAgent, type Post, postOver } from '../agent/agent.ts';
-import type { Way } from '../agent/client.ts';
 import type { SsmApi } from './api.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
-import { CommandExec } from './command-exec.ts';
-import { AGENT_COMMAND, Commands } from './commands.ts';
+import { commandExec } from './command-exec.ts';
+import { AGENT_COMMAND, Commands, isNotOnline } from './commands.ts';
 import { EC2_LIMITS, type Ec2Limits } from './limits.ts';
 import { Memory } from './memory.ts';
 import type { Time } from './timers.ts';
-import { Tunnels } from './tunnels.ts';
 
 export interface ReachOptions {
   ssm: SsmApi;
@@ -47,7 +48,7 @@ export function createEc2Reach(options: ReachOptions): Ec2Reach {
   const { ssm, time, random, accessKey } = options;
   const calls = new Calls<SsmApi>({ api: ssm, time, random, limits });
   const commands = new Commands({ calls, time, limits });
-  const tunnels = new Tunnels({ ...options, calls, idleMs: limits.tunnelIdleMs });
+  const tunnels = new Tunnels({ ...options, sessions: sessionsBy(calls), idleMs: limits.tunnelIdleMs });
 
   const agentOf = (box: BoxRef): BoxAgent => {
     const way: Way = {
@@ -70,7 +71,7 @@ export function createEc2Reach(options: ReachOptions): Ec2Reach {
         } catch (error) {
           // Without the plugin a command still runs, and tells all of its output at its end.
           if (error instanceof DevctlError && error.code === 'unsupported')
-            return new CommandExec(commands, box.boxId, error, limits.commandMs);
+            return commandExec(commands, box.boxId, error, limits.commandMs);
           throw error;
         }
       },
@@ -79,6 +80,19 @@ export function createEc2Reach(options: ReachOptions): Ec2Reach {
     close: () => tunnels.closeAll(),
   };
 }
+
+/** Started once: an answer that was lost may have left a session, which AWS ends when nobody comes. */
+const sessionsBy = (calls: Calls<SsmApi>): SessionStarter => ({
+  async start(request) {
+    try {
+      return await calls.make('startSession', request, { repeat: 'once' });
+    } catch (error) {
+      if (isNotOnline(error)) throw new ReachError('unreachable', `Systems Manager does not reach ${request.Target} now`, { cause: error });
+      throw error;
+    }
+  },
+  terminate: (SessionId) => calls.make('terminateSession', { SessionId }),
+});
 
 /** Calls the agent's own command on the box. Its answer comes packed: AWS tells of no more than 24,000 characters. */
 function postByCommand(commands: Commands, boxId: string): Post {

@@ -4,7 +4,7 @@ import { DevctlError } from '../../../launcher/contract/errors.ts';
 import { decodeJson, encodeJsonFrame, FRAME, FrameReader } from '../../../launcher/contract/exec-frames.ts';
 import type { SsmApi } from '../../../launcher/providers/ec2/api.ts';
 import { Calls } from '../../../launcher/providers/ec2/calls.ts';
-import { CommandExec } from '../../../launcher/providers/ec2/command-exec.ts';
+import { commandExec } from '../../../launcher/providers/ec2/command-exec.ts';
 import { type CommandResult, Commands } from '../../../launcher/providers/ec2/commands.ts';
 import { EC2_LIMITS } from '../../../launcher/providers/ec2/limits.ts';
 
@@ -19,7 +19,7 @@ async function exec(start: object): Promise<{ frames: Array<[type: number, conte
       return { code: 3, stdout: 'out', stderr: '' };
     },
   } as unknown as Commands;
-  const stream = new CommandExec(commands, 'i-0123456789abcdef0', WHY, 1000);
+  const stream = commandExec(commands, 'i-0123456789abcdef0', WHY, 1000);
   const came = buffer(stream);
   stream.write(encodeJsonFrame(FRAME.start, start));
   const frames = new FrameReader().push(await came);
@@ -56,7 +56,7 @@ describe('a command without the plugin of Session Manager', () => {
   it('that is given up in the middle is told of once, whatever it says later', async () => {
     let end: (result: CommandResult) => void = () => {};
     const commands = { run: () => new Promise((resolve) => (end = resolve)) } as unknown as Commands;
-    const stream = new CommandExec(commands, 'i-0123456789abcdef0', WHY, 1000);
+    const stream = commandExec(commands, 'i-0123456789abcdef0', WHY, 1000);
     const faults: Error[] = [];
     stream.on('error', (error) => faults.push(error));
     stream.write(encodeJsonFrame(FRAME.start, { argv: ['make'] }));

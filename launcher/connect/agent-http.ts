@@ -1,17 +1,17 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { AGENT_ROUTES, EXEC_UPGRADE } from '../../contract/agent-config.ts';
-import { DevctlError } from '../../contract/errors.ts';
-import { problemSchema } from '../../contract/problem.ts';
-import { reasonOf } from '../../contract/system-errors.ts';
-import { ComputeError } from '../../ports/compute.ts';
+import { AGENT_ROUTES, EXEC_UPGRADE } from '../contract/agent-config.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { problemSchema } from '../contract/problem.ts';
+import { reasonOf } from '../contract/system-errors.ts';
+import { ReachError } from './errors.ts';
 
 const JSON_MAX_BYTES = 4 * 1024 * 1024;
 
 /** The way to the agent of one box. */
 export interface Way {
-  /** A new connection. @throws ComputeError unreachable */
+  /** A new connection. @throws ReachError unreachable */
   connect(): Promise<Duplex>;
   /** Value of the Authorization header, where others could connect, too. */
   authorization?: string;
@@ -28,12 +28,12 @@ interface AgentCall {
   idleTimeoutMs: number;
 }
 
-/** Asks the agent for JSON. @throws ComputeError unreachable, DevctlError as the agent says */
+/** Asks the agent for JSON. @throws ReachError unreachable, DevctlError as the agent says */
 export async function askAgent(way: Way, call: AgentCall): Promise<unknown> {
   const answer = await callAgent(way, call);
   const text = await readText(answer);
   const parsed = parseJson(text);
-  if (parsed === undefined) throw new ComputeError('transient', 'the agent of the box answered with something that is no JSON');
+  if (parsed === undefined) throw new ReachError('transient', 'the agent of the box answered with something that is no JSON');
   return parsed;
 }
 
@@ -44,7 +44,7 @@ export async function callAgent(way: Way, call: AgentCall): Promise<IncomingMess
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const failed = (error: Error) => {
       way.onNoAnswer?.();
-      reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
+      reject(new ReachError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
     };
     const json = typeof call.body === 'string';
     const outgoing = request(
@@ -81,8 +81,8 @@ function boundSilence(outgoing: ClientRequest, timeoutMs: number): void {
 
 async function problemOf(answer: IncomingMessage): Promise<Error> {
   const parsed = problemSchema.safeParse(parseJson(await readText(answer)));
-  if (answer.statusCode === 401) return new ComputeError('transient', 'the agent of the box does not know this launcher yet');
-  if (!parsed.success) return new ComputeError('transient', `the agent of the box answered ${answer.statusCode}`);
+  if (answer.statusCode === 401) return new ReachError('transient', 'the agent of the box does not know this launcher yet');
+  if (!parsed.success) return new ReachError('transient', `the agent of the box answered ${answer.statusCode}`);
   return DevctlError.fromProblem(parsed.data);
 }
 
@@ -104,18 +104,18 @@ async function readText(answer: IncomingMessage): Promise<string> {
       chunks.push(chunk);
     }
   } catch (error) {
-    throw new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error });
+    throw new ReachError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error });
   }
   return Buffer.concat(chunks).toString();
 }
 
-/** A byte stream of exec frames. @throws ComputeError unreachable */
+/** A byte stream of exec frames. @throws ReachError unreachable */
 export async function openExec(way: Way, timeoutMs: number): Promise<Duplex> {
   const socket = await way.connect();
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
       way.onNoAnswer?.();
-      reject(new ComputeError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
+      reject(new ReachError('unreachable', `the agent of the box: ${reasonOf(error)}`, { cause: error }));
     };
     const outgoing = request({
       createConnection: () => socket,

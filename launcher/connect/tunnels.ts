@@ -5,18 +5,18 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StartSessionRequest } from '@aws-sdk/client-ssm';
-import type { Check } from '../../contract/api.ts';
-import { good, warn } from '../../contract/checks.ts';
-import { DevctlError } from '../../contract/errors.ts';
-import { ComputeError } from '../../ports/compute.ts';
-import type { SsmApi } from './api.ts';
-import type { Calls } from './calls.ts';
-import { isNotOnline } from './commands.ts';
+import type { Check } from '../contract/api.ts';
+import { good, warn } from '../contract/checks.ts';
+import { DevctlError } from '../contract/errors.ts';
+import { ReachError } from './errors.ts';
 
 export const PLUGIN = 'session-manager-plugin';
-const PLUGIN_HINT =
-  'install it where the launcher runs: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html';
+/** Document of AWS that forwards any port of an instance. */
+export const PORT_DOCUMENT = 'AWS-StartPortForwardingSession';
+const PLUGIN_PAGE = 'https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html';
+/** Who runs the plugin: a launcher, on some machine, or a command on this one. */
+type Place = 'launcher' | 'here';
+const hintFor = (place: Place): string => `install it ${place === 'here' ? 'on this machine' : 'where the launcher runs'}: ${PLUGIN_PAGE}`;
 /** The answer of StartSession holds a token, so it is handed over in a variable: the plugin takes it so since 1.2.497. */
 const ANSWER_VARIABLE = 'AWS_SSM_START_SESSION_RESPONSE';
 const OPEN_MS = 20_000;
@@ -25,15 +25,35 @@ const KILL_MS = 1000;
 const STOP_MS = 3000;
 const SAID_CHARS = 2000;
 
+/** What StartSession of Systems Manager is asked. */
+export interface SessionRequest {
+  Target: string;
+  DocumentName: string;
+  Parameters: Record<string, string[]>;
+}
+
+/** Sessions of Systems Manager, with whoever's credentials. */
+export interface SessionStarter {
+  /** Its answer, whole: the plugin is given it. @throws ReachError unreachable when the box is not online; what AWS said */
+  start(request: SessionRequest): Promise<{ SessionId?: string | undefined }>;
+  terminate(sessionId: string): Promise<unknown>;
+}
+
 interface TunnelsOptions {
-  calls: Calls<SsmApi>;
+  sessions: SessionStarter;
   region: string;
   /** Where the agent listens on the box. */
   agentPort: number;
+  /** Session document. @default PORT_DOCUMENT */
+  document?: string;
+  /** Profile of the credentials, for the plugin, which asks AWS itself when a connection was lost. */
+  profile?: string;
   /** A tunnel that has carried nothing for so long is closed, ms. */
   idleMs: number;
   /** Environment of the plugin. */
   env: NodeJS.ProcessEnv;
+  /** `here`: the plugin has a group of processes of its own, so that Ctrl-C for this program does not end it. @default launcher */
+  place?: Place;
 }
 
 interface Tunnel {
@@ -60,16 +80,16 @@ const isInstalled = ({ PATH: path = '' }: NodeJS.ProcessEnv): boolean =>
   });
 
 /** What `doctor` says of the plugin. Never throws. */
-export async function pluginCheck(env: NodeJS.ProcessEnv): Promise<Check> {
+export async function pluginCheck(env: NodeJS.ProcessEnv, place: Place = 'launcher'): Promise<Check> {
   if (!isInstalled(env))
-    return warn(PLUGIN, 'it is not installed: exec runs without input and terminal, and files cannot be copied', PLUGIN_HINT);
+    return warn(PLUGIN, 'it is not installed: exec runs without input and terminal, and files cannot be copied', hintFor(place));
   const said = await new Promise<string>((resolve) =>
     execFile(PLUGIN, ['--version'], { env, timeout: VERSION_MS }, (_error, stdout) => resolve(stdout.trim())),
   );
   const version = said.split('.').map(Number);
   const isOld = OLDEST.some((part, at) => (version[at] ?? 0) < part && OLDEST.slice(0, at).every((before, n) => version[n] === before));
   return isOld
-    ? warn(PLUGIN, `version ${said || 'unknown'} is older than ${OLDEST.join('.')}, which takes a session from a variable`, PLUGIN_HINT)
+    ? warn(PLUGIN, `version ${said || 'unknown'} is older than ${OLDEST.join('.')}, which takes a session from a variable`, hintFor(place))
     : good(PLUGIN, `version ${said}`);
 }
 
@@ -90,6 +110,7 @@ export class Tunnels {
   readonly #kept = new Map<string, Kept>();
   /** Of every plugin that runs. */
   readonly #ends = new Set<End>();
+  readonly #plugins = new Set<ChildProcess>();
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
@@ -100,7 +121,7 @@ export class Tunnels {
     return this.#kept.get(boxId)?.open ?? false;
   }
 
-  /** @throws ComputeError unreachable, DevctlError unsupported where the plugin is missing */
+  /** @throws ReachError unreachable, DevctlError unsupported where the plugin is missing */
   async connect(boxId: string): Promise<Duplex> {
     const kept = this.#kept.get(boxId) ?? this.#begin(boxId);
     if (kept.closing) clearTimeout(kept.closing);
@@ -121,6 +142,11 @@ export class Tunnels {
     const kept = this.#kept.get(boxId);
     this.#kept.delete(boxId);
     if (kept?.sockets === 0) close(kept);
+  }
+
+  /** For a process that ends at once: nothing is waited for. Each plugin ends its session itself. */
+  kill(): void {
+    for (const plugin of this.#plugins) plugin.kill('SIGTERM');
   }
 
   async closeAll(): Promise<void> {
@@ -157,32 +183,28 @@ export class Tunnels {
   }
 
   async #start(boxId: string, onEnd: () => void): Promise<Tunnel> {
-    const { calls, agentPort, env } = this.#options;
-    if (!isInstalled(env)) throw missing();
-    const ask: StartSessionRequest = {
+    const { sessions, agentPort, env } = this.#options;
+    if (!isInstalled(env)) throw missing(this.#options.place ?? 'launcher');
+    const ask: SessionRequest = {
       Target: boxId,
-      DocumentName: 'AWS-StartPortForwardingSession',
+      DocumentName: this.#options.document ?? PORT_DOCUMENT,
       // 0: the plugin takes any port that is free.
       Parameters: { portNumber: [String(agentPort)], localPortNumber: ['0'] },
     };
-    try {
-      const session = await calls.make('startSession', ask, { repeat: 'once' });
-      return await this.#forward(ask, session, async () => {
-        onEnd();
-        await calls.make('terminateSession', { SessionId: session.SessionId }).catch(() => {});
-      });
-    } catch (error) {
-      if (isNotOnline(error)) throw new ComputeError('unreachable', `Systems Manager does not reach ${boxId} now`, { cause: error });
-      throw error;
-    }
+    const session = await sessions.start(ask);
+    return this.#forward(ask, session, async () => {
+      onEnd();
+      if (session.SessionId !== undefined) await sessions.terminate(session.SessionId).catch(() => {});
+    });
   }
 
-  #forward(ask: StartSessionRequest, session: object, onEnd: () => Promise<void>): Promise<Tunnel> {
-    const { region, env } = this.#options;
+  #forward(ask: SessionRequest, session: object, onEnd: () => Promise<void>): Promise<Tunnel> {
+    const { region, env, profile } = this.#options;
     const answer = JSON.stringify({ ...session, $metadata: undefined });
-    const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', '', JSON.stringify(ask), endpointOf(region)], {
+    const plugin = spawn(PLUGIN, [ANSWER_VARIABLE, region, 'StartSession', profile ?? '', JSON.stringify(ask), endpointOf(region)], {
       env: { ...env, [ANSWER_VARIABLE]: answer },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: this.#options.place === 'here',
     });
     const end = this.#endOf(plugin, onEnd);
     return new Promise((resolve, reject) => {
@@ -190,7 +212,7 @@ export class Tunnels {
       const failed = () => {
         clearTimeout(late);
         const why = said.trim().replace(/\s*\n\s*/g, ' · ') || `${PLUGIN} ended`;
-        reject(new ComputeError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
+        reject(new ReachError('unreachable', `the tunnel to ${ask.Target} did not open: ${why}`));
       };
       const late = setTimeout(() => {
         plugin.kill('SIGKILL');
@@ -198,7 +220,7 @@ export class Tunnels {
       }, OPEN_MS);
       plugin.on('error', (error) => {
         clearTimeout(late);
-        reject(new ComputeError('unreachable', `${PLUGIN}: ${error.message}`, { cause: error }));
+        reject(new ReachError('unreachable', `${PLUGIN}: ${error.message}`, { cause: error }));
       });
       plugin.once('close', failed);
       for (const stream of [plugin.stdout, plugin.stderr])
@@ -224,7 +246,11 @@ export class Tunnels {
       clearTimeout(force);
     };
     this.#ends.add(end);
-    void over.then(() => this.#ends.delete(end));
+    this.#plugins.add(plugin);
+    void over.then(() => {
+      this.#ends.delete(end);
+      this.#plugins.delete(plugin);
+    });
     return end;
   }
 }
@@ -238,15 +264,17 @@ const close = ({ tunnel }: Kept): void =>
 
 const endpointOf = (region: string): string => `https://ssm.${region}.amazonaws.com`;
 
-const missing = (): DevctlError =>
-  new DevctlError('unsupported', `${PLUGIN} is not installed where the launcher runs, and boxes on EC2 are reached by it`, {
-    hint: PLUGIN_HINT,
-  });
+const missing = (place: Place): DevctlError =>
+  new DevctlError(
+    'unsupported',
+    `${PLUGIN} is not installed ${place === 'here' ? 'here' : 'where the launcher runs'}, and boxes on EC2 are reached by it`,
+    { hint: hintFor(place) },
+  );
 
 function connected(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
-    const failed = (error: Error) => reject(new ComputeError('unreachable', 'the tunnel to the box is closed', { cause: error }));
+    const failed = (error: Error) => reject(new ReachError('unreachable', 'the tunnel to the box is closed', { cause: error }));
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);

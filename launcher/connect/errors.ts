@@ -1,0 +1,14 @@
+/** `unreachable`: nobody answers there now. `transient`: somebody does, but not (yet) as an agent that knows who asks. */
+export type ReachErrorKind = 'unreachable' | 'transient';
+
+/** The agent of a box was not reached. What an agent says against a request is a DevctlError instead. */
+export class ReachError extends Error {
+  override readonly name = 'ReachError';
+  constructor(
+    readonly kind: ReachErrorKind,
+    message: string,
+    options: { cause?: unknown } = {},
+  ) {
+    super(message, options);
+  }
+}
