@@ -49,6 +49,8 @@ export interface Ec2ProviderOptions {
   /** Tag on boxes for whoever sweeps the account. @default 24h */
   ttl?: string;
   limits?: Partial<Ec2Limits>;
+  /** Called when AWS refuses a call because there are too many. */
+  onThrottled?: (op: string) => void;
 }
 
 /**
