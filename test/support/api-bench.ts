@@ -18,6 +18,7 @@ import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
 import { type Budgets, NO_BUDGETS } from '../../launcher/core/statement.ts';
 import { type BoxRef, ComputeError } from '../../launcher/ports/compute.ts';
 import type { Quotas, SessionKey, StorePort } from '../../launcher/ports/store.ts';
+import type { Served } from '../../launcher/serve/lambda/function-url.ts';
 import { createTelemetry, type LauncherTelemetry } from '../../launcher/telemetry/index.ts';
 import { FakeBoxAccess } from './fake-box-access.ts';
 import { FakeCompute } from './fake-compute.ts';
@@ -202,10 +203,9 @@ export class ApiBench {
 }
 
 /** A bench as what a handler of Lambda hands its requests to: its worker does what they ask for. */
-export const servedBy = (bench: ApiBench) => ({
+export const servedBy = (bench: ApiBench) => async (): Promise<Served> => ({
   fetch: async (request: Request, bindings: Bindings) => bench.app.fetch(request, bindings),
   settle: async () => {},
-  within: <T>(work: () => Promise<T>) => work(),
   telemetry: bench.telemetry,
 });
 

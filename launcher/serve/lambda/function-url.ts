@@ -27,13 +27,12 @@ type FunctionUrlEvent = z.output<typeof eventSchema>;
 /** Events are followed for so long by one request; the client comes back with the last id that it has seen. */
 const FOLLOW_MS = 240_000;
 
-interface ApiHandlerOptions {
+/** What answers requests. */
+export interface Served {
   fetch(request: Request, bindings: Bindings): Promise<Response>;
   /** Waits for what the request has set going. Never throws. */
   settle(): Promise<void>;
-  /** Gives a handler's work its own place for what it sets going. */
-  within<T>(work: () => Promise<T>): Promise<T>;
-  telemetry: Telemetry;
+  telemetry: Pick<Telemetry, 'error'>;
 }
 
 /**
@@ -41,26 +40,26 @@ interface ApiHandlerOptions {
  * asked for less; an answer that breaks off is not ended as if it were whole.
  */
 export const apiHandler =
-  (runtime: StreamingRuntime, { fetch, settle, within, telemetry }: ApiHandlerOptions): StreamHandler =>
-  (given, stream, context) =>
-    within(async () => {
-      const life = lifeOf(stream, context);
-      try {
-        const event = eventSchema.safeParse(given).data;
-        const request = event && requestOf(event, life.signal);
-        const response = event && request ? await fetch(request, bindingsOf(event, stream)) : noRequest();
-        if (response.headers.get('content-type')?.startsWith('text/event-stream')) life.endIn(FOLLOW_MS);
-        // Whatever follows is looked at by then also if nobody reads the answer to its end.
-        if (response.body === null || !isStream(response)) await settle();
-        await send(runtime.HttpResponseStream.from(stream, headOf(response)), response);
-      } catch (error) {
-        telemetry.error({ op: 'lambda.api', outcome: 'error', requestId: context.awsRequestId, detail: String(error) });
-        stream.destroy(error instanceof Error ? error : new Error(String(error)));
-      } finally {
-        life.over();
-        await settle();
-      }
-    });
+  (runtime: StreamingRuntime, open: () => Promise<Served>): StreamHandler =>
+  async (given, stream, context) => {
+    const life = lifeOf(stream, context);
+    const { fetch, settle, telemetry } = await open().catch(unopened);
+    try {
+      const event = eventSchema.safeParse(given).data;
+      const request = event && requestOf(event, life.signal);
+      const response = event && request ? await fetch(request, bindingsOf(event, stream)) : noRequest();
+      if (response.headers.get('content-type')?.startsWith('text/event-stream')) life.endIn(FOLLOW_MS);
+      // Whatever follows is looked at by then also if nobody reads the answer to its end.
+      if (response.body === null || !isStream(response)) await settle();
+      await send(runtime.HttpResponseStream.from(stream, headOf(response)), response);
+    } catch (error) {
+      telemetry.error({ op: 'lambda.api', outcome: 'error', requestId: context.awsRequestId, detail: String(error) });
+      stream.destroy(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      life.over();
+      await settle();
+    }
+  };
 
 const isStream = ({ headers }: Response): boolean => !/json/.test(headers.get('content-type') ?? '');
 
@@ -99,9 +98,19 @@ function requestOf(event: FunctionUrlEvent, signal: AbortSignal): Request | null
   }
 }
 
+/** What answers while the launcher itself cannot be opened: its secret is not to be had now. */
+function unopened(error: unknown): Served {
+  const answer = problemResponse(new DevctlError('unavailable', 'the launcher cannot be opened now', { cause: error }));
+  const log = (fields: object): void => void process.stdout.write(`${JSON.stringify({ level: 'error', ...fields })}\n`);
+  log({ op: 'lambda.open', outcome: 'error', detail: String(error) });
+  return { fetch: async () => answer, settle: async () => {}, telemetry: { error: log } };
+}
+
 /** Nothing that a Function URL sends: whoever invokes the function by hand is told so. */
-function noRequest(): Response {
-  const problem = new DevctlError('invalid_request', 'this is no request of a Function URL').toProblem();
+const noRequest = (): Response => problemResponse(new DevctlError('invalid_request', 'this is no request of a Function URL'));
+
+function problemResponse(error: DevctlError): Response {
+  const problem = error.toProblem();
   return new Response(JSON.stringify(problem), { status: problem.status, headers: { 'content-type': 'application/problem+json' } });
 }
 
