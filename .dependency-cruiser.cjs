@@ -94,7 +94,7 @@ module.exports = {
       name: 'serve-is-the-root',
       comment: 'Only the launcher process puts the parts together',
       severity: 'error',
-      from: { pathNot: '^(launcher/(main\\.ts|serve/)|packer/|test/|bench/)' },
+      from: { pathNot: '^(launcher/((main|lambda)\\.ts|serve/)|packer/|test/|bench/)' },
       to: { path: '^launcher/serve/' },
     },
     {

@@ -2,19 +2,26 @@ import { type Context, Hono } from 'hono';
 import { BOX_OWNER_HEADER } from '../contract/box.ts';
 import { DevctlError, notFound } from '../contract/errors.ts';
 import { makeId } from '../contract/fields.ts';
+import type { Scope } from '../contract/records.ts';
 import { OPERATIONS, type Operation, type OperationId } from '../contract/routes.ts';
 import { openUpload, readJson } from './body.ts';
 import type { ApiDeps } from './deps.ts';
+import { directHandlers } from './direct.ts';
 import { FailureGate, type OpenGate, RequestGate, streamGate, underWayGate } from './gates.ts';
 import { assertHost, assertPlainPath, parseWith, readIdempotencyKey, readQuery } from './guards.ts';
 import { handlersWith } from './handlers.ts';
+import type { Identify, Shown } from './identify.ts';
 import type { BoxCaller, Call, Caller, JsonReply, Note, UpgradeSlot } from './operation.ts';
 import { toDevctlError } from './problems.ts';
 import { OpenStreams, stayOpen } from './streams.ts';
-import { assertScope, authenticate, identifyBox, TokenCache } from './tokens.ts';
+import { assertScope, identifyByTokens, TokenCache } from './tokens.ts';
 
 /** What the server gives with a request. */
 export interface Bindings {
+  /** The one name that the request may have been sent to. @default those of the configuration */
+  host?: string;
+  /** Who has signed it (Shown). */
+  signedBy?: unknown;
   upgrade?: UpgradeSlot;
   /** Address of the other side; none for a unix socket. */
   remote?: string | undefined;
@@ -40,6 +47,9 @@ export const createApp = (deps: ApiDeps): App =>
 export const createBoxApp = (deps: ApiDeps): App =>
   build(deps, { operations: OPERATION_IDS.filter((id) => OPERATIONS[id].scope === 'box'), checkHost: false });
 
+/** All of it at one address: who calls is told by their signature. */
+export const createSignedApp = (deps: ApiDeps & { identify: Identify }): App => build(deps, { operations: OPERATION_IDS, checkHost: true });
+
 /** What is remembered from one request to the next. */
 interface Memory {
   tokens: TokenCache;
@@ -63,23 +73,32 @@ function build(deps: ApiDeps, options: Options): App {
     open: new OpenStreams(),
   };
   // One place where the types of single operations are let go: the map itself is checked for each of them.
-  const handlers = handlersWith(memory) as unknown as Record<OperationId, AnyHandler>;
+  const own = handlersWith(memory);
+  const handlers = (deps.config.reach === 'direct' ? directHandlers(own) : own) as unknown as Record<OperationId, AnyHandler>;
+  const identify = deps.identify ?? identifyByTokens(deps, memory);
+  const around: Around = { deps, options, challenge: identify.challenge };
   const methods = new Map<string, string[]>();
   for (const id of options.operations) {
     const operation: Operation = OPERATIONS[id];
     const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
     methods.set(path, [...(methods.get(path) ?? []), operation.method]);
     app.on(operation.method, path, (c) =>
-      respond(deps, options, c, id, (request) => answer(deps, memory, c, { id, operation, handler: handlers[id] }, request)),
+      respond(around, c, id, (request) => answer(deps, memory, c, { id, operation, handler: handlers[id], identify }, request)),
     );
   }
-  for (const [path, allowed] of methods) app.all(path, (c) => respond(deps, options, c, 'other', async () => otherMethod(c, allowed)));
+  for (const [path, allowed] of methods) app.all(path, (c) => respond(around, c, 'other', async () => otherMethod(c, allowed)));
   app.notFound((c) =>
-    respond(deps, options, c, 'unknown', async () => {
+    respond(around, c, 'unknown', async () => {
       throw notFound('path', 'there is no such path');
     }),
   );
   return app;
+}
+
+interface Around {
+  deps: ApiDeps;
+  options: Options;
+  challenge: string;
 }
 
 interface RequestFacts {
@@ -89,8 +108,7 @@ interface RequestFacts {
 
 /** Everything around an operation: its checks of address and path, its request id, its one log event, its error answer. */
 async function respond(
-  deps: ApiDeps,
-  options: Options,
+  { deps, options, challenge }: Around,
   c: Ctx,
   op: OperationId | 'other' | 'unknown',
   work: (facts: RequestFacts) => Promise<Response>,
@@ -100,12 +118,12 @@ async function respond(
   let response: Response;
   let failure: DevctlError | null = null;
   try {
-    if (options.checkHost) assertHost(c.req.raw, deps.config.allowedHosts);
+    if (options.checkHost) assertHost(c.req.raw, c.env?.host === undefined ? deps.config.allowedHosts : [c.env.host]);
     assertPlainPath(c.req.url);
     response = await work(facts);
   } catch (error) {
     failure = toDevctlError(error);
-    response = problemResponse(failure, facts.requestId);
+    response = problemResponse(failure, facts.requestId, challenge);
   }
   response.headers.set('x-request-id', facts.requestId);
   response.headers.set('x-content-type-options', 'nosniff');
@@ -115,10 +133,10 @@ async function respond(
   return response;
 }
 
-function problemResponse(error: DevctlError, requestId: string): Response {
+function problemResponse(error: DevctlError, requestId: string, challenge: string): Response {
   const problem = error.toProblem(requestId);
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
-  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
+  if (error.code === 'unauthorized') headers['www-authenticate'] = challenge;
   if (error instanceof MethodError) headers['allow'] = error.allowed;
   if (problem.retryable && (problem.status === 429 || problem.status === 503)) headers['retry-after'] = String(problem.retryAfterS ?? 1);
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
@@ -172,6 +190,7 @@ class MethodError extends DevctlError {
 }
 
 interface Target {
+  identify: Identify;
   id: OperationId;
   operation: Operation;
   handler: AnyHandler;
@@ -181,8 +200,17 @@ interface Target {
 async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, facts: RequestFacts): Promise<Response> {
   const { operation } = target;
   if (c.req.raw.method === 'HEAD' && operation.stream !== undefined) throw new MethodError('GET');
-  const from = { authorization: c.req.header('authorization'), boxOwner: c.req.header(BOX_OWNER_HEADER), remote: c.env?.remote ?? '' };
-  const caller = await identify(deps, memory, operation, from);
+  const shown: Shown = {
+    authorization: c.req.header('authorization'),
+    boxOwner: c.req.header(BOX_OWNER_HEADER),
+    remote: c.env?.remote ?? '',
+    signedBy: c.env?.signedBy,
+  };
+  const caller = await target.identify.callerOf(operation.scope, shown);
+  if (isUser(caller)) {
+    memory.requests.enter(caller.owner, deps.clock.now());
+    assertScope(caller, operation.scope as Scope);
+  }
   if (caller !== null) facts.note.owner = caller.owner;
   const leave = isUser(caller) ? memory.underWay.enter(caller.owner) : () => undefined;
   try {
@@ -192,7 +220,7 @@ async function answer(deps: ApiDeps, memory: Memory, c: Ctx, target: Target, fac
   }
 }
 
-const isUser = (caller: Caller | BoxCaller | null): caller is Caller => caller !== null && 'tokenId' in caller;
+const isUser = (caller: Caller | BoxCaller | null): caller is Caller => caller !== null && 'scopes' in caller;
 
 /** Reads what is asked, and has it done. */
 async function handle(
@@ -252,18 +280,4 @@ function stream(
     hangUp: c.env?.hangUp,
   };
   return stayOpen(life, work);
-}
-
-async function identify(
-  deps: ApiDeps,
-  memory: Memory,
-  { scope }: Operation,
-  from: { authorization: string | undefined; boxOwner: string | undefined; remote: string },
-): Promise<Caller | BoxCaller | null> {
-  if (scope === 'public') return null;
-  if (scope === 'box') return identifyBox(deps.machines, { authorization: from.authorization, owner: from.boxOwner });
-  const caller = await authenticate(deps, memory, from);
-  memory.requests.enter(caller.owner, deps.clock.now());
-  assertScope(caller, scope);
-  return caller;
 }

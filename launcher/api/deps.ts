@@ -10,6 +10,7 @@ import type { BoxOffers, PoolPort } from '../ports/compute.ts';
 import type { Machines } from '../ports/provider.ts';
 import type { Quotas } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import type { Identify } from './identify.ts';
 
 export interface ApiConfig {
   version: string;
@@ -19,6 +20,8 @@ export interface ApiConfig {
   isolation: string;
   /** Exact values of the Host header, lower case. `listen` adds the address that it listens on. */
   allowedHosts: string[];
+  /** How its boxes are reached: through the launcher, or by the client itself. @default relay */
+  reach?: 'direct' | 'relay';
   /** Key of the MAC over cursors. Any process that serves the same clients needs the same one. */
   cursorSecret: string;
 }
@@ -36,6 +39,8 @@ export interface ApiDeps extends LedgerDeps {
   startedAtMs: number;
   /** Of boxes that are machines with an identity of their own; left out where each box has a token. */
   machines?: Machines;
+  /** How callers are known. @default by their tokens */
+  identify?: Identify;
   /** One pass of the reaper and the garbage collector. */
   reap(dryRun: boolean): Promise<ReapResult>;
   /** Rebuilds records from tags. */

@@ -3,13 +3,16 @@ import type { Scope } from '../contract/records.ts';
 import type { OPERATIONS, OperationId, OperationRequest, OperationResponse } from '../contract/routes.ts';
 import type { ApiDeps } from './deps.ts';
 
-/** Who is calling, from a token that was checked. */
+/** Who is calling, from a token or a signature that was checked. */
 export interface Caller {
   owner: string;
-  tokenId: string;
+  /** Null: there is no token. */
+  tokenId: string | null;
   scopes: readonly Scope[];
   /** When the token ends; null: never. */
   expiresAtMs: number | null;
+  /** Who AWS says it is. */
+  arn?: string;
 }
 
 /** A box, by what it has shown: a token of its own, or which machine it is. Which session and generation it is of is checked against the body. */

@@ -4,6 +4,6 @@ import type { Call, Reply } from './operation.ts';
 
 export async function pool({ deps }: Call<'pool'>): Promise<Reply<'pool'>> {
   const { plan, port } = deps.pool;
-  const offer = port && { ...port.kind(), microUsdPerMonth: port.microUsdPerMonth };
+  const offer = port && { ...(await port.kind()), microUsdPerMonth: port.microUsdPerMonth };
   return { body: poolView(plan, offer, port === null ? [] : await allPoolBoxes(deps.store), deps.clock.now()) };
 }

@@ -11,6 +11,7 @@ import type { Machines } from '../ports/provider.ts';
 import type { StorePort } from '../ports/store.ts';
 import type { ApiDeps } from './deps.ts';
 import type { FailureGate } from './gates.ts';
+import type { Identify } from './identify.ts';
 import { listReply } from './lists.ts';
 import type { BoxCaller, Call, Caller, JsonReply, Reply } from './operation.ts';
 import type { OpenStreams } from './streams.ts';
@@ -107,7 +108,7 @@ function bearerOf(authorization: string | undefined): string | null {
  * looked up.
  * @throws DevctlError unauthorized, rate_limited
  */
-export async function authenticate(
+async function authenticate(
   deps: ApiDeps,
   { tokens, failures }: { tokens: TokenCache; failures: FailureGate },
   { authorization, remote }: { authorization: string | undefined; remote: string },
@@ -124,8 +125,9 @@ export async function authenticate(
   return { owner: record.owner, tokenId: record.id, scopes: record.scopes, expiresAtMs: record.expiresAt };
 }
 
-/** The token of a request that has waited for long: it may be over by now. @throws DevctlError unauthorized */
+/** The token of a request that has waited for long: it may be over by now. A signature was good once. @throws DevctlError unauthorized */
 export async function assertStillValid({ store, clock }: ApiDeps, { owner, tokenId }: Caller): Promise<void> {
+  if (tokenId === null) return;
   const record = await store.getToken(owner, tokenId);
   if (record === null || isOver(record, clock.now())) throw unauthorized();
 }
@@ -144,7 +146,7 @@ async function readToken(deps: ApiDeps, cache: TokenCache, token: UserToken, now
  * Which box it is, by its own token or by its machine; whether it is the live one is checked against its session.
  * @throws DevctlError unauthorized, unavailable
  */
-export async function identifyBox(machines: Machines | undefined, shown: BoxProof): Promise<BoxCaller> {
+async function identifyBox(machines: Machines | undefined, shown: BoxProof): Promise<BoxCaller> {
   if (machines !== undefined) return identifyMachine(machines, shown);
   const token = bearerOf(shown.authorization);
   const box = token && parseBoxToken(token);
@@ -166,10 +168,24 @@ async function identifyMachine(machines: Machines, shown: BoxProof): Promise<Box
   return { owner: owner.data, shown: { boxId: await machines.boxIdOf(token) } };
 }
 
+/** By the tokens that they show. */
+export const identifyByTokens = (deps: ApiDeps, memory: { tokens: TokenCache; failures: FailureGate }): Identify => ({
+  challenge: 'Bearer',
+  async callerOf(scope, shown) {
+    if (scope === 'public') return null;
+    if (scope === 'box') return identifyBox(deps.machines, { authorization: shown.authorization, owner: shown.boxOwner });
+    return authenticate(deps, memory, shown);
+  },
+});
+
 /** @throws DevctlError forbidden */
 export function assertScope(caller: Caller, scope: Scope): void {
-  if (!caller.scopes.includes(scope))
-    throw new DevctlError('forbidden', `this needs a token with the scope ${scope}; yours has ${caller.scopes.join(', ') || 'none'}`);
+  if (caller.scopes.includes(scope)) return;
+  if (caller.arn !== undefined)
+    throw new DevctlError('forbidden', `this needs the scope ${scope}, which ${caller.arn} does not have`, {
+      hint: 'assume the admin role of this deployment, and try again',
+    });
+  throw new DevctlError('forbidden', `this needs a token with the scope ${scope}; yours has ${caller.scopes.join(', ') || 'none'}`);
 }
 
 export async function createToken({ deps, caller, body }: Call<'createToken'>): Promise<Reply<'createToken'>> {
@@ -234,6 +250,7 @@ export async function listTokens(call: Call<'listTokens'>): Promise<Reply<'listT
   });
 }
 
-export async function whoami({ caller }: Call<'whoami'>): Promise<Reply<'whoami'>> {
-  return { body: { owner: caller.owner, scopes: [...caller.scopes], tokenId: caller.tokenId } };
+export async function whoami({ deps, caller }: Call<'whoami'>): Promise<Reply<'whoami'>> {
+  const { owner, scopes, tokenId, arn } = caller;
+  return { body: { owner, scopes: [...scopes], tokenId, reach: deps.config.reach ?? 'relay', ...(arn !== undefined && { arn }) } };
 }

@@ -378,7 +378,16 @@ export const createdTokenSchema = tokenSchema
   .extend({ token: z.string().meta({ description: 'Shown this once' }) })
   .meta({ id: 'CreatedToken' });
 export const whoamiSchema = z
-  .object({ owner: ownerSchema, scopes: z.array(z.enum(SCOPES)), tokenId: tokenIdSchema })
+  .object({
+    owner: ownerSchema,
+    scopes: z.array(z.enum(SCOPES)),
+    tokenId: tokenIdSchema.nullable().meta({ description: 'Null for who signs with AWS credentials' }),
+    arn: z.string().optional().meta({ description: 'Who AWS says that it is' }),
+    reach: z
+      .enum(['direct', 'relay'])
+      .default('relay')
+      .meta({ description: 'relay: terminals and files go through the launcher; direct: the client reaches boxes itself' }),
+  })
   .meta({ id: 'WhoAmI' });
 
 export const reapSchema = z.strictObject({ dryRun: z.boolean().default(false) }).meta({ id: 'Reap', example: { dryRun: true } });

@@ -201,7 +201,7 @@ export const OPERATIONS = {
     query: api.logsQuerySchema,
     status: 200,
     stream: 'text/plain',
-    errors: ['not_found', 'box_unreachable'],
+    errors: ['not_found', 'box_unreachable', 'unsupported'],
   },
   exec: {
     method: 'POST',
@@ -255,6 +255,7 @@ export const OPERATIONS = {
       'disk_full',
       'unsupported_media_type',
       'request_timeout',
+      'unsupported',
     ],
   },
   getFiles: {
@@ -266,7 +267,7 @@ export const OPERATIONS = {
     query: api.filesQuerySchema,
     status: 200,
     stream: 'application/x-tar',
-    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable'],
+    errors: ['not_found', 'wrong_phase', 'lease_ended', 'box_unreachable', 'unsupported'],
   },
   importSource: {
     method: 'PUT',
@@ -290,6 +291,7 @@ export const OPERATIONS = {
       'disk_full',
       'unsupported_media_type',
       'request_timeout',
+      'unsupported',
     ],
   },
   listWorkspaces: {
@@ -425,7 +427,7 @@ export const OPERATIONS = {
     query: api.pageQuerySchema,
     status: 200,
     response: api.listOf(api.tokenSchema),
-    errors: ['invalid_cursor'],
+    errors: ['invalid_cursor', 'unsupported'],
   },
   createToken: {
     method: 'POST',
@@ -435,7 +437,7 @@ export const OPERATIONS = {
     body: api.createTokenSchema,
     status: 201,
     response: api.createdTokenSchema,
-    errors: ['quota_exceeded'],
+    errors: ['quota_exceeded', 'unsupported'],
   },
   revokeToken: {
     method: 'DELETE',
@@ -444,12 +446,12 @@ export const OPERATIONS = {
     scope: 'write',
     params: z.strictObject({ id: tokenIdSchema }),
     status: 204,
-    errors: ['not_found'],
+    errors: ['not_found', 'unsupported'],
   },
   whoami: {
     method: 'GET',
     path: '/whoami',
-    summary: 'Whose token this is',
+    summary: 'Who calls, and how boxes are reached',
     scope: 'read',
     status: 200,
     response: api.whoamiSchema,
@@ -492,7 +494,7 @@ export const OPERATIONS = {
     query: api.logsQuerySchema,
     status: 200,
     stream: 'text/plain',
-    errors: [],
+    errors: ['unsupported'],
   },
   healthz: {
     method: 'GET',
@@ -519,7 +521,7 @@ export const OPERATIONS = {
     scope: 'admin',
     status: 200,
     stream: 'text/plain',
-    errors: [],
+    errors: ['unsupported'],
   },
   openapi: {
     method: 'GET',

@@ -36,7 +36,7 @@ export function createPoolKeeper(deps: ControllerDeps & { random: Random }): Poo
 type PoolDeps = Omit<ControllerDeps, 'pool'> & { random: Random; pool: PoolPort };
 
 async function pass(deps: PoolDeps, plan: PoolPlan, boxes: PoolBoxRecord[]): Promise<void> {
-  const kind = { size: plan.boxSize, ...deps.pool.kind() };
+  const kind = { size: plan.boxSize, ...(await deps.pool.kind()) };
   const wanted = poolSizeAt(plan, deps.clock.now());
   const kept = keptBoxes(boxes, kind, wanted);
   await Promise.all(boxes.map((box) => tendBox(deps, box, kept.includes(box))));
@@ -132,7 +132,7 @@ export async function claimPoolBox(
   const { op } = session;
   if (op === null || compute.pool === null || !isPoolWanted(plan)) return undefined;
   if (op.pooled !== undefined) return op.pooled;
-  const kind = { size: plan.boxSize, ...compute.pool.kind() };
+  const kind = { size: plan.boxSize, ...(await compute.pool.kind()) };
   if (!mayTake(session, kind)) return undefined;
   const place = source.kind === 'volume' ? await placeOf(deps, compute.pool, source.volumeId) : null;
   if (source.kind === 'volume' && place === null) return null;

@@ -166,7 +166,7 @@ export interface PoolFillRequest {
  */
 export interface PoolPort {
   /** What a box that is made now would be. `image`: what it starts from, to be compared and shown. */
-  kind(): { arch: Architecture; image: string };
+  kind(): Promise<{ arch: Architecture; image: string }>;
   /** What one costs while it is stopped. */
   readonly microUsdPerMonth: number;
   /** Starts the machine of a box. @throws capacity, unsupported, transient, fatal */

@@ -186,6 +186,17 @@ export interface StorePort {
   /** The oldest first. */
   listPoolBoxes(page: PageRequest): Promise<Page<PoolBoxRecord>>;
 
+  // -- whose turn it is, among processes that could all do the same: nothing that must hold depends on it
+  /**
+   * Takes a turn until then, unless somebody else has it now; with `fromOthers` also then, and they find out (hasTurn).
+   * @returns whether it was taken
+   */
+  takeTurn(name: string, turn: { holder: string; untilMs: number }, how: { nowMs: number; fromOthers: boolean }): Promise<boolean>;
+  /** Nobody has taken it since. */
+  hasTurn(name: string, holder: string): Promise<boolean>;
+  /** Does nothing to a turn of somebody else. */
+  endTurn(name: string, holder: string): Promise<void>;
+
   // -- what the table as a whole is worth
   /**
    * True when this very table is known to have a record of everything that the provider keeps: then, and only then, what has

@@ -1,67 +1,71 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { createBoxApp } from '../api/app.ts';
-import type { ApiDeps } from '../api/deps.ts';
-import { DevctlError } from '../contract/errors.ts';
+import type { ApiConfig, ApiDeps } from '../api/deps.ts';
+import type { Identify } from '../api/identify.ts';
+import type { Check } from '../contract/api.ts';
+import type { PoolPlan } from '../contract/pool.ts';
 import { makeBoxToken } from '../contract/tokens.ts';
 import type { ControllerDeps } from '../controllers/deps.ts';
 import { createPoolKeeper, type PoolKeeper } from '../controllers/pool.ts';
 import { reap } from '../controllers/reaper.ts';
 import { recover } from '../controllers/recover.ts';
-import { createSignals, type LocalSignals } from '../controllers/signals.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Budgets } from '../core/statement.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { Provider } from '../ports/provider.ts';
-import { openAwsTable, type Table } from '../stores/dynamo/aws.ts';
-import { tableChecks } from '../stores/dynamo/doctor.ts';
-import { openEmbeddedDynamo, StateFolderInUseError, StateFolderUnusableError, StateFolderVersionError } from '../stores/dynamo/embedded.ts';
+import type { Machines, Provider } from '../ports/provider.ts';
+import type { Signals } from '../ports/signals.ts';
+import type { StorePort } from '../ports/store.ts';
+import type { Table } from '../stores/dynamo/aws.ts';
 import { createDynamoStore } from '../stores/dynamo/store.ts';
-import { ensureTable } from '../stores/dynamo/table.ts';
-import { createTelemetry, type LauncherTelemetry } from '../telemetry/index.ts';
-import { asAwsError } from './aws-errors.ts';
-import { embeddedTableCheck, launcherChecks } from './checks.ts';
-import type { ServeConfig } from './config.ts';
-import type { Ec2Settings } from './ec2-settings.ts';
-import { type Home, masterSecret } from './home.ts';
-import { PROVIDERS } from './providers.ts';
+import type { LauncherTelemetry } from '../telemetry/index.ts';
 import { VERSION } from './version.ts';
 
-const TABLE = 'devctl';
-
-/** Everything that one launcher process is made of, wired together and not yet started. */
-export interface Parts {
+/** What a launcher is made of wherever it runs. */
+export interface Parts<S extends Signals = Signals> {
   api: ApiDeps;
-  /** `/boxes/*` alone. */
-  boxApp: ReturnType<typeof createBoxApp>;
-  controller: ControllerDeps & { signals: LocalSignals };
+  controller: ControllerDeps & { signals: S };
   provider: Provider;
   poolKeeper: PoolKeeper;
   telemetry: LauncherTelemetry;
-  /** Removes rows whose keep time is over: DynamoDB does it by itself, the embedded table does not. */
-  removeExpired(): Promise<number>;
-  /** Lets go of the provider's sockets and closes the table. Boxes live on. */
-  close(): Promise<void>;
 }
 
-export async function assemble(config: ServeConfig, home: Home): Promise<Parts> {
-  const table = await openTable(config, home);
-  const clock: Clock = { now: () => Date.now() };
+/** What a provider needs of the launcher that it is opened for. */
+export interface ForProvider {
+  clock: Clock;
+  random: Random;
+  /** What a box that is reached over a network asks of its launcher. */
+  accessKey: Machines['accessKey'];
+}
+
+/** What is another thing on a machine of somebody's than in Lambda. */
+export interface Place<S extends Signals> {
+  table: Pick<Table, 'client' | 'name'>;
+  telemetry: LauncherTelemetry;
+  signals: S;
+  /** @default that of this machine */
+  clock?: Clock;
+  /** 32 bytes: cursors, and the tokens and keys of boxes, are derived from it. */
+  master: Buffer;
+  openProvider(deps: ForProvider): Promise<Provider>;
+  budgets: Budgets;
+  pool: PoolPlan;
+  config: Pick<ApiConfig, 'allowedHosts' | 'reach'>;
+  /** @default by tokens */
+  identify?: Identify;
+  /** What `doctor` shows of the launcher's side. */
+  checks(provider: Provider, store: StorePort): Promise<Check[]>;
+}
+
+/** Wires the parts together; nothing is started. */
+export async function assemble<S extends Signals>(place: Place<S>): Promise<Parts<S>> {
+  const { table, telemetry, signals, master, budgets, pool } = place;
+  const clock = place.clock ?? { now: () => Date.now() };
   const random: Random = { bytes: (length) => randomBytes(length) };
-  const telemetry = createTelemetry({ dir: home.logDir, clock });
   const store = createDynamoStore({ client: table.client, tableName: table.name, clock, random, telemetry, keepMs: LIMITS.sessionKeepMs });
-  const signals = createSignals();
-  const master = masterSecret(home);
   const derive = (purpose: string): Buffer => createHmac('sha256', master).update(purpose).digest();
   const ledger = { store, clock, signals, telemetry };
-
-  let boxHandler: (request: Request) => Promise<Response> = async () => new Response(null, { status: 503 });
-  const provider = await PROVIDERS[config.provider]({
-    config,
-    home,
+  const provider = await place.openProvider({
     clock,
     random,
-    telemetry,
-    boxHandler: (request) => boxHandler(request),
-    onBoxGone: (box, owner) => signals.poke({ owner, id: box.sessionId }),
     accessKey: ({ sessionId, generation }) => derive(`access ${sessionId} ${generation}`).toString('hex'),
   });
   const controller = {
@@ -69,82 +73,35 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     compute: provider,
     access: provider,
     limits: LIMITS,
-    budgets: config.budgets,
-    pool: config.pool,
+    budgets,
+    pool,
     boxToken: ({ owner, id }: { owner: string; id: string }, generation: number) =>
       makeBoxToken(owner, derive(`box ${owner} ${id} ${generation}`)),
   };
   const api: ApiDeps = {
     ...ledger,
     ...(provider.machines && { machines: provider.machines }),
+    ...(place.identify && { identify: place.identify }),
     access: provider,
     random,
     limits: LIMITS,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
-    money: { storagePrices: provider.storagePrices, budgets: config.budgets },
-    pool: { plan: config.pool, port: provider.pool },
+    money: { storagePrices: provider.storagePrices, budgets },
+    pool: { plan: pool, port: provider.pool },
     config: {
       version: VERSION,
       providerName: provider.name,
       offers: provider.offers,
       isolation: provider.isolation,
-      allowedHosts: config.allowedHosts,
       cursorSecret: derive('cursors').toString('hex'),
+      ...place.config,
     },
     startedAtMs: clock.now(),
     reap: async (dryRun) => ({ ...(await reap(controller, { dryRun })), sessionsLookedAt: 0 }),
     recover: (dryRun) => recover(controller, { dryRun }),
-    checks: () =>
-      launcherChecks(provider, home, () => (config.ec2 === null ? embeddedTableCheck(store) : tableChecks(table.client, table.name))),
+    checks: () => place.checks(provider, store),
     launcherLogs: (options) => telemetry.logs(options),
     metricsText: () => telemetry.metricsText(),
   };
-  const boxApp = createBoxApp(api);
-  boxHandler = async (request) => boxApp.fetch(request);
-  return {
-    api,
-    boxApp,
-    controller,
-    provider,
-    poolKeeper: createPoolKeeper({ ...controller, random }),
-    telemetry,
-    removeExpired: () => table.removeExpired(clock.now()),
-    async close() {
-      await provider.stop();
-      await table.close();
-      telemetry.close();
-    },
-  };
-}
-
-/** Boxes in an account have their records there, too; those of this machine have them in its state folder. */
-const openTable = ({ ec2 }: ServeConfig, home: Home): Promise<Table> => (ec2 === null ? openEmbeddedTable(home) : openTableOf(ec2));
-
-async function openTableOf(settings: Ec2Settings): Promise<Table> {
-  try {
-    return await openAwsTable(settings);
-  } catch (error) {
-    throw asAwsError(error, settings);
-  }
-}
-
-async function openEmbeddedTable(home: Home): Promise<Table> {
-  try {
-    const table = await openEmbeddedDynamo({ dir: home.tableDir });
-    await ensureTable(table.client, TABLE);
-    return { ...table, name: TABLE, removeExpired: (nowMs) => table.removeExpired(TABLE, nowMs) };
-  } catch (error) {
-    if (error instanceof StateFolderInUseError) {
-      throw new DevctlError('in_use', error.message, { hint: 'use the launcher that is running: devctl serve --status', cause: error });
-    }
-    if (error instanceof StateFolderVersionError) {
-      throw new DevctlError('invalid_request', error.message, {
-        hint: 'update devctl, or give another folder in DEVCTL_HOME',
-        cause: error,
-      });
-    }
-    if (error instanceof StateFolderUnusableError)
-      throw new DevctlError('unavailable', error.message, { hint: 'see devctl doctor', cause: error });
-    throw error;
-  }
+  return { api, controller, provider, poolKeeper: createPoolKeeper({ ...controller, random }), telemetry };
 }

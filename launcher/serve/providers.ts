@@ -2,26 +2,22 @@ import { dirname, join } from 'node:path';
 import { DevctlError } from '../contract/errors.ts';
 import { isPoolWanted } from '../contract/pool.ts';
 import { BOX_LIMITS, LIMITS } from '../core/limits.ts';
-import type { Clock, Random } from '../ports/clock.ts';
 import { type BoxRef, ComputeError } from '../ports/compute.ts';
-import type { Machines, Provider } from '../ports/provider.ts';
+import type { Provider } from '../ports/provider.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { createLocalProvider } from '../providers/local/index.ts';
 import type { ServeConfig } from './config.ts';
 import type { Home } from './home.ts';
+import type { ForProvider } from './parts.ts';
 
-export interface ProviderDeps {
+export interface ProviderDeps extends ForProvider {
   config: ServeConfig;
   home: Home;
-  clock: Clock;
-  random: Random;
   telemetry: Telemetry;
   /** Serves `/boxes/*` of one box. */
   boxHandler: (request: Request) => Promise<Response>;
   /** A box has just gone: a hint to look at its session now. */
   onBoxGone: (box: BoxRef, owner: string) => void;
-  /** What a box that is reached over a network asks of its launcher. */
-  accessKey: Machines['accessKey'];
 }
 
 /** Every provider that `serve --provider` can name: one without its maker does not compile. */

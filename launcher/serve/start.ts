@@ -8,8 +8,8 @@ import { compareRecords, reap } from '../controllers/reaper.ts';
 import { createWorker } from '../controllers/worker.ts';
 import type { ServeConfig } from './config.ts';
 import { clearRunning, openHome, writeRunning } from './home.ts';
+import { assembleAtHome, type HomeParts } from './home-parts.ts';
 import { ensureLocalToken } from './local-token.ts';
-import { assemble, type Parts } from './parts.ts';
 import { VERSION } from './version.ts';
 
 export interface Launcher {
@@ -28,7 +28,7 @@ const STOP_GRACE_MS = 5_000;
  */
 export async function startLauncher(config: ServeConfig): Promise<Launcher> {
   const home = openHome(config.home);
-  const parts = await assemble(config, home);
+  const parts = await assembleAtHome(config, home);
   const worker = createWorker(parts.controller);
   const reaper = createReapLoop(parts.controller, parts.poolKeeper, REAP_EVERY_MS);
   try {
@@ -70,12 +70,12 @@ export async function startLauncher(config: ServeConfig): Promise<Launcher> {
 }
 
 /** Boxes on other machines call here: `/boxes/*` and nothing else. */
-function listenForBoxes({ api, boxApp }: Parts, address: string): Promise<Listener> {
+function listenForBoxes({ api, boxApp }: HomeParts, address: string): Promise<Listener> {
   const at = address.lastIndexOf(':');
   return listen(boxApp, api, { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) });
 }
 
-async function expire(parts: Parts): Promise<void> {
+async function expire(parts: HomeParts): Promise<void> {
   try {
     const removed = await parts.removeExpired();
     parts.telemetry.info({ op: 'table.expire', outcome: 'ok', removed });
@@ -87,7 +87,7 @@ async function expire(parts: Parts): Promise<void> {
 /** For a cron: what is due now, one pass of the reaper and one of the pool, then nothing is left running. */
 export async function reapOnce(config: ServeConfig): Promise<ReapResult> {
   const home = openHome(config.home);
-  const parts: Parts = await assemble(config, home);
+  const parts: HomeParts = await assembleAtHome(config, home);
   try {
     await parts.provider.start();
     const sessionsLookedAt = config.dryRun ? 0 : await createWorker(parts.controller).runDue();

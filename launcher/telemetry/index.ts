@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, Telemetry } from '../ports/telemetry.ts';
+import { metricLine } from './emf.ts';
 import { LogFiles, type LogFilesOptions } from './log-files.ts';
 import { Metrics } from './metrics.ts';
 import { redact } from './redact.ts';
@@ -13,6 +14,8 @@ export interface TelemetryOptions {
   bounds?: Omit<LogFilesOptions, 'folder'>;
   /** Also gets each line: `serve` in the foreground writes it to stderr. */
   onLine?: (line: string) => void;
+  /** Counters that are told among the lines, too, for CloudWatch: by our name the one there. */
+  told?: { namespace: string; names: Readonly<Record<string, string>> };
 }
 
 export interface LauncherTelemetry extends Telemetry {
@@ -41,7 +44,12 @@ export function createTelemetry(options: TelemetryOptions): LauncherTelemetry {
     info: (fields) => log('info', fields),
     warn: (fields) => log('warn', fields),
     error: (fields) => log('error', fields),
-    count: (metric, labels, by) => metrics.count(metric, labels, by),
+    count(metric, labels, by = 1) {
+      metrics.count(metric, labels, by);
+      const { namespace, names = {} } = options.told ?? { namespace: '' };
+      const name = names[metric];
+      if (name !== undefined && by > 0) options.onLine?.(metricLine(namespace, name, by, options.clock.now()));
+    },
     observe: (metric, seconds, labels) => metrics.observe(metric, seconds, labels),
     gauge: (metric, value, labels) => metrics.gauge(metric, value, labels),
     metricsText: () => metrics.text(),

@@ -5,14 +5,14 @@ import { CreateSecurityGroupCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { parseServeArgs } from '../../launcher/serve/config.ts';
 import { openHome } from '../../launcher/serve/home.ts';
-import { assemble, type Parts } from '../../launcher/serve/parts.ts';
+import { assembleAtHome, type HomeParts } from '../../launcher/serve/home-parts.ts';
 import { makeNetwork } from './network.ts';
 
 const REGION = 'us-east-1';
 
 describe('serve --provider ec2, on moto', () => {
   let dir: string;
-  let parts: Parts;
+  let parts: HomeParts;
   beforeAll(async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'never-shown');
@@ -35,7 +35,7 @@ describe('serve --provider ec2, on moto', () => {
     const file = join(dir, 'ec2.json');
     writeFileSync(file, JSON.stringify(settings));
     const home = join(dir, 'home');
-    parts = await assemble(parseServeArgs(['--home', home, '--provider', 'ec2', '--config', file], {}), openHome(home));
+    parts = await assembleAtHome(parseServeArgs(['--home', home, '--provider', 'ec2', '--config', file], {}), openHome(home));
   });
   afterAll(async () => {
     await parts?.close();

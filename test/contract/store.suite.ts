@@ -7,6 +7,7 @@ import { poolCases } from './store/pool.ts';
 import { recordCases } from './store/records.ts';
 import { sessionCases } from './store/sessions.ts';
 import { snapshotCases } from './store/snapshots.ts';
+import { turnCases } from './store/turns.ts';
 import { usageCases } from './store/usage.ts';
 
 /** What every server under the DynamoDB adapter must do. Each test has a table of its own. */
@@ -33,6 +34,7 @@ export function storeContract(name: string, open: () => Promise<StoreServer>): v
     chargeCases(current);
     budgetCases(current);
     poolCases(current);
+    turnCases(current);
     lostAnswerCases(current);
   });
 }

@@ -38,7 +38,7 @@ describe('GET /pool', () => {
   });
 
   it('shows the boxes and what they cost a month to whoever may read, and of nobody else what he has', async () => {
-    const port = { kind: () => KIND, microUsdPerMonth: 960_000 } as unknown as PoolPort;
+    const port = { kind: async () => KIND, microUsdPerMonth: 960_000 } as unknown as PoolPort;
     bench.deps.pool = { plan: { boxSize: 'medium', base: 3, windows: [] }, port };
     const nowMs = Date.now();
     const claim = { owner: 'eve', sessionId: `ses_${'0'.repeat(26)}`, generation: 1, operationId: 'op' };

@@ -1,7 +1,7 @@
 import { makeId } from '../../launcher/contract/fields.ts';
 import type { BoxRef, ComputePort, LaunchRequest, LaunchResult } from '../../launcher/ports/compute.ts';
-import type { Templates } from '../../launcher/providers/ec2/choice.ts';
 import type { Ec2ProviderOptions } from '../../launcher/providers/ec2/index.ts';
+import type { Templates } from '../../launcher/providers/ec2/templates.ts';
 import { SeededRandom } from '../support/faults.ts';
 import type { LaunchPatch } from '../support/launch-request.ts';
 import { driven } from './driver.ts';

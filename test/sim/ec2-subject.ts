@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto';
 import type { QuiesceReport } from '../../launcher/contract/receipt.ts';
 import { type BoxRef, ComputeError, type ComputePort } from '../../launcher/ports/compute.ts';
 import type { Ec2Api } from '../../launcher/providers/ec2/api.ts';
+import { Calls } from '../../launcher/providers/ec2/calls.ts';
 import type { BoxChannel } from '../../launcher/providers/ec2/channel.ts';
-import type { Templates } from '../../launcher/providers/ec2/choice.ts';
 import { createEc2Provider, type Ec2ProviderOptions, ensureLaunchTemplate } from '../../launcher/providers/ec2/index.ts';
+import { EC2_LIMITS } from '../../launcher/providers/ec2/limits.ts';
+import { templateData } from '../../launcher/providers/ec2/template.ts';
+import { namedTemplates, type TemplateSource, type Templates } from '../../launcher/providers/ec2/templates.ts';
 import { SeededRandom } from '../support/faults.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 import type { SimulatedAws } from './world.ts';
@@ -73,7 +76,7 @@ export class SimulatedChannel implements BoxChannel {
 }
 
 /** The real provider in the simulated account. */
-export function providerOn(aws: SimulatedAws, templates: Templates, patch: Partial<Ec2ProviderOptions> = {}): ComputePort {
+export function providerOn(aws: SimulatedAws, templates: Templates | TemplateSource, patch: Partial<Ec2ProviderOptions> = {}): ComputePort {
   return createEc2Provider({
     ec2: aws.ec2,
     channel: new SimulatedChannel(aws),
@@ -87,6 +90,28 @@ export function providerOn(aws: SimulatedAws, templates: Templates, patch: Parti
     ...patch,
   });
 }
+
+const NAMES = { x86_64: `${DEPLOYMENT}-x86_64`, arm64: `${DEPLOYMENT}-arm64` };
+export const IMAGE_PARAMETERS = { x86_64: `/${DEPLOYMENT}/image/x86_64`, arm64: `/${DEPLOYMENT}/image/arm64` };
+
+/** What a stack makes: templates by name that have no image, and a parameter for the newest one of each architecture. */
+export async function stackOn(aws: SimulatedAws, launcherUrl = 'https://abc.lambda-url.us-east-1.on.aws'): Promise<void> {
+  for (const { architecture, id } of aws.cloud.catalog.images.values()) {
+    aws.cloud.catalog.parameters.set(IMAGE_PARAMETERS[architecture], id);
+    const { ImageId: _, ...LaunchTemplateData } = templateData({ deployment: DEPLOYMENT, imageId: id, launcherUrl });
+    const LaunchTemplateName = NAMES[architecture];
+    await aws.cloud.clock.run(aws.ec2.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData, ClientToken: LaunchTemplateName }));
+  }
+}
+
+/** The templates of that stack, as a launcher knows them that has just started. */
+export const stackTemplates = (aws: SimulatedAws): TemplateSource =>
+  namedTemplates({
+    ssm: new Calls({ api: aws.ssm, time: aws.cloud.clock, random: new SeededRandom(7), limits: EC2_LIMITS }),
+    time: aws.cloud.clock,
+    names: NAMES,
+    imageParameters: IMAGE_PARAMETERS,
+  });
 
 /** A launch template for each architecture that has an image. */
 export async function templatesOn(

@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { createApp, createBoxApp } from '../../launcher/api/app.ts';
+import { type Bindings, createApp, createBoxApp, createSignedApp } from '../../launcher/api/app.ts';
 import type { ApiDeps } from '../../launcher/api/deps.ts';
+import { type IamRoles, identifyByIam } from '../../launcher/api/iam.ts';
 import { mintToken } from '../../launcher/api/tokens.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import type { Heartbeat } from '../../launcher/contract/box.ts';
@@ -17,6 +18,7 @@ import { LIMITS, type Limits } from '../../launcher/core/limits.ts';
 import { type Budgets, NO_BUDGETS } from '../../launcher/core/statement.ts';
 import { type BoxRef, ComputeError } from '../../launcher/ports/compute.ts';
 import type { Quotas, SessionKey, StorePort } from '../../launcher/ports/store.ts';
+import type { Served } from '../../launcher/serve/lambda/function-url.ts';
 import { createTelemetry, type LauncherTelemetry } from '../../launcher/telemetry/index.ts';
 import { FakeBoxAccess } from './fake-box-access.ts';
 import { FakeCompute } from './fake-compute.ts';
@@ -30,6 +32,8 @@ export interface BenchOptions {
   priced?: boolean;
   /** False: sessions stay as they are recorded. @default true */
   controllers?: boolean;
+  /** As in Lambda: callers are known by their signatures, and the app has every operation. */
+  signed?: IamRoles;
 }
 
 export interface Answer<T = unknown> {
@@ -96,6 +100,7 @@ export class ApiBench {
         offers: this.compute.offers,
         isolation: 'none',
         allowedHosts: ['localhost'],
+        ...(options.signed && { reach: 'direct' as const }),
         cursorSecret: 'cursor secret',
       },
       startedAtMs: clock.now(),
@@ -105,7 +110,7 @@ export class ApiBench {
       launcherLogs: async () => Readable.from(this.lines.map((line) => `${line}\n`)),
       metricsText: () => this.telemetry.metricsText(),
     };
-    this.app = createApp(this.deps);
+    this.app = options.signed ? createSignedApp({ ...this.deps, identify: identifyByIam(options.signed) }) : createApp(this.deps);
     this.boxApp = createBoxApp(this.deps);
     this.worker = createWorker(controllers);
     this.#bootBoxes();
@@ -196,6 +201,13 @@ export class ApiBench {
     return { boxId: session.box?.id ?? '', sessionId: session.id, generation: session.generation };
   }
 }
+
+/** A bench as what a handler of Lambda hands its requests to: its worker does what they ask for. */
+export const servedBy = (bench: ApiBench) => async (): Promise<Served> => ({
+  fetch: async (request: Request, bindings: Bindings) => bench.app.fetch(request, bindings),
+  settle: async () => {},
+  telemetry: bench.telemetry,
+});
 
 export const codeOf = (answer: Answer): string => (answer.body as Problem | undefined)?.code ?? `status ${answer.status}`;
 export const unreachable = (): ComputeError => new ComputeError('unreachable', 'the box does not answer');

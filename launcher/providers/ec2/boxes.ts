@@ -41,8 +41,8 @@ export class Boxes {
   readonly #options: BoxesOptions;
   readonly #launched: Memory<Doings>;
   readonly #ended: Memory<true>;
-  /** Boxes that are quiet, with their volume, which nothing has mounted any more. */
-  readonly #quiet: Memory<true>;
+  /** Boxes that are quiet, with their volume, which nothing has mounted any more, and since when: another process may have let one go on. */
+  readonly #quiet: Memory<number>;
   readonly #unseen: Since;
   /** Boxes that were asked to stop. */
   readonly #stopping: Since;
@@ -71,11 +71,16 @@ export class Boxes {
   }
 
   noteQuiet(boxId: string): void {
-    this.#quiet.set(boxId, true);
+    this.#quiet.set(boxId, this.#options.time.now());
   }
 
   noteOpen(boxId: string): void {
     this.#quiet.delete(boxId);
+  }
+
+  #isQuiet(boxId: string): boolean {
+    const { time, limits } = this.#options;
+    return time.now() - (this.#quiet.get(boxId) ?? Number.NEGATIVE_INFINITY) < limits.quietMs;
   }
 
   async observe(box: AnyBox): Promise<BoxState> {
@@ -128,7 +133,7 @@ export class Boxes {
     } else {
       if (!this.#isOf(instance, box)) return;
       if (ENDED.has(instance.State?.Name ?? '')) return;
-      if (this.#quiet.get(box.boxId)) await this.#letGo(instance);
+      if (this.#isQuiet(box.boxId)) await this.#letGo(instance);
     }
     await this.terminate(box.boxId);
   }

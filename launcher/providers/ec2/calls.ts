@@ -12,6 +12,8 @@ export interface CallsOptions<Api = Ec2Api> {
   time: Time;
   random: Random;
   limits: Ec2Limits;
+  /** Called when AWS refuses a call because there are too many. */
+  onThrottled?: (op: string) => void;
 }
 
 export interface CallOptions {
@@ -58,7 +60,10 @@ export class Calls<Api extends Ops<Api> = Ec2Api> {
         return output;
       } catch (error) {
         const kind = classOf(error);
-        if (kind === 'throttled') this.#budget.slower(op, caller);
+        if (kind === 'throttled') {
+          this.#budget.slower(op, caller);
+          this.#options.onThrottled?.(op);
+        }
         const mayRepeat = kind === 'throttled' || (repeat === 'safe' && (kind === 'passing' || kind === 'no_answer'));
         if (!mayRepeat || tries >= limits.tries || this.#retries < 1) throw error;
         this.#retries -= 1;

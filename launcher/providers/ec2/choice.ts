@@ -6,6 +6,7 @@ import type { Ec2Limits } from './limits.ts';
 import { Memory } from './memory.ts';
 import { classOfSize, type InstanceType } from './sizes.ts';
 import type { LaunchTemplate } from './template.ts';
+import type { TemplateSource } from './templates.ts';
 import type { Time } from './timers.ts';
 
 /** Machines of which one is wanted. */
@@ -18,25 +19,15 @@ export interface Choice {
   larger: readonly InstanceType[];
 }
 
-export type Templates = Readonly<Partial<Record<Architecture, LaunchTemplate>>>;
-
 interface ChoicesOptions {
   calls: Calls;
   time: Time;
   limits: Ec2Limits;
   region: string;
-  /** One for each architecture that there is an image for; the first is what is launched when nobody says. */
-  templates: Templates;
+  templates: TemplateSource;
 }
 
 type Wish = Pick<LaunchRequest, 'size' | 'instanceTypes' | 'arch'>;
-
-/** @throws ComputeError fatal when there is no template at all */
-export function architecturesOf(templates: Templates): [Architecture, ...Architecture[]] {
-  const [first, ...others] = Object.keys(templates) as Architecture[];
-  if (first === undefined) throw new ComputeError('fatal', 'there is no launch template, so no box can be launched');
-  return [first, ...others];
-}
 
 /** Which machines a wish is met by. What a type is, is asked of AWS once a day. */
 export class Choices {
@@ -51,26 +42,25 @@ export class Choices {
   /** @throws ComputeError unsupported, with the type and the region */
   async of({ size, instanceTypes: types, arch }: Wish): Promise<Choice> {
     if (types.length === 0) {
-      const chosen = arch ?? architecturesOf(this.#options.templates)[0];
-      return { what: `the class ${size}`, template: this.#templateOf(chosen), ...classOfSize(chosen, size) };
+      const chosen = arch ?? this.#options.templates.architectures[0];
+      return { what: `the class ${size}`, template: await this.#templateOf(chosen), ...classOfSize(chosen, size) };
     }
     const chosen = arch ?? (await this.#commonOf(types));
     await this.#assertAre(types, chosen);
-    return { what: types.join(' or '), template: this.#templateOf(chosen), exact: types as InstanceType[], larger: [] };
+    return { what: types.join(' or '), template: await this.#templateOf(chosen), exact: types as InstanceType[], larger: [] };
   }
 
-  #templateOf(arch: Architecture): LaunchTemplate {
+  async #templateOf(arch: Architecture): Promise<LaunchTemplate> {
     const { templates } = this.#options;
-    const template = templates[arch];
-    if (template) return template;
-    throw new ComputeError('unsupported', `there is no image for ${arch} here, only for ${architecturesOf(templates).join(' and ')}`);
+    if (templates.architectures.includes(arch)) return templates.of(arch);
+    throw new ComputeError('unsupported', `there is no image for ${arch} here, only for ${templates.architectures.join(' and ')}`);
   }
 
   /** The architecture that all of the types have; of several the one that comes first here. */
   async #commonOf(types: readonly string[]): Promise<Architecture> {
     const known = await this.#known(types);
     const isCommon = (arch: Architecture) => types.every((type) => known(type).includes(arch));
-    const common = [...architecturesOf(this.#options.templates), ...ARCHITECTURES].find(isCommon);
+    const common = [...this.#options.templates.architectures, ...ARCHITECTURES].find(isCommon);
     if (common) return common;
     throw new ComputeError('unsupported', `${types.join(', ')} have no architecture in common: a box has one`);
   }

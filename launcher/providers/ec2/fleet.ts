@@ -37,10 +37,14 @@ export const tokenOf = (deployment: string, operationId: string, part: number | 
 /** The one call that makes a machine, with its workspace unless that is a volume that is there already. */
 export function fleetRequest(state: FleetCall, settings: FleetSettings): CreateFleetRequest {
   const { deployment, overrides, subnetsOf } = settings;
-  const disks = blockDevices(state.disk);
+  const { template } = state;
+  const machine = { ...blockDevices(state.disk), ...('name' in template && { ImageId: template.imageId }) };
+  const named = 'name' in template ? { LaunchTemplateName: template.name } : { LaunchTemplateId: template.id };
   const pools = Object.entries(state.pools).flatMap(([az, types]) =>
     types.flatMap((type) =>
-      subnetsOf(az).map(({ id }): FleetLaunchTemplateOverridesRequest => ({ InstanceType: type as InstanceType, SubnetId: id, ...disks })),
+      subnetsOf(az).map(
+        ({ id }): FleetLaunchTemplateOverridesRequest => ({ InstanceType: type as InstanceType, SubnetId: id, ...machine }),
+      ),
     ),
   );
   return {
@@ -48,7 +52,7 @@ export function fleetRequest(state: FleetCall, settings: FleetSettings): CreateF
     ClientToken: tokenOf(deployment, state.operationId, state.fleet),
     LaunchTemplateConfigs: [
       {
-        LaunchTemplateSpecification: { LaunchTemplateId: state.template.id, Version: state.template.version },
+        LaunchTemplateSpecification: { ...named, Version: template.version },
         Overrides: pools.slice(0, overrides),
       },
     ],

@@ -5,7 +5,7 @@ import type { Ec2Api } from './api.ts';
 import { Boxes } from './boxes.ts';
 import { Calls } from './calls.ts';
 import type { BoxChannel } from './channel.ts';
-import { architecturesOf, Choices, type Templates } from './choice.ts';
+import { Choices } from './choice.ts';
 import { Copies } from './copies.ts';
 import { asComputeError } from './errors.ts';
 import { Launches } from './launch.ts';
@@ -21,6 +21,7 @@ import { Snapshots } from './snapshots.ts';
 import { refText } from './tags.ts';
 import { Takes } from './take.ts';
 import { ensureTemplate, type LaunchTemplate, type TemplateSettings } from './template.ts';
+import { fixedTemplates, type TemplateSource, type Templates } from './templates.ts';
 import type { Time } from './timers.ts';
 import { Volumes } from './volumes.ts';
 import { Wakes } from './wake.ts';
@@ -34,8 +35,8 @@ export interface Ec2ProviderOptions {
   region: string;
   /** Name of this installation: it owns what carries it as a tag, and nothing else. */
   deployment: string;
-  /** One for each architecture that there is an image for; the first is what is launched when nobody says. */
-  templates: Templates;
+  /** What machines are launched by: its first architecture is what is launched when nobody says. */
+  templates: Templates | TemplateSource;
   /** Where boxes may be, each in its zone. */
   subnets: readonly Subnet[];
   /** Size of a new workspace; one from a larger snapshot is as large as that. @default 64 */
@@ -48,6 +49,8 @@ export interface Ec2ProviderOptions {
   /** Tag on boxes for whoever sweeps the account. @default 24h */
   ttl?: string;
   limits?: Partial<Ec2Limits>;
+  /** Called when AWS refuses a call because there are too many. */
+  onThrottled?: (op: string) => void;
 }
 
 /**
@@ -55,7 +58,8 @@ export interface Ec2ProviderOptions {
  * is in any call. What this object remembers makes it quicker: a new one with the same options does the same.
  */
 export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
-  const { time, deployment, channel, templates, subnets, region } = options;
+  const { time, deployment, channel, subnets, region } = options;
+  const templates = 'of' in options.templates ? options.templates : fixedTemplates(options.templates);
   const limits = { ...EC2_LIMITS, ...options.limits };
   const calls = new Calls({ ...options, api: options.ec2, limits });
   const looks = createLooks({ calls, time, limits, deployment });
@@ -64,7 +68,7 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
   const copies = new Copies({ calls, time, limits, deployment, random: options.random });
   const snapshots = new Snapshots({ calls, looks, channel, time, limits, deployment, copies });
   const pools = new Pools({ calls, time, limits, subnets });
-  const architectures = architecturesOf(templates);
+  const { architectures } = templates;
   const choices = new Choices({ calls, time, limits, region, templates });
   const prices = new Prices({ calls, time, limits, architectures, region });
   const { volumeGiB = 64, ttl = '24h' } = options;
@@ -83,7 +87,7 @@ export function createEc2Provider(options: Ec2ProviderOptions): ComputePort {
     },
     offers: { architectures, instanceTypes: true, awsRole: true, egress: true },
     pool: {
-      kind: () => poolBoxes.kind(),
+      kind: () => port('kind', () => poolBoxes.kind()),
       microUsdPerMonth: poolBoxes.microUsdPerMonth,
       fill: (request) => port('fill', () => turns.take(request.id, () => poolBoxes.fill(request))),
       observe: (box) => port('observe', () => poolBoxes.observe(box)),

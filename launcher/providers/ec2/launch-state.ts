@@ -41,7 +41,10 @@ const createSchema = z.object({
   step: z.literal('create'),
   market: z.enum(['spot', 'on-demand']),
   pools: z.record(z.string(), z.array(z.string())),
-  template: z.object({ id: z.string(), version: z.string() }),
+  template: z.union([
+    z.object({ id: z.string(), version: z.string() }),
+    z.object({ name: z.string(), version: z.string(), imageId: z.string() }),
+  ]),
   plannedAtMs: ms,
 });
 export type CreateState = z.infer<typeof createSchema>;

@@ -46,6 +46,8 @@ export const EC2_LIMITS = {
   tunnelIdleMs: 300_000,
   /** Tries to get a box of the pool on its way. */
   takes: 3,
+  /** A box that was made quiet here is believed to be so for this long. */
+  quietMs: 300_000,
   attachMs: 60_000,
   detachMs: 60_000,
   /** Between two requests to let go of the same volume. */

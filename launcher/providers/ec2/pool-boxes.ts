@@ -4,7 +4,7 @@ import { PRICES, ROOT_GIB } from '../../contract/prices.ts';
 import { type BoxState, ComputeError, type PoolBoxRef, type PoolFillRequest, type PoolPort } from '../../ports/compute.ts';
 import type { Boxes } from './boxes.ts';
 import type { Calls } from './calls.ts';
-import { architecturesOf, type Choices, type Templates } from './choice.ts';
+import type { Choices } from './choice.ts';
 import { classOfCode } from './errors.ts';
 import { fleetRequest, type PoolError, readFleet } from './fleet.ts';
 import type { Ec2Limits } from './limits.ts';
@@ -12,6 +12,7 @@ import type { Looks } from './looks.ts';
 import type { Pools, Rung } from './pools.ts';
 import { poolTagList, readPoolId } from './tags.ts';
 import type { LaunchTemplate } from './template.ts';
+import type { TemplateSource } from './templates.ts';
 import type { Volumes } from './volumes.ts';
 
 interface PoolBoxesOptions {
@@ -23,7 +24,7 @@ interface PoolBoxesOptions {
   volumes: Volumes;
   pools: Pools;
   choices: Choices;
-  templates: Templates;
+  templates: TemplateSource;
 }
 
 const ENDED = new Set(['shutting-down', 'terminated']);
@@ -40,9 +41,10 @@ export class PoolBoxes implements PoolPort {
     this.#options = options;
   }
 
-  kind(): { arch: Architecture; image: string } {
-    const [arch] = architecturesOf(this.#options.templates);
-    return { arch, image: imageOf(this.#options.templates[arch] as LaunchTemplate) };
+  async kind(): Promise<{ arch: Architecture; image: string }> {
+    const { templates } = this.#options;
+    const [arch] = templates.architectures;
+    return { arch, image: imageOf(await templates.of(arch)) };
   }
 
   async fill({ id, attempt, size, arch }: PoolFillRequest): Promise<{ boxId: string }> {
@@ -110,7 +112,7 @@ export class PoolBoxes implements PoolPort {
 }
 
 /** All that a box is started from: the image, and in which settings. */
-const imageOf = ({ imageId, id }: LaunchTemplate): string => `${imageId} ${id}`;
+const imageOf = (template: LaunchTemplate): string => `${template.imageId} ${'id' in template ? template.id : template.name}`;
 
 function toldOf(errors: readonly PoolError[]): string {
   const codes = [...new Set(errors.map(({ code }) => code))].join(', ');

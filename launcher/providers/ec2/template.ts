@@ -5,12 +5,8 @@ import { ComputeError } from '../../ports/compute.ts';
 import type { Calls } from './calls.ts';
 import { TAGS } from './tags.ts';
 
-export interface LaunchTemplate {
-  id: string;
-  version: string;
-  /** That it starts machines from. */
-  imageId: string;
-}
+/** What machines are started by, and from which image: one that is known by its name has none, and is told it in each call. */
+export type LaunchTemplate = ({ id: string } | { name: string }) & { version: string; imageId: string };
 
 export interface TemplateSettings {
   deployment: string;

@@ -6,6 +6,12 @@
 /** No row has this key. */
 export const IS_NEW = 'attribute_not_exists(pk)';
 
+/** Nobody has the turn, or the one who had it has not ended it in time. */
+export const IS_FREE = 'attribute_not_exists(pk) OR untilMs <= :nowMs';
+
+/** It is this one's turn. */
+export const IS_MINE = 'holder = :holder';
+
 /** A row has this key: an update must not make one. */
 export const IS_THERE = 'attribute_exists(pk)';
 

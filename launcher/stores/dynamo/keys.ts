@@ -19,6 +19,7 @@ import type { SessionKey } from '../../ports/store.ts';
  * | event | `O#owner#E#sessionId` | event id |
  * | owner | `OWNERS` | owner |
  * | box of the pool | `POOL` | id |
+ * | turn | `TURN#name` | `TURN` |
  * | mark that nothing is missing | `TABLE` | `VOUCHES` |
  */
 export interface Key {
@@ -63,6 +64,8 @@ export const budgetKey = ({ owner, month }: { owner: string | null; month: strin
   sk: `B#${month}`,
 });
 export const poolBoxKey = (id: string): Key => ({ pk: POOL_PK, sk: id });
+
+export const turnKey = (name: string): Key => ({ pk: `TURN#${name}`, sk: 'TURN' });
 
 export const vouchKey: Key = { pk: 'TABLE', sk: 'VOUCHES' };
 

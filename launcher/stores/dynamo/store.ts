@@ -11,6 +11,7 @@ import { text } from './rows.ts';
 import { sessionMethods } from './sessions.ts';
 import { snapshotMethods } from './snapshots.ts';
 import { tokenMethods } from './tokens.ts';
+import { turnMethods } from './turns.ts';
 import { usageMethods } from './usage.ts';
 import { workspaceMethods } from './workspaces.ts';
 
@@ -31,6 +32,7 @@ export function createDynamoStore(options: DynamoStoreOptions): StorePort {
     ...tokenMethods(connection, owners),
     ...idempotencyMethods(connection),
     ...poolMethods(connection),
+    ...turnMethods(connection),
     listOwners: () => owners.list(),
     async vouches() {
       const row = await connection.get(vouchKey);
