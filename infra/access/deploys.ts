@@ -36,8 +36,7 @@ const boundTo = (names: Names, operator: 'StringEquals' | 'StringNotEquals') => 
 /** What CloudFormation does for a deploy from a box: managed policy of the role `cfn-exec` of the agent's qualifier. */
 export function cdkExecutionStatements(names: Names, config: TargetConfig): iam.PolicyStatement[] {
   const { arn, ec2, role } = arnsOf(names);
-  const { taskRoles, executionRoles, stacks } = config.target;
-  if (stacks.length === 0) return [];
+  const { taskRoles, executionRoles } = config.target;
   const roles = targetRoles(names, config);
   return [
     ...targetStatements(names, config),
