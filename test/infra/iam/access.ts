@@ -51,7 +51,12 @@ export function readAccess(parts: readonly { template: Template; where: Where }[
   return { roles, managed };
 }
 
-function readRoles(template: Template, resolver: Resolver, managed: ReadonlyMap<string, PolicyDocument>, roles: Map<string, RoleAccess>): void {
+function readRoles(
+  template: Template,
+  resolver: Resolver,
+  managed: ReadonlyMap<string, PolicyDocument>,
+  roles: Map<string, RoleAccess>,
+): void {
   const named = (arn: string): NamedPolicy => {
     const policy = arn.includes(':iam::aws:policy/') ? OF_AWS : managed.get(arn);
     if (policy === undefined) throw new Error(`${arn} is attached and in no template`);

@@ -28,7 +28,12 @@ export async function evaluate(question: Question, accountId: string): Promise<'
   const { principal, action, resource, context = {}, resourcePolicy } = question;
   const result = await runSimulation(
     {
-      request: { principal: principal.arn, action, resource: { resource, accountId }, contextVariables: { ...principal.context, ...context } },
+      request: {
+        principal: principal.arn,
+        action,
+        resource: { resource, accountId },
+        contextVariables: { ...principal.context, ...context },
+      },
       identityPolicies: principal.policies,
       serviceControlPolicies: [],
       resourceControlPolicies: [],
@@ -40,7 +45,9 @@ export async function evaluate(question: Question, accountId: string): Promise<'
   const what = `${action} on ${resource}`;
   if (result.resultType === 'error') throw new Error(`${what}: ${JSON.stringify(result.errors)}`);
   if (result.resultType === 'single') {
-    const ignored = (result.result.ignoredContextKeys ?? []).filter((key) => Object.keys(context).some((each) => each.toLowerCase() === key.toLowerCase()));
+    const ignored = (result.result.ignoredContextKeys ?? []).filter((key) =>
+      Object.keys(context).some((each) => each.toLowerCase() === key.toLowerCase()),
+    );
     if (ignored.length > 0) throw new Error(`${what}: AWS does not give ${ignored.join(', ')} with it`);
   }
   return result.overallResult === 'Allowed' ? 'allowed' : 'denied';
