@@ -10,6 +10,8 @@ export const BUDGET_USD_MAX = 50;
 /** AWS Budgets tells at most ten addresses. */
 const EMAILS_MAX = 10;
 const LIST_MAX = 50;
+/** All settings of a function have 4 KB. */
+const SUBNETS_MAX = 12;
 const GOT_CHARS = 80;
 const ISSUES_MAX = 20;
 
@@ -27,7 +29,7 @@ const networkSchema = z
     /** An existing one; without it the stack makes one. */
     vpcId: text(/^vpc-[0-9a-f]{8,17}$/, 'vpc-0123456789abcdef0').optional(),
     /** Public subnets of the existing one. */
-    subnets: z.array(subnetSchema).min(2).max(LIST_MAX).optional(),
+    subnets: z.array(subnetSchema).min(2).max(SUBNETS_MAX).optional(),
     /** Availability zones of a new one: more zones have more spot machines to choose from. */
     zones: z.int().min(2).max(6).optional(),
   })
