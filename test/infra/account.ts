@@ -1,8 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Template as Synthesized } from 'aws-cdk-lib/assertions';
+import { defineDeployment } from '../../infra/app.ts';
+import { bootstrapWords } from '../../infra/commands/bootstrap.ts';
 import { parseTargetConfig, type TargetConfig, type TargetConfigInput } from '../../infra/config.ts';
 import { type Names, namesOf } from '../../infra/names.ts';
-import { stackTemplate } from './access-stack.ts';
 import { type Access, type NamedPolicy, readAccess } from './iam/access.ts';
 import type { Principal } from './iam/evaluate.ts';
 import type { Template } from './iam/resolve.ts';
@@ -16,15 +20,34 @@ export function exampleConfig(patch: Partial<TargetConfigInput> = {}): TargetCon
   return parseTargetConfig({ ...example, fallback: { codeBuild: true }, ...patch }, 'docs/target.example.json');
 }
 
-/** The roles that `cdk bootstrap` makes for the agent's qualifier: the CDK's own template with the parameters of a deployment. */
-const bootstrapTemplate = (): Template =>
-  JSON.parse(
-    execFileSync(process.execPath, ['node_modules/aws-cdk/bin/cdk', 'bootstrap', '--show-template', '--json', '--no-notices'], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      maxBuffer: 4 * 1024 * 1024,
-    }),
-  ) as Template;
+/** The stack of a deployment as it is synthesized, in an account that is not known yet. */
+function stackTemplate(config: TargetConfig): Template {
+  const folder = mkdtempSync(join(tmpdir(), 'devctl-infra-'));
+  try {
+    const codeFolder = join(folder, 'code');
+    mkdirSync(codeFolder);
+    writeFileSync(join(codeFolder, 'index.mjs'), '');
+    const { stack } = defineDeployment({ config, account: null, codeFolder, outFolder: join(folder, 'out') });
+    return Synthesized.fromStack(stack).toJSON() as Template;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The roles that the bootstrap of the agent's qualifier makes: the CDK's own template, with the parameters that the words of the deploy are for. */
+function bootstrapOf(names: Names): { template: Template; parameters: Record<string, string> } {
+  const words = bootstrapWords(names, `arn:aws:iam::${ACCOUNT}:policy/${names.cdkExecutionPolicy}`, []);
+  const cdk = ['node_modules/aws-cdk/bin/cdk', ...words, '--show-template', '--json', '--no-notices'];
+  const shown = execFileSync(process.execPath, cdk, { cwd: ROOT, encoding: 'utf8', maxBuffer: 4 * 1024 * 1024 });
+  const after = (word: string) => words[words.indexOf(word) + 1] ?? '';
+  const parameters = {
+    Qualifier: after('--qualifier'),
+    CloudFormationExecutionPolicies: after('--cloudformation-execution-policies'),
+    InputPermissionsBoundary: after('--custom-permissions-boundary'),
+    ApplyPermissionsBoundaryToAllRoles: String(words.includes('--apply-permissions-boundary-to-all-roles')),
+  };
+  return { template: JSON.parse(shown) as Template, parameters };
+}
 
 /** An account with one deployment in it, and all who ask something of it. */
 export class AccountUnderTest {
@@ -38,18 +61,12 @@ export class AccountUnderTest {
     this.config = config;
     this.region = config.region;
     this.names = namesOf(config.deployment, { account: ACCOUNT, region: config.region });
-    const { boundary, cdkExecutionPolicy, cdkQualifier } = this.names;
-    const parameters = {
-      Qualifier: cdkQualifier,
-      CloudFormationExecutionPolicies: `arn:aws:iam::${ACCOUNT}:policy/${cdkExecutionPolicy}`,
-      InputPermissionsBoundary: boundary,
-      ApplyPermissionsBoundaryToAllRoles: 'true',
-    };
     const where = { account: ACCOUNT, region: this.region };
-    this.template = stackTemplate(config, ACCOUNT);
+    const { template, parameters } = bootstrapOf(this.names);
+    this.template = stackTemplate(config);
     this.access = readAccess([
       { template: this.template, where },
-      { template: bootstrapTemplate(), where: { ...where, parameters } },
+      { template, where: { ...where, parameters } },
     ]);
   }
 

@@ -59,7 +59,7 @@ function readRoles(
 ): void {
   const named = (arn: string): NamedPolicy => {
     const policy = arn.includes(':iam::aws:policy/') ? OF_AWS : managed.get(arn);
-    if (policy === undefined) throw new Error(`${arn} is attached and in no template`);
+    if (policy === undefined) throw new Error(`${arn} is attached, and in no template`);
     return { name: arn, policy };
   };
   for (const [id, { Type, Properties = {} }] of Object.entries(template.Resources)) {
