@@ -200,10 +200,7 @@ function boxRows(names: Names, of: Things, region: string): Row[] {
   const { may, mayNot } = rowsOf('box');
   const byUrl = { 'lambda:InvokedViaFunctionUrl': 'true' };
   const inCluster = { 'ecs:cluster': of.cluster };
-  const secretKey = {
-    'kms:ViaService': `secretsmanager.${region}.amazonaws.com`,
-    'kms:EncryptionContext:SecretARN': of.npm,
-  };
+  const bySecrets = { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com` };
   return [
     mayNot('re-tags itself as somebody else’s', 'ec2:CreateTags', of.instance, { ...ours(names), 'aws:TagKeys': ['devctl:owner'] }),
     mayNot('takes its tags off', 'ec2:DeleteTags', of.instance, ours(names)),
@@ -232,9 +229,9 @@ function boxRows(names: Names, of: Things, region: string): Row[] {
     mayNot('reads a secret whose name begins alike', 'secretsmanager:GetSecretValue', of.at('secretsmanager', 'secret:npm-a1B2c3-d4E5f6')),
     mayNot('changes a secret of the target', 'secretsmanager:PutSecretValue', of.npm),
     mayNot('lists secrets', 'secretsmanager:ListSecrets', '*'),
-    may('opens a secret of the target that has a key of its own', 'kms:Decrypt', of.key, secretKey),
-    mayNot('opens something else with that key', 'kms:Decrypt', of.key, { 'kms:ViaService': secretKey['kms:ViaService'] }),
-    mayNot('opens a secret that was not declared', 'kms:Decrypt', of.key, { ...secretKey, 'kms:EncryptionContext:SecretARN': of.master }),
+    // What it may open stands in an encryption context, which the simulator does not know: a test of its own looks at it.
+    mayNot('opens by Secrets Manager what is no secret of the target', 'kms:Decrypt', of.key, bySecrets),
+    mayNot('opens something with a key of the account', 'kms:Decrypt', of.key),
     mayNot('reads a parameter of the account', 'ssm:GetParameter', of.at('ssm', 'parameter/prod/password')),
     mayNot('publishes an image for others to boot', 'ssm:PutParameter', of.at('ssm', `parameter${names.imageParameters.x86_64}`)),
     may('is reached by Systems Manager', 'ssm:UpdateInstanceInformation', of.instance),

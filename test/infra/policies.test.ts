@@ -91,6 +91,32 @@ describe('the policies of a deployment, as IAM reads them in its template', () =
     ]);
   });
 
+  it('open with a key of the account nothing but the secrets of the target', () => {
+    const { names, access, region } = account;
+    const statements = access.roles
+      .get(names.boxRole)
+      ?.policies.flatMap(({ policy }) => policy.Statement as { Action: unknown; Condition: unknown }[]);
+    expect(statements?.filter(({ Action }) => JSON.stringify(Action).includes('kms:')).map(({ Condition }) => Condition)).toEqual([
+      {
+        StringEquals: { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com` },
+        StringLike: { 'kms:EncryptionContext:SecretARN': config.target.secrets },
+      },
+    ]);
+  });
+
+  it('go by tags that the stack gives to what it makes', () => {
+    const { template, names } = account;
+    const own = JSON.stringify({ Key: 'devctl:deployment', Value: names.deployment });
+    const tagsOf = (type: string) =>
+      Object.values(template.Resources)
+        .filter(({ Type }) => Type === type)
+        .map(({ Properties }) => JSON.stringify(Properties?.['TagSpecifications'] ?? Properties?.['Tags']));
+    for (const type of ['AWS::EC2::LaunchTemplate', 'AWS::EC2::SecurityGroup']) {
+      expect(tagsOf(type).length, type).toBeGreaterThan(0);
+      for (const tags of tagsOf(type)) expect(tags).toContain(own);
+    }
+  });
+
   it('are no longer than AWS takes', () => {
     const lengthOf = (policy: PolicyDocument) => JSON.stringify(policy).length;
     for (const [arn, policy] of account.access.managed) expect(lengthOf(policy), arn).toBeLessThanOrEqual(6144);
