@@ -12,8 +12,7 @@ export class TemplateError extends Error {
   }
 }
 
-/** What CloudFormation takes at most: bytes of a template, resources in it. */
-export const TEMPLATE_BYTES = 1_000_000;
+/** What CloudFormation takes at most. */
 const TEMPLATE_RESOURCES = 500;
 
 const templateSchema = z.object({
