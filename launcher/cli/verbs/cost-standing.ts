@@ -48,7 +48,7 @@ export function standingOf(cli: Cli): ((boxHours: number) => Standing) | null {
 }
 
 const usd = (microUsd: number): string => formatUsd(microUsd / 1e6);
-const COUNTS: Readonly<Record<number, string>> = { 10_000: '/10,000', 1_000_000: '/1M' };
+const COUNTS: Readonly<Record<number, string>> = { 10000: '/10,000', 1000000: '/1M' };
 
 /** Three figures that say something: `43,800`, `2.5`, `0.066`. */
 const amount = (units: number): string => units.toLocaleString('en-US', { maximumSignificantDigits: units >= 1000 ? 7 : 3 });
