@@ -25,7 +25,7 @@ await build({
   target: 'node20',
   format: 'cjs',
   sourcemap: 'inline',
-  external: ['@lydell/node-pty', 'classic-level', 'esbuild'],
+  external: ['@lydell/node-pty', 'aws-cdk-lib', 'cdk-nag', 'classic-level', 'constructs', 'esbuild'],
   logLevel: 'warning',
 });
 process.setSourceMapsEnabled(true);

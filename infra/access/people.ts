@@ -1,0 +1,76 @@
+import type { aws_iam as iam } from 'aws-cdk-lib';
+import type { Names } from '../names.ts';
+import { allow, arnsOf, invokeApi, TAGGED, variable } from './statements.ts';
+
+/** A terminal, copies and forwarded ports all go over a forwarded port of the agent. */
+const FORWARDING = 'AWS-StartPortForwardingSession';
+
+/**
+ * Without this condition a session that names no document is let through whatever documents are allowed (Systems Manager guide, "Start a session with a
+ * document by specifying the session documents in IAM policies").
+ */
+const checked = { BoolIfExists: { 'ssm:SessionDocumentAccessCheck': 'true' } };
+
+/** Managed policy of everybody who uses the deployment: calls, and sessions on boxes that are theirs by the tag. */
+export const userStatements = (names: Names): iam.PolicyStatement[] => [
+  ...invokeApi(names),
+  ...sessions(names, { [`ssm:resourceTag/${TAGGED.owner}`]: variable('aws:userid') }),
+];
+
+/** Managed policy of those who may become its administrator; nothing else is in it. */
+export const adminStatements = (names: Names): iam.PolicyStatement[] =>
+  allow('BecomeAdministrator', ['sts:AssumeRole'], [arnsOf(names).role(names.adminRole)]);
+
+/** The administrator's role: calls with every scope, sessions on all boxes of the deployment, and what is to be looked at. Nothing of IAM. */
+export function adminRoleStatements(names: Names): iam.PolicyStatement[] {
+  const { arn, logGroup } = arnsOf(names);
+  const groups = Object.values(names.logGroups)
+    .map(logGroup)
+    .flatMap((group) => [group, `${group}:*`]);
+  return [
+    ...invokeApi(names),
+    ...sessions(names),
+    ...allow(
+      'ReadLogs',
+      [
+        'logs:DescribeLogStreams',
+        'logs:FilterLogEvents',
+        'logs:GetLogEvents',
+        'logs:GetQueryResults',
+        'logs:StartLiveTail',
+        'logs:StartQuery',
+      ],
+      groups,
+    ),
+    ...allow('ReadDashboards', ['cloudwatch:GetDashboard'], [`arn:aws:cloudwatch::${names.account}:dashboard/${names.dashboard}`]),
+    ...allow(
+      'ReadFigures',
+      ['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'cloudwatch:ListMetrics', 'logs:DescribeLogGroups'],
+      ['*'],
+    ),
+    ...allow(
+      'ReadDeadLetters',
+      ['sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+      Object.values(names.deadLetters).map((name) => arn('sqs', name)),
+    ),
+  ];
+}
+
+/** Sessions on machines of the deployment, by the two documents; of sessions that are there, only one's own. */
+function sessions(names: Names, whose: Readonly<Record<string, string>> = {}): iam.PolicyStatement[] {
+  const { arn, awsDocument, document, ec2 } = arnsOf(names);
+  const machines = { StringEquals: { [`ssm:resourceTag/${TAGGED.deployment}`]: names.deployment, ...whose } };
+  return [
+    ...allow('OpenSessions', ['ssm:StartSession'], [ec2('instance')], { ...machines, ...checked }),
+    ...allow('OpenSessionsByDocument', ['ssm:StartSession'], [document(names.sessionDocument), awsDocument(FORWARDING)], checked),
+    // AWS tags a session with who opened it. What its ARN begins with is only the name, which two roles can give to two people.
+    ...allow('EndAndResumeOwnSessions', ['ssm:ResumeSession', 'ssm:TerminateSession'], [arn('ssm', 'session/*')], {
+      StringLike: { 'ssm:resourceTag/aws:ssmmessages:session-id': [variable('aws:userid'), `${variable('aws:userid')}-*`] },
+    }),
+    ...allow(
+      'DataOfOwnSessions',
+      ['ssmmessages:OpenDataChannel'],
+      [arn('ssm', `session/${variable('aws:userid')}-*`), arn('ssm', `session/${variable('aws:username')}-*`)],
+    ),
+  ];
+}
