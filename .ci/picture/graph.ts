@@ -38,13 +38,16 @@ function outsiders(template: Template): GraphNode[] {
   const nodes: GraphNode[] = [];
   const outsider = (id: string, group: GroupKey, title: string, lines: string[]) => nodes.push({ id, group, title, lines, resources: [] });
   if (policiesOfPeople(template).length > 0) outsider(PEOPLE, 'callers', 'People', ['devctl, with their AWS credentials']);
-  if (resources.some(({ type }) => type === 'AWS::EC2::LaunchTemplate')) outsider(BOXES, 'callers', 'Running boxes', ['the agent of each, with the role of boxes']);
+  if (resources.some(({ type }) => type === 'AWS::EC2::LaunchTemplate'))
+    outsider(BOXES, 'callers', 'Running boxes', ['the agent of each, with the role of boxes']);
   if (mails > 0) outsider(MAIL, 'guardrails', 'E-mail', [`${mails} address${mails === 1 ? '' : 'es'}`]);
   return nodes;
 }
 
 function mailsOf({ resources }: Template): number {
-  const endpoints = resources.filter(({ properties }) => properties['Protocol'] === 'email').map(({ properties }) => textOf(properties['Endpoint']));
+  const endpoints = resources
+    .filter(({ properties }) => properties['Protocol'] === 'email')
+    .map(({ properties }) => textOf(properties['Endpoint']));
   const subscribers = resources
     .filter(({ type }) => type === 'AWS::Budgets::Budget')
     .flatMap(({ properties }) => textOf(properties['NotificationsWithSubscribers']).match(/\S+@\S+/g) ?? []);
@@ -80,11 +83,13 @@ function usesOf(template: Template, lambda: Resource): Found[] {
   return role ? [...found, [lambda.id, role.id, 'may']] : found;
 }
 
+/** What a role is of use for; the rest of what it names is looked at or passed on. */
 const USABLE = new Set([
   'AWS::CodeBuild::Project',
   'AWS::DynamoDB::Table',
   'AWS::EC2::LaunchTemplate',
   'AWS::Lambda::Function',
+  'AWS::Logs::LogGroup',
   'AWS::S3::Bucket',
   'AWS::SSM::Parameter',
   'AWS::SecretsManager::Secret',
@@ -93,7 +98,7 @@ const USABLE = new Set([
 /** Only looks at what a thing is, and not into it. */
 const isLook = (action: string): boolean => /:(?:Describe|Get\w+Configuration|GetRole)/.test(action);
 
-/** The one that both functions call is called by the others alone. */
+/** What a resource does by itself. */
 function edgesOf(template: Template, resource: Resource): Found[] {
   const { id, type, properties } = resource;
   const to = (value: unknown, kind: EdgeKind = 'uses'): Found[] =>
@@ -123,7 +128,9 @@ function edgesOf(template: Template, resource: Resource): Found[] {
     case 'AWS::SNS::Subscription':
       return properties['Protocol'] === 'email' ? [[referred(template, properties['TopicArn'])?.id ?? id, MAIL, 'uses']] : [];
     case 'AWS::Budgets::Budget':
-      return textOf(properties['NotificationsWithSubscribers']).includes('@') ? [[id, MAIL, 'uses']] : to(properties['NotificationsWithSubscribers']);
+      return textOf(properties['NotificationsWithSubscribers']).includes('@')
+        ? [[id, MAIL, 'uses']]
+        : to(properties['NotificationsWithSubscribers']);
     case 'AWS::IAM::Role':
       return to(properties['PermissionsBoundary'], 'may');
     case 'AWS::IAM::ManagedPolicy':
@@ -138,7 +145,8 @@ function policyEdges(template: Template, policy: Resource): Found[] {
   const allowed = allowedBy(policy.properties['PolicyDocument']);
   const roles = template.resources.filter((role) => role.type === 'AWS::IAM::Role' && allows(allowed, 'sts:AssumeRole', role));
   const boundaries = template.resources.filter(
-    (other) => other.type === 'AWS::IAM::ManagedPolicy' && other.id !== policy.id && allowed.some(({ conditions }) => mentions(conditions, other)),
+    (other) =>
+      other.type === 'AWS::IAM::ManagedPolicy' && other.id !== policy.id && allowed.some(({ conditions }) => mentions(conditions, other)),
   );
   return [...roles, ...boundaries].map((other) => [policy.id, other.id, 'may']);
 }
@@ -155,9 +163,14 @@ function outsiderEdges(template: Template): Found[] {
     if (document && allows(allowed, 'ssm:StartSession', document)) found.push([PEOPLE, document.id, 'uses'], [document.id, BOXES, 'uses']);
   }
   for (const profile of template.resources.filter(({ type }) => type === 'AWS::IAM::InstanceProfile')) {
-    for (const role of template.resources.filter((other) => other.type === 'AWS::IAM::Role' && mentions(textOf(profile.properties['Roles']), other))) {
+    for (const role of template.resources.filter(
+      (other) => other.type === 'AWS::IAM::Role' && mentions(textOf(profile.properties['Roles']), other),
+    )) {
       found.push([BOXES, role.id, 'may']);
-      if (url && allows(allowedTo(template, role), 'lambda:InvokeFunctionUrl')) found.push([BOXES, url.id, 'uses']);
+      const allowed = allowedTo(template, role);
+      if (url && allows(allowed, 'lambda:InvokeFunctionUrl')) found.push([BOXES, url.id, 'uses']);
+      const used = template.resources.filter(({ type }) => USABLE.has(type) && type !== 'AWS::Lambda::Function');
+      for (const other of used) if (allowed.some(({ resources }) => mentions(resources, other))) found.push([BOXES, other.id, 'uses']);
     }
   }
   return found;
@@ -188,6 +201,7 @@ export function graphOf(template: Template): Graph {
     } else nodes.push({ id: part.key, group: part.group, title: part.title, lines: [...part.lines], resources: [resource.id] });
     nodeOf.set(resource.id, part.key);
   }
+  nodes.sort((a, b) => Number(a.id === MAIL) - Number(b.id === MAIL));
   const found = [...template.resources.flatMap((resource) => edgesOf(template, resource)), ...outsiderEdges(template)];
   const edges: Edge[] = [];
   for (const [from, to, kind] of found) {

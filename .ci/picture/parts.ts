@@ -33,9 +33,17 @@ const listAt = (resource: Resource, ...path: string[]): unknown[] => {
 const countOf = ({ resources }: Template, type: string): number => resources.filter((resource) => resource.type === type).length;
 const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
 
+type More = (resource: Resource, template: Template) => string[];
+
+/** Of which there are several, told apart by their names. */
 const named =
-  (group: GroupKey, kind: string, more: (resource: Resource, template: Template) => string[] = () => []): PartOf =>
+  (group: GroupKey, kind: string, more: More = () => []): PartOf =>
   (resource, template) => ({ group, title: nameOf(resource) ?? kind, lines: [kind, ...more(resource, template)] });
+
+/** Whose name says less than what it is. */
+const titled =
+  (group: GroupKey, kind: string, more: More = () => []): PartOf =>
+  (resource, template) => ({ group, title: kind, lines: [nameOf(resource) ?? '', ...more(resource, template)] });
 
 /** All of a type as one node. */
 const together =
@@ -53,11 +61,13 @@ function servicesOf(statements: ReadonlyArray<{ actions: string[] }>): string {
     counts.set(service, (counts.get(service) ?? 0) + 1);
   }
   const names = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([service]) => service);
-  return `${names.slice(0, 4).join(', ')}${names.length > 4 ? `, ${names.length - 4} more` : ''}`;
+  return `${names.slice(0, 4).join(', ')}${names.length > 4 ? `, ${names.length - 4}\u00a0more` : ''}`;
 }
 
 const role: PartOf = (resource, template) => {
-  const profile = template.resources.find(({ type, properties }) => type === 'AWS::IAM::InstanceProfile' && mentions(textOf(properties), resource));
+  const profile = template.resources.find(
+    ({ type, properties }) => type === 'AWS::IAM::InstanceProfile' && mentions(textOf(properties), resource),
+  );
   return {
     group: 'access',
     title: nameOf(resource) ?? 'Role',
@@ -67,9 +77,21 @@ const role: PartOf = (resource, template) => {
 
 const rule: PartOf = (resource) => {
   const schedule = at(resource, 'ScheduleExpression');
-  if (schedule !== undefined) return { group: 'callers', title: `EventBridge ${textOf(schedule)}`, lines: [textOf(at(resource, 'Description'))] };
-  const details = listAt(resource, 'EventPattern', 'detail-type').map((detail) => textOf(detail).replace(/^(?:EC2|EBS) /, ''));
-  return { group: 'callers', title: 'EventBridge events', lines: details, key: `events of ${textOf(at(resource, 'Targets'))}` };
+  if (schedule !== undefined)
+    return {
+      group: 'callers',
+      title: textOf(schedule).replace(/^rate\((?:1 )?(.+)\)$/, 'Every $1'),
+      lines: ['EventBridge', textOf(at(resource, 'Description'))],
+    };
+  const details = listAt(resource, 'EventPattern', 'detail-type').map((detail) =>
+    textOf(detail).replace(/^(?:EC2|EBS) | (?:Notification|Warning|Recommendation)$/g, ''),
+  );
+  return {
+    group: 'callers',
+    title: 'Events of EC2',
+    lines: ['EventBridge', ...details],
+    key: `events of ${textOf(at(resource, 'Targets'))}`,
+  };
 };
 
 const policyOf = (resource: Resource): string => servicesOf(allowedBy(resource.properties['PolicyDocument']));
@@ -89,25 +111,32 @@ const PARTS: Readonly<Record<string, PartOf>> = {
   'AWS::Lambda::Function': named('launcher', 'Lambda', (resource) => [
     `${listAt(resource, 'Architectures').map(textOf).join() || 'x86_64'}, ${textOf(at(resource, 'MemorySize')) || 128} MiB, at most ${textOf(at(resource, 'Timeout')) || 3} s`,
   ]),
-  'AWS::DynamoDB::Table': named('state', 'DynamoDB table', (resource) => [
+  'AWS::DynamoDB::Table': titled('state', 'DynamoDB table', (resource) => [
     `${at(resource, 'BillingMode') === 'PAY_PER_REQUEST' ? 'on demand' : 'provisioned'}${at(resource, 'PointInTimeRecoverySpecification', 'PointInTimeRecoveryEnabled') === true ? ', point-in-time recovery' : ''}`,
   ]),
-  'AWS::SecretsManager::Secret': named('state', 'Secret'),
-  'AWS::S3::Bucket': named('state', 'Bucket', (resource) => {
+  'AWS::SecretsManager::Secret': titled('state', 'Secret'),
+  'AWS::S3::Bucket': titled('state', 'Bucket', (resource) => {
     const [first] = listAt(resource, 'LifecycleConfiguration', 'Rules') as Array<{ ExpirationInDays?: number }>;
     return first?.ExpirationInDays === undefined ? [] : [`emptied after ${first.ExpirationInDays} days`];
   }),
-  'AWS::SSM::Parameter': named('state', 'Parameter'),
+  'AWS::SSM::Parameter': titled('state', 'Parameter'),
   'AWS::Logs::LogGroup': together('state', 'log group', (all) => all.map((group) => nameOf(group) ?? group.id)),
-  'AWS::EC2::LaunchTemplate': named('boxes', 'Launch template', (resource) => {
+  'AWS::SSM::Document': titled('boxes', 'Session document', (resource) =>
+    at(resource, 'Content', 'inputs', 'cloudWatchLogGroupName') ? ['what is typed is logged'] : [],
+  ),
+  'AWS::EC2::LaunchTemplate': titled('boxes', 'Launch template', (resource) => {
     const hops = at(resource, 'LaunchTemplateData', 'MetadataOptions', 'HttpPutResponseHopLimit');
-    return [`${textOf(at(resource, 'LaunchTemplateData', 'MetadataOptions', 'HttpTokens')) === 'required' ? 'IMDSv2' : 'IMDSv1'}, ${plural(Number(hops ?? 1), 'hop')}`];
+    return [
+      `${textOf(at(resource, 'LaunchTemplateData', 'MetadataOptions', 'HttpTokens')) === 'required' ? 'IMDSv2' : 'IMDSv1'}, ${plural(Number(hops ?? 1), 'hop')}`,
+    ];
   }),
   'AWS::EC2::SecurityGroup': (resource) => ({
     group: 'boxes',
     title: 'Security group',
     lines: [
-      listAt(resource, 'SecurityGroupIngress').length === 0 ? 'nothing comes in' : plural(listAt(resource, 'SecurityGroupIngress').length, 'inbound rule'),
+      listAt(resource, 'SecurityGroupIngress').length === 0
+        ? 'nothing comes in'
+        : plural(listAt(resource, 'SecurityGroupIngress').length, 'inbound rule'),
       `out: ${(listAt(resource, 'SecurityGroupEgress') as Array<{ FromPort?: number }>).map(({ FromPort }) => FromPort ?? 'everything').join(', ')}`,
     ],
   }),
@@ -119,10 +148,7 @@ const PARTS: Readonly<Record<string, PartOf>> = {
       `${plural(countOf(template, 'AWS::EC2::VPCEndpoint'), 'endpoint')}, ${plural(countOf(template, 'AWS::EC2::NatGateway'), 'NAT gateway')}`,
     ],
   }),
-  'AWS::SSM::Document': named('boxes', 'Session document', (resource) =>
-    at(resource, 'Content', 'inputs', 'cloudWatchLogGroupName') ? ['what is typed is logged'] : [],
-  ),
-  'AWS::CodeBuild::Project': named('boxes', 'CodeBuild project', () => ['when no machine is to be had']),
+  'AWS::CodeBuild::Project': titled('boxes', 'CodeBuild project', () => ['when no machine is to be had']),
   'AWS::CloudWatch::Alarm': together('guardrails', 'alarm', (all) => {
     const prefix = /^[a-z0-9]+-/;
     return [all.map((alarm) => textOf(at(alarm, 'AlarmName')).replace(prefix, '')).join(', ')];
@@ -132,7 +158,7 @@ const PARTS: Readonly<Record<string, PartOf>> = {
     title: `Budget $${textOf(at(resource, 'Budget', 'BudgetLimit', 'Amount'))} a month`,
     lines: [
       (listAt(resource, 'NotificationsWithSubscribers') as Array<{ Notification: { Threshold: number; NotificationType: string } }>)
-        .map(({ Notification: notice }) => `${notice.NotificationType === 'FORECASTED' ? 'forecast ' : ''}${notice.Threshold} %`)
+        .map(({ Notification: notice }) => `${notice.NotificationType === 'FORECASTED' ? 'forecast ' : ''}${notice.Threshold}\u00a0%`)
         .join(', '),
     ],
   }),
@@ -141,9 +167,9 @@ const PARTS: Readonly<Record<string, PartOf>> = {
     const seconds = Number(at(resource, 'MessageRetentionPeriod') ?? 345_600);
     return [`keeps ${Math.round(seconds / 86_400)} days`];
   }),
-  'AWS::CloudWatch::Dashboard': named('guardrails', 'Dashboard'),
-  'AWS::IAM::Role': role,
+  'AWS::CloudWatch::Dashboard': titled('guardrails', 'Dashboard'),
   'AWS::IAM::ManagedPolicy': named('access', 'Policy', (resource) => [policyOf(resource)]),
+  'AWS::IAM::Role': role,
 };
 
 /** What belongs to another resource and is said there, or only joins two. */
