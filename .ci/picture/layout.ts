@@ -44,7 +44,7 @@ const ROWS: ReadonlyArray<ReadonlyArray<readonly [group: GroupKey, columns: numb
   [['others', 4]],
 ];
 
-const MARGIN = 3 * STEP;
+const MARGIN = 6 * STEP;
 const NODE_WIDTH = 28 * STEP;
 const PADDING = 3 * STEP;
 /** Room for the title of a group. */

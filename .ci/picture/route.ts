@@ -68,10 +68,15 @@ export class Router {
   readonly #walls: Uint8Array;
   readonly #taken: Taken = new Map();
 
-  constructor(width: number, height: number, obstacles: readonly Box[]) {
+  /** Nothing goes through an obstacle; along a border something goes only if it must. */
+  constructor(width: number, height: number, obstacles: readonly Box[], borders: readonly Box[]) {
     this.#columns = Math.floor(width / STEP) + 1;
     this.#rows = Math.floor(height / STEP) + 1;
     this.#walls = new Uint8Array(this.#columns * this.#rows);
+    for (const { x, y, width: w, height: h } of borders) {
+      for (const side of [y, y + h]) this.#fill({ x, y: side, width: w, height: 0 }, 0, 1);
+      for (const side of [x, x + w]) this.#fill({ x: side, y, width: 0, height: h }, 0, 1);
+    }
     for (const obstacle of obstacles) this.#fill(obstacle, 1, 1);
     for (const obstacle of obstacles) this.#fill(obstacle, 0, 2);
   }
@@ -144,7 +149,8 @@ export class Router {
     const [dx, dy] = DIRECTIONS[direction] as readonly [number, number];
     const column = (cell % this.#columns) + dx;
     const row = Math.floor(cell / this.#columns) + dy;
-    return column < 0 || row < 0 || column >= this.#columns || row >= this.#rows ? null : row * this.#columns + column;
+    // The margin of the picture stays free.
+    return column < 2 || row < 2 || column >= this.#columns - 2 || row >= this.#rows ? null : row * this.#columns + column;
   }
 
   #keep(end: number, before: Int32Array, key: string): Point[] {

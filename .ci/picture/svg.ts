@@ -113,7 +113,7 @@ function legend(width: number, y: number): string {
 export function svgOf(graph: Graph, about: string): string {
   const { width, height, groups, nodes } = layoutOf(graph);
   const heads = groups.map(({ x, y, title }): Box => ({ x: x + 8, y: y + 8, width: 16 + title.length * 9, height: 16 }));
-  const router = new Router(width, height, [...nodes, ...heads]);
+  const router = new Router(width, height, [...nodes, ...heads], groups);
   const boxOf = (id: string): Box => {
     const found = id.startsWith('group:') ? groups.find(({ key }) => `group:${key}` === id) : nodes.find(({ node }) => node.id === id);
     if (found === undefined) throw new Error(`there is no node ${id}`);

@@ -202,11 +202,15 @@ export const UNPRICED: Readonly<Record<string, string>> = {
   'AWS::SecretsManager::SecretTargetAttachment': BELONGS,
 };
 
-/** Calls that boxes make to the function behind the function URL, in so many of their hours. */
+/** What boxes cost the launcher in so many of their hours: calls to the function behind the function URL, and figures in CloudWatch. */
 export function heartbeatsOf(template: Template, boxHours: number): Usage[] {
   const url = template.resources.find(({ type }) => type === 'AWS::Lambda::Url');
   const lambda = functionOf(template, url?.properties['TargetFunctionArn']);
-  const { heartbeat } = ASSUMED;
+  const { heartbeat, figuresOfBox } = ASSUMED;
   if (lambda === undefined || boxHours === 0) return [];
-  return callsOf(template, lambda, boxHours * heartbeat.perHour, heartbeat, `${heartbeat.seconds} s a heartbeat`);
+  return [
+    ...callsOf(template, lambda, boxHours * heartbeat.perHour, heartbeat, `${heartbeat.seconds} s a heartbeat`),
+    // Paid for by the hour in which something writes them.
+    { rate: 'metric', units: (figuresOfBox * boxHours) / HOURS_PER_MONTH, assumed: `${figuresOfBox} of each box` },
+  ];
 }

@@ -31,6 +31,12 @@ export interface Standing {
   unpriced: Array<{ type: string; count: number; why: string }>;
 }
 
+/** Three figures that say something: `43,800 calls`, `1 secret`, `0.066 GB`. */
+export function quantityOf({ units, unit }: Pick<StandingLine, 'units' | 'unit'>): string {
+  const figure = units.toLocaleString('en-US', { maximumSignificantDigits: units >= 1000 ? 7 : 3 });
+  return `${figure} ${units === 1 ? unit.replace(/(?<=ss)es\b|s\b/, '') : unit}`;
+}
+
 type Found = Usage & { resource?: string };
 
 const OWN_NAMESPACE = /^(?!AWS\/).+/;

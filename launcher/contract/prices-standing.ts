@@ -91,6 +91,8 @@ export type RateKey = keyof typeof RATES;
  */
 export const ASSUMED = {
   run: { seconds: 2, reads: 12, writes: 1, logBytes: 1_500 },
+  /** Figures of its own that the agent of CloudWatch writes in each box (packer/files/etc/devctl/cloudwatch.json). */
+  figuresOfBox: 4,
   heartbeat: { perHour: 360, seconds: 0.1, reads: 4, writes: 2, logBytes: 500 },
   tableGB: 0.05,
   bucketGB: 0.1,

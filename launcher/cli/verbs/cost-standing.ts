@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { planStanding, type Standing, type StandingLine } from '../../contract/plan-standing.ts';
+import { planStanding, quantityOf, type Standing, type StandingLine } from '../../contract/plan-standing.ts';
 import { readTemplate, type Template, TemplateError } from '../../contract/plan-template.ts';
 import { reasonOf } from '../../contract/system-errors.ts';
 import { formatUsd } from '../../contract/units.ts';
@@ -50,23 +50,19 @@ export function standingOf(cli: Cli): ((boxHours: number) => Standing) | null {
 const usd = (microUsd: number): string => formatUsd(microUsd / 1e6);
 const COUNTS: Readonly<Record<number, string>> = { 10000: '/10,000', 1000000: '/1M' };
 
-/** Three figures that say something: `43,800`, `2.5`, `0.066`. */
-const amount = (units: number): string => units.toLocaleString('en-US', { maximumSignificantDigits: units >= 1000 ? 7 : 3 });
-const quantity = (units: number, unit: string): string => `${amount(units)} ${units === 1 ? unit.replace(/(?<=ss)es\b|s\b/, '') : unit}`;
-
 /** As exact as the price page: `$0.125/1M`. */
 const priceOf = ({ priceMicroUsd, per }: StandingLine): string =>
   `$${(priceMicroUsd / 1e6).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 4 })}${COUNTS[per] ?? ''}`;
 
 function freeOf({ units, freeUnits }: StandingLine): string {
   if (freeUnits === 0) return 'no';
-  return freeUnits === units ? 'yes' : amount(freeUnits);
+  return freeUnits === units ? 'yes' : String(freeUnits);
 }
 
 export function showStanding(cli: Cli, { lines, microUsd, withoutFreeMicroUsd, unpriced }: Standing): void {
   const rows = lines.map((line) => [
     line.what,
-    quantity(line.units, line.unit),
+    quantityOf(line),
     priceOf(line),
     freeOf(line),
     usd(line.microUsd),

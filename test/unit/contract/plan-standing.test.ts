@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { firesPerMonth } from '../../../launcher/contract/plan-schedule.ts';
-import { planStanding, type Standing } from '../../../launcher/contract/plan-standing.ts';
+import { planStanding, quantityOf, type Standing } from '../../../launcher/contract/plan-standing.ts';
 import { readTemplate, TemplateError } from '../../../launcher/contract/plan-template.ts';
 import { templateOf } from '../../support/template.ts';
 
@@ -149,12 +149,22 @@ describe('what stands while nobody works', () => {
     const mapping = { Type: 'AWS::Lambda::EventSourceMapping', Properties: { EventSourceArn: { 'Fn::GetAtt': ['DeadLetters', 'Arn'] } } };
     expect(line('queue', { Mapping: mapping })).toMatchObject({ units: 657_000, freeUnits: 657_000, withoutFreeMicroUsd: 262_800 });
     expect(line('calls', {}, 100)?.units).toBe(43_800 + 36_000);
+    expect(line('metric', {}, 730)?.units).toBe(1 + 4);
     expect(standing({}, 126).microUsd - standing().microUsd).toBeGreaterThan(50_000);
     const { Url: _, ...rest } = templateOf().Resources;
     expect(planStanding(readTemplate(JSON.stringify({ Resources: rest })), 126)).toEqual(
       planStanding(readTemplate(JSON.stringify({ Resources: rest }))),
     );
   });
+});
+
+describe('a quantity', () => {
+  it.each([
+    [43_800, 'calls', '43,800 calls'],
+    [1, 'metrics of alarms', '1 metric of alarms'],
+    [1, 'addresses', '1 address'],
+    [0.0657, 'GB', '0.0657 GB'],
+  ])('of %d %s reads %s', (units, unit, text) => expect(quantityOf({ units, unit })).toBe(text));
 });
 
 describe('what has no price', () => {
