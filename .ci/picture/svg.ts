@@ -100,10 +100,10 @@ const tip = (kind: EdgeKind): string =>
 
 function legend(width: number, y: number): string {
   const kinds = Object.entries(EDGES) as Array<[EdgeKind, string]>;
-  const each = Math.min(260, (width - 48) / kinds.length);
+  const each = Math.min(260, (width - 96) / kinds.length);
   return kinds
     .map(([kind, words], index) => {
-      const x = 24 + index * each;
+      const x = 48 + index * each;
       return `<path d="M${x} ${y}H${x + 36}" class="edge ${kind}" marker-end="url(#${kind})"/>${text(x + 46, y + 4, 'line', words)}`;
     })
     .join('');
