@@ -4,6 +4,9 @@ import { type Names, namesOf } from './names.ts';
 import { AssetsStack } from './stack/assets.ts';
 import { ANY_ACCOUNT, DevctlStack } from './stack/stack.ts';
 
+/** How the CDK calls the account in names of buckets, where CloudFormation's own word cannot stand. */
+const PLACE_OF_ACCOUNT = `$\{AWS::AccountId}`;
+
 interface SynthesisProps {
   config: TargetConfig;
   /** Null: CloudFormation fills it in. */
@@ -25,12 +28,14 @@ export interface Deployment {
 export function defineDeployment({ config, account, codeFolder, outFolder }: SynthesisProps): Deployment {
   const names = namesOf(config.deployment, { account: account ?? ANY_ACCOUNT, region: config.region });
   const app = new App({ analyticsReporting: false, treeMetadata: false, ...(outFolder !== undefined && { outdir: outFolder }) });
+  // The CDK fills in a place of its own here.
+  const fileAssetsBucketName = namesOf(config.deployment, { account: account ?? PLACE_OF_ACCOUNT, region: config.region }).assetsBucket;
   const assets = new AssetsStack(app, names.assetsStack, { names, config });
   const stack = new DevctlStack(app, names.stack, {
     names,
     config,
     codeFolder,
-    synthesizer: new CliCredentialsStackSynthesizer({ fileAssetsBucketName: names.assetsBucket, qualifier: names.cdkQualifier }),
+    synthesizer: new CliCredentialsStackSynthesizer({ fileAssetsBucketName, qualifier: names.cdkQualifier }),
   });
   return { app, names, stack, assets };
 }

@@ -2,7 +2,7 @@ import { Aws, type aws_iam as iam } from 'aws-cdk-lib';
 import type { TargetConfig } from '../config.ts';
 import type { Names } from '../names.ts';
 import { allow, arnsOf, deny, TAGGED } from './statements.ts';
-import { ownResources, targetRoles, targetStatements } from './target.ts';
+import { assertApart, ownResources, targetRoles, targetStatements } from './target.ts';
 
 /** Services that a role of the target may be for. */
 const PASSED_TO = ['ecs-tasks.amazonaws.com', 'lambda.amazonaws.com', 'events.amazonaws.com'];
@@ -33,12 +33,26 @@ const boundTo = (names: Names, operator: 'StringEquals' | 'StringNotEquals') => 
   [operator]: { 'iam:PermissionsBoundary': arnsOf(names).policy(names.boundary) },
 });
 
+/** Characters that a managed policy may have, white space not counted (IAM quotas). */
+const MANAGED_POLICY_CHARS = 6144;
+
+/** @throws Error for a policy that AWS would not take, while nothing is deployed yet */
+function fitting(what: string, statements: iam.PolicyStatement[]): iam.PolicyStatement[] {
+  const Statement = statements.map((each) => each.toStatementJson());
+  const text = JSON.stringify({ Version: '2012-10-17', Statement }).replaceAll(/\$\{Token\[AWS\.Partition\.\d+\]\}/g, 'aws');
+  if (text.length <= MANAGED_POLICY_CHARS) return statements;
+  throw new Error(
+    `target: ${what} has ${text.length} characters, and AWS takes ${MANAGED_POLICY_CHARS}: name fewer stacks, log groups or repositories`,
+  );
+}
+
 /** What CloudFormation does for a deploy from a box: managed policy of the role `cfn-exec` of the agent's qualifier. */
 export function cdkExecutionStatements(names: Names, config: TargetConfig): iam.PolicyStatement[] {
-  const { arn, ec2, role } = arnsOf(names);
+  const { ec2, role } = arnsOf(names);
   const { taskRoles, executionRoles } = config.target;
   const roles = targetRoles(names, config);
-  return [
+  assertApart(names, config);
+  return fitting('the policy of deploys from boxes', [
     ...targetStatements(names, config),
     ...allow('BoundRoles', BOUND_VERBS, roles, boundTo(names, 'StringEquals')),
     ...allow('RolesOfTheTarget', FREE_VERBS, roles),
@@ -49,8 +63,8 @@ export function cdkExecutionStatements(names: Names, config: TargetConfig): iam.
     ...allow('MakeGroups', ['ec2:CreateSecurityGroup'], [ec2('security-group'), ec2('vpc')]),
     ...allow('ChangeGroups', GROUP_VERBS, [ec2('security-group')], { Null: { [`aws:ResourceTag/${TAGGED.deployment}`]: 'true' } }),
     ...deny('KeepBoundaries', ['iam:DeleteRolePermissionsBoundary'], ['*']),
-    ...deny('NothingOfTheDeployment', ['*'], [...ownResources(names), role('cdk-*'), arn('cloudformation', 'stack/CDKToolkit/*')]),
-  ];
+    ...deny('NothingOfTheDeployment', ['*'], [...ownResources(names), role('cdk-*')]),
+  ]);
 }
 
 /**
@@ -62,7 +76,8 @@ export function boundaryStatements(names: Names, config: TargetConfig): iam.Poli
   const { cdkRoles } = names;
   const only = (of: string) => ({ ArnEquals: { 'aws:PrincipalArn': role(of) } });
   const { stacks, taskRoles, executionRoles } = config.target;
-  return [
+  assertApart(names, config);
+  return fitting('the permissions boundary', [
     ...targetStatements(names, config),
     ...allow('Messages', ['sts:GetCallerIdentity', 'ssmmessages:*'], ['*']),
     ...allow('Deploys', ['cloudformation:*'], stacks.map(stack), only(cdkRoles.deploy)),
@@ -82,5 +97,5 @@ export function boundaryStatements(names: Names, config: TargetConfig): iam.Poli
     ...deny('BoundRolesOnly', BOUND_VERBS, ['*'], boundTo(names, 'StringNotEquals')),
     ...deny('KeepBoundaries', ['iam:DeleteRolePermissionsBoundary'], ['*']),
     ...deny('NothingOfTheDeployment', ['*'], ownResources(names)),
-  ];
+  ]);
 }

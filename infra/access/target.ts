@@ -1,4 +1,4 @@
-import { Aws, type aws_iam as iam } from 'aws-cdk-lib';
+import type { aws_iam as iam } from 'aws-cdk-lib';
 import type { TargetConfig } from '../config.ts';
 import type { Names } from '../names.ts';
 import { allow, arnsOf, secretArn } from './statements.ts';
@@ -75,24 +75,35 @@ export const targetStatements = (names: Names, config: TargetConfig): iam.Policy
 export const targetRoles = (names: Names, { target }: TargetConfig): string[] =>
   target.stacks.map((stack) => arnsOf(names).role(`${stack}-*`));
 
-/** What is the deployment's own: no deploy from a box comes near it, whatever the stacks of the target are called. */
+/** What a deploy from a box comes near to in no case, should somebody widen what it may. */
 export function ownResources(names: Names): string[] {
-  const { arn, bucket, function: functionArn, logGroup, parameter, policy, role, secret, stack } = arnsOf(names);
-  const d = names.deployment;
+  const { arn, bucket, function: functionArn, role, secret } = arnsOf(names);
+  const table = arn('dynamodb', `table/${names.table}`);
   return [
     ...[names.boxRole, names.launcherRole, names.adminRole, names.buildRole].map(role),
-    ...[names.userPolicy, names.adminPolicy, names.boundary, names.cdkExecutionPolicy].map(policy),
+    table,
+    `${table}/*`,
+    secret(names.masterSecret),
     functionArn(names.apiFunction),
     functionArn(names.eventsFunction),
-    arn('dynamodb', `table/${names.table}`),
-    arn('dynamodb', `table/${names.table}/*`),
-    secret(names.masterSecret),
-    ...[names.stack, names.assetsStack, names.cdkToolkitStack].map(stack),
-    ...[names.bucket, names.assetsBucket].flatMap((name) => [bucket(name), `${bucket(name)}/*`]),
-    ...[names.logGroups.api, names.logGroups.events].map((name) => `${logGroup(name)}*`),
-    `${logGroup(`/devctl/${d}`)}/*`,
-    parameter(`/${d}/image/*`),
-    ...Object.values(names.deadLetters).map((name) => arn('sqs', name)),
-    `arn:${Aws.PARTITION}:iam::${names.account}:instance-profile/${names.instanceProfile}`,
+    `${bucket(names.assetsBucket)}/*`,
   ];
+}
+
+/** @throws Error when things of a target's stack are called as things of the deployment, or of a CDK, are: no policy could tell them apart */
+export function assertApart(names: Names, { target }: TargetConfig): void {
+  const own = [
+    names.stack,
+    names.apiFunction,
+    names.assetsStack,
+    names.cdkToolkitStack,
+    names.cdkRoles.deploy,
+    'CDKToolkit',
+    'aws-service-role',
+  ];
+  for (const stack of target.stacks) {
+    const like = own.find((name) => `${name}-`.toLowerCase().startsWith(`${stack}-`.toLowerCase()));
+    if (like !== undefined)
+      throw new Error(`target.stacks: ${stack} would also be the beginning of ${like}, which is not the target's: call it otherwise`);
+  }
 }

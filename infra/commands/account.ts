@@ -72,14 +72,14 @@ async function identity(options: QueryOptions, profile: string | undefined): Pro
   }
 }
 
-/** What CloudFormation would fail for after minutes. @throws Failure */
+/** What CloudFormation would fail for after minutes; what cannot be looked at is left to it. @throws Failure */
 export async function checkConcurrency(
   { lambda }: Account,
   { reservedConcurrency: wanted }: TargetConfig,
   existing: number,
 ): Promise<void> {
   if (wanted === null) return;
-  const { AccountLimit: limit } = await lambda.send(new GetAccountSettingsCommand({}));
+  const { AccountLimit: limit } = await lambda.send(new GetAccountSettingsCommand({})).catch(() => ({ AccountLimit: undefined }));
   if (limit?.UnreservedConcurrentExecutions === undefined) return;
   const free = limit.UnreservedConcurrentExecutions + existing - UNRESERVED_MIN;
   const sum = wanted.api + wanted.events;

@@ -1,0 +1,168 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DescribeInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { defineDeployment } from '../app.ts';
+import { readTargetConfig, type TargetConfig } from '../config.ts';
+import { type Names, namesOf } from '../names.ts';
+import { type Account, openAccount } from './account.ts';
+import { cdk, type Tools } from './cdk.ts';
+import { Failure } from './failure.ts';
+import { QueryError, query, textIn, textsIn } from './query.ts';
+import { remains } from './remains.ts';
+import { confirm, type Surroundings } from './terminal.ts';
+import type { Words } from './words.ts';
+
+const POLL_MS = 3000;
+/** Ten minutes: a stack with some ten empty roles and a bucket. */
+const POLLS_MAX = 200;
+
+/** Takes the launcher of an account away, and leaves what holds people's work. @throws Failure, ConfigError */
+export async function destroy(words: Words, surroundings: Surroundings): Promise<void> {
+  const config = readTargetConfig(words.configPath);
+  const { root, env, say } = surroundings;
+  const account = await openAccount({ config, profile: words.profile, env });
+  try {
+    say(`account ${account.id} in ${account.region}, as ${account.arn}`);
+    const names = namesOf(config.deployment, { account: account.id, region: account.region });
+    if (words.dryRun) {
+      say(`would go: the stacks ${names.stack} and ${names.cdkToolkitStack}`);
+      return await tellRemains(account, names, say);
+    }
+    const boxes = await boxesOf(account, names);
+    if (boxes.length > 0 && !words.endBoxes)
+      throw new Failure(
+        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
+        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
+      );
+    await checkRolesOfDeploys(account, names);
+    await confirm(`Take the deployment ${names.deployment} out of account ${account.id}?`, words.yes, surroundings);
+    await endBoxes(account, boxes, say);
+    const tools: Tools = { root, env, profile: words.profile, region: config.region };
+    // Its roles have policies of the other stack.
+    await deleteStack(account, names.cdkToolkitStack, say);
+    await destroyStack(account, { names, config, tools });
+    await tellRemains(account, names, say);
+  } finally {
+    account.close();
+  }
+}
+
+/** Machines of the deployment that are there, stopped ones too: they hold the security group and the role of the stack. */
+async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<string[]> {
+  const Filters = [
+    { Name: 'tag:devctl:deployment', Values: [deployment] },
+    { Name: 'instance-state-name', Values: ['pending', 'running', 'stopping', 'stopped'] },
+  ];
+  const ids: string[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await ec2.send(new DescribeInstancesCommand({ Filters, NextToken, MaxResults: 1000 }));
+    ids.push(...(page.Reservations ?? []).flatMap(({ Instances: list = [] }) => list.flatMap(({ InstanceId: id }) => id ?? [])));
+    NextToken = page.NextToken || undefined;
+  } while (NextToken !== undefined);
+  return ids;
+}
+
+/** Roles that deploys from boxes have made keep the boundary from going, and are somebody's. */
+async function checkRolesOfDeploys(account: Account, names: Names): Promise<void> {
+  const arn = `arn:aws:iam::${account.id}:policy/${names.boundary}`;
+  let xml: string;
+  try {
+    xml = await query(account.query, 'iam', { Action: 'ListEntitiesForPolicy', PolicyArn: arn, PolicyUsageFilter: 'PermissionsBoundary' });
+  } catch (error) {
+    if (error instanceof QueryError && error.code === 'NoSuchEntity') return;
+    throw error;
+  }
+  const own = new Set(Object.values(names.cdkRoles));
+  const roles = textsIn(xml, 'RoleName').filter((name) => !own.has(name));
+  if (roles.length === 0) return;
+  throw new Failure(
+    `deploys from boxes have made roles with the boundary ${names.boundary}: ${roles.slice(0, 5).join(', ')}`,
+    'delete the stacks that they are of first (`target.stacks` in the file)',
+  );
+}
+
+async function endBoxes({ ec2 }: Account, ids: string[], say: Surroundings['say']): Promise<void> {
+  if (ids.length === 0) return;
+  say(`ending ${ids.join(', ')}`);
+  await ec2.send(new TerminateInstancesCommand({ InstanceIds: ids }));
+  for (let poll = 0; poll < POLLS_MAX; poll += 1) {
+    const { Reservations: found = [] } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: ids }));
+    const states = found.flatMap(({ Instances: list = [] }) => list.map(({ State: state }) => state?.Name));
+    if (states.every((state) => state === 'terminated')) return;
+    await pause();
+  }
+  throw new Failure('the machines do not end', 'look at them in EC2, and try it again');
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, POLL_MS));
+
+/** A stack that is not of this project's making; gone already is gone. */
+async function deleteStack(account: Account, stack: string, say: Surroundings['say']): Promise<void> {
+  const id = (await describe(account, stack)).id;
+  if (id === null) return;
+  say(`deleting stack ${stack}`);
+  await query(account.query, 'cloudformation', { Action: 'DeleteStack', StackName: id });
+  for (let poll = 0; poll < POLLS_MAX; poll += 1) {
+    // By its id a stack is found also when it has gone.
+    const { status, reason } = await describe(account, id);
+    if (status === null || status === 'DELETE_COMPLETE') return;
+    if (status === 'DELETE_FAILED')
+      throw new Failure(
+        `stack ${stack} cannot be deleted: ${reason}`,
+        'images in its ECR repository have to be deleted by hand; then try it again',
+      );
+    await pause();
+  }
+  throw new Failure(
+    `stack ${stack} is not deleted after ${(POLLS_MAX * POLL_MS) / 60_000} minutes`,
+    'look at it in CloudFormation, and try it again',
+  );
+}
+
+async function describe(account: Account, stack: string): Promise<{ id: string | null; status: string | null; reason: string }> {
+  try {
+    const xml = await query(account.query, 'cloudformation', { Action: 'DescribeStacks', StackName: stack });
+    return {
+      id: textIn(xml, 'StackId') ?? null,
+      status: textIn(xml, 'StackStatus') ?? null,
+      reason: textIn(xml, 'StackStatusReason') ?? '',
+    };
+  } catch (error) {
+    // So says CloudFormation of one that is not there.
+    if (error instanceof QueryError && error.code === 'ValidationError') return { id: null, status: null, reason: '' };
+    throw error;
+  }
+}
+
+interface DestroyProps {
+  names: Names;
+  config: TargetConfig;
+  tools: Tools;
+}
+
+async function destroyStack(account: Account, { names, config, tools }: DestroyProps): Promise<void> {
+  if ((await describe(account, names.stack)).id === null) return;
+  await query(account.query, 'cloudformation', {
+    Action: 'UpdateTerminationProtection',
+    StackName: names.stack,
+    EnableTerminationProtection: 'false',
+  });
+  const outFolder = join(tools.root, 'dist/deploy', config.deployment);
+  const codeFolder = join(tools.root, 'dist/lambda');
+  rmSync(outFolder, { recursive: true, force: true });
+  mkdirSync(outFolder, { recursive: true });
+  // Which code it was does not matter any more; a folder has to be there.
+  if (!existsSync(codeFolder)) mkdirSync(codeFolder, { recursive: true });
+  defineDeployment({ config, account: account.id, codeFolder, outFolder }).app.synth();
+  await cdk(
+    ['destroy', names.stack, '--app', outFolder, '--force', '--exclusively'],
+    tools,
+    'what is named above is in use by something that is not of the stack; when that has gone, the same command goes on',
+  );
+}
+
+async function tellRemains(account: Account, names: Names, say: Surroundings['say']): Promise<void> {
+  say('what stays, and what a month of it costs:');
+  for (const line of await remains(account, names)) say(`  ${line}`);
+}
