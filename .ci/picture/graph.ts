@@ -1,5 +1,5 @@
 // What a template deploys, as a graph: nodes in groups, and who uses whom. All of it is read from the template.
-import { type Resource, referred, type Template } from '../../launcher/contract/plan-template.ts';
+import { listAt, type Resource, referred, type Template, valueAt } from '../../launcher/contract/plan-template.ts';
 import { type Allowed, allowedBy, allowedTo, allows, mentions, textOf } from './names.ts';
 import { type GroupKey, partOf, rankOf } from './parts.ts';
 
@@ -105,12 +105,12 @@ function edgesOf(template: Template, resource: Resource): Found[] {
     template.resources.filter((other) => other.id !== id && mentions(textOf(value), other)).map((other) => [id, other.id, kind]);
   switch (type) {
     case 'AWS::Events::Rule':
-      return (properties['Targets'] as Array<Record<string, unknown>>).flatMap((target) => [
+      return (listAt(template, resource, ['Targets']) as Array<Record<string, unknown>>).flatMap((target) => [
         ...to(target['Arn']),
         ...to(target['DeadLetterConfig'], 'fails'),
       ]);
     case 'AWS::Scheduler::Schedule':
-      return to((properties['Target'] as Record<string, unknown>)['Arn']);
+      return to(valueAt(template, resource, ['Target', 'Arn']));
     case 'AWS::Lambda::Url':
       return to(properties['TargetFunctionArn']);
     case 'AWS::Lambda::Function':
@@ -120,7 +120,7 @@ function edgesOf(template: Template, resource: Resource): Found[] {
       return from ? to(properties['DestinationConfig'], 'fails').map(([, queue, kind]) => [from.id, queue, kind]) : [];
     }
     case 'AWS::EC2::LaunchTemplate':
-      return [[id, BOXES, 'uses'], ...to((properties['LaunchTemplateData'] as Record<string, unknown>)['NetworkInterfaces'])];
+      return [[id, BOXES, 'uses'], ...to(valueAt(template, resource, ['LaunchTemplateData', 'NetworkInterfaces']))];
     case 'AWS::EC2::SecurityGroup':
       return to(properties['VpcId']);
     case 'AWS::CloudWatch::Alarm':

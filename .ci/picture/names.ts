@@ -54,7 +54,7 @@ export function mentions(text: string, resource: Resource): boolean {
   const name = nameOf(resource);
   const before = NAMING[resource.type]?.[1];
   if (name === null || before === undefined) return false;
-  return new RegExp(`${escaped(before)}${escaped(name)}(?![\\w/])(?!-[a-z])`).test(text) || text.includes(`"${name}"`);
+  return new RegExp(`${escaped(before)}${escaped(name)}(?!-?[\\w/])`).test(text) || text.includes(`"${name}"`);
 }
 
 /** A statement of a policy that allows something. */

@@ -24,7 +24,8 @@ const EDGES: Readonly<Record<EdgeKind, string>> = {
 const RADIUS = 6;
 const LEGEND_HEIGHT = 40;
 
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 const text = (x: number, y: number, className: string, content: string): string =>
   `<text x="${x}" y="${y}" class="${className}">${escaped(content)}</text>`;
 const rect = ({ x, y, width, height }: Box, className: string, radius: number): string =>
