@@ -140,7 +140,7 @@ module.exports = {
     {
       name: 'infra-is-not-the-product',
       severity: 'error',
-      from: { pathNot: '^(infra|test)/' },
+      from: { pathNot: '^(infra|test|\\.ci)/' },
       to: { path: '^infra/' },
     },
     {

@@ -3,14 +3,9 @@ import { openApiDocument } from '../launcher/api/openapi.ts';
 import { settings } from '../launcher/cli/flags.ts';
 import { ERRORS, type ErrorCode } from '../launcher/contract/errors.ts';
 import { PHASES, type Phase } from '../launcher/contract/phases.ts';
-
-const cell = (value: unknown): string => String(value).replaceAll('|', '\\|').replaceAll('\n', ' ');
-const row = (cells: readonly unknown[]): string => `| ${cells.map(cell).join(' | ')} |`;
-const table = (header: readonly string[], rows: ReadonlyArray<readonly unknown[]>): string =>
-  [row(header), row(header.map(() => '---')), ...rows.map(row)].join('\n');
-
-const NOTE = '<!-- Made by `npm run generate`: change the code that it comes from. -->';
-const page = (title: string, ...parts: string[]): string => `${[NOTE, `# ${title}`, ...parts].join('\n\n')}\n`;
+import { deployedDocuments } from './deployed.ts';
+import { synthesize } from './deployment.ts';
+import { page, table } from './markdown.ts';
 
 function errorsPage(): string {
   const rows = (Object.keys(ERRORS) as ErrorCode[]).map((code) => {
@@ -38,10 +33,11 @@ function configPage(): string {
   return page('Settings', 'A flag wins over its variable.', table(['variable', 'flag', 'what it does', 'default'], rows));
 }
 
-/** Path below docs/generated and text of each document. */
-export const documents = (version: string): Record<string, string> => ({
+/** Path below docs/generated and text of each document; `root` is the folder of the repository. */
+export const documents = (version: string, root: string): Record<string, string> => ({
   'openapi.json': `${JSON.stringify(openApiDocument(version), null, 2)}\n`,
   'errors.md': errorsPage(),
   'transitions.md': transitionsPage(),
   'config.md': configPage(),
+  ...deployedDocuments(synthesize(root).template),
 });

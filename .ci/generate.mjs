@@ -1,7 +1,6 @@
 // Writes the generated documents; with --check it only says which of them differ, and fails then.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -19,13 +18,18 @@ async function loadDocuments() {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // Far too large to be bundled.
+    external: ['aws-cdk-lib', 'aws-cdk-lib/*', 'constructs'],
     logLevel: 'warning',
   });
-  const dir = mkdtempSync(join(tmpdir(), 'devctl-generate-'));
+  // Under node_modules, so that the packages which are not bundled are found from there.
+  const cache = join(root, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  const dir = mkdtempSync(join(cache, 'generate-'));
   try {
     const file = join(dir, 'documents.cjs');
     writeFileSync(file, outputFiles[0].text);
-    return createRequire(file)(file).documents(version);
+    return createRequire(file)(file).documents(version, root);
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -246,6 +246,13 @@ export const FLAGS = {
     fallback: 'one of the size',
   },
   pool: { long: 'pool', kind: 'text', env: 'DEVCTL_PLAN_POOL', value: 'N', about: 'stopped boxes in reserve', fallback: '0' },
+  template: {
+    long: 'template',
+    kind: 'text',
+    env: 'DEVCTL_PLAN_TEMPLATE',
+    value: 'FILE',
+    about: 'also what the resources of this CloudFormation template cost, with and without free tiers',
+  },
   dryRun: { long: 'dry-run', kind: 'switch', env: 'DEVCTL_DRY_RUN', about: 'only say what would be done' },
   fromTags: { long: 'from-tags', kind: 'switch', env: 'DEVCTL_RECOVER_FROM_TAGS', about: 'from the tags of boxes, disks and snapshots' },
   forbid: { long: 'forbid', kind: 'switch', env: 'DEVCTL_FORBID_SETUP', about: 'it may not run any more' },

@@ -21,6 +21,8 @@ export const CLI_LIMITS = {
   nameTries: 100,
   /** Standard input that may be on its way to a command. */
   stdinBufferBytes: 1024 * 1024,
+  /** CloudFormation takes 1 MB, which may be laid out in more. */
+  templateBytes: 4 * 1024 ** 2,
   bundleLogLines: 5_000,
   bundleSessions: 20,
 } as const;

@@ -381,12 +381,13 @@ const MACHINERY: readonly Verb[] = [
     name: 'cost',
     about: 'what a month costs; with --plan, what it would cost a team',
     more: `A plan needs neither a launcher nor an account. It compares boxes that are let go when idle (spot), boxes that are stopped when
-idle, and boxes that run day and night.`,
-    flags: ['month', 'costAll', 'plan', 'developers', 'hours', 'size', 'planType', 'workspaceGib', 'idle', 'pool'],
+idle, and boxes that run day and night. With the template of a deployment it names each thing that costs money while nobody works.`,
+    flags: ['month', 'costAll', 'plan', 'developers', 'hours', 'size', 'planType', 'workspaceGib', 'idle', 'pool', 'template'],
     examples: [
       ['devctl cost', 'this month so far, by workspace'],
       ['devctl cost --month 2026-10 -o json', 'an earlier one, with every session'],
       ['devctl cost --plan --developers 5 --hours 120 --size large', 'before you begin'],
+      ['devctl cost --plan --template cdk.out/devctl.template.json', 'what is deployed, line by line'],
     ],
     load: async () => (await import('./verbs/cost.ts')).run,
   },

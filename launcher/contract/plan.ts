@@ -44,7 +44,7 @@ export interface Way {
 export interface Plan {
   team: Team;
   ways: Way[];
-  /** The installation itself: a secret, the image. */
+  /** The installation itself while nobody works: a secret, the image; or what a template has. */
   standingMicroUsd: number;
   poolMicroUsd: number;
 }
@@ -97,14 +97,17 @@ const machineOf = (team: Team, hours: number) => ({
   diskMicroUsd: (team.workspaceGiB + ROOT_GIB) * PRICES.volumeMicroUsdPerGiBMonth,
 });
 
-/** What a month costs a team in each way; the snapshots count the workspace once, whatever changes in it comes to them. */
-export function planMonth(team: Team): Plan {
+/**
+ * What a month costs a team in each way; the snapshots count the workspace once, whatever changes in it comes to them. `standing` is
+ * what the installation itself costs when boxes run so many hours.
+ */
+export function planMonth(team: Team, standing: (boxHours: number) => number = () => STANDING_MICRO_USD_PER_MONTH): Plan {
   const poolMicroUsd = team.pool * ROOT_GIB * PRICES.volumeMicroUsdPerGiBMonth;
   const ways = [ephemeral(team), persistent(team), alwaysOn(team)].map((figures): Way => {
     const { machineMicroUsd, addressMicroUsd, diskMicroUsd, snapshotMicroUsd, name } = figures;
     const eachMicroUsd = machineMicroUsd + addressMicroUsd + diskMicroUsd + snapshotMicroUsd;
-    const standing = name === 'always-on' ? 0 : STANDING_MICRO_USD_PER_MONTH + (name === 'ephemeral' ? poolMicroUsd : 0);
-    return { ...figures, eachMicroUsd, teamMicroUsd: eachMicroUsd * team.developers + standing };
+    const shared = name === 'always-on' ? 0 : standing(figures.hours * team.developers) + (name === 'ephemeral' ? poolMicroUsd : 0);
+    return { ...figures, eachMicroUsd, teamMicroUsd: eachMicroUsd * team.developers + shared };
   });
-  return { team, ways, standingMicroUsd: STANDING_MICRO_USD_PER_MONTH, poolMicroUsd };
+  return { team, ways, standingMicroUsd: standing(0), poolMicroUsd };
 }

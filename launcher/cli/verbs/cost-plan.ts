@@ -8,6 +8,7 @@ import { json, plainRows, table } from '../output.ts';
 import { span } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
 import { check } from '../validate.ts';
+import { showStanding, standingOf } from './cost-standing.ts';
 
 const KEEP_VOLUME_MS = 2 * 3_600_000;
 
@@ -56,12 +57,29 @@ function showPlan(cli: Cli, { team, ways, standingMicroUsd, poolMicroUsd }: Plan
   cli.say('prices of us-east-1, 2026-07; spot is taken for 30 % of on demand');
 }
 
+/** A team that costs more than this a month hears of it. */
+const WARN_MICRO_USD = 50_000_000;
+
+function warnOf(cli: Cli, { ways, standingMicroUsd }: Plan): void {
+  const [ephemeral] = ways;
+  if (standingMicroUsd > WARN_MICRO_USD) cli.warn(`${usd(standingMicroUsd)} a month while nobody works: more than ${usd(WARN_MICRO_USD)}`);
+  else if (ephemeral !== undefined && ephemeral.teamMicroUsd > WARN_MICRO_USD)
+    cli.warn(`${usd(ephemeral.teamMicroUsd)} a month in boxes that are let go when idle: more than ${usd(WARN_MICRO_USD)}`);
+}
+
 /** Needs neither a launcher nor an account. */
 export async function run(cli: Cli): Promise<undefined> {
-  const plan = planMonth(teamOf(cli));
-  if (cli.form === 'json') cli.print(json(plan));
-  else if (cli.form === 'plain')
+  const standing = standingOf(cli);
+  const plan = planMonth(teamOf(cli), standing ? (boxHours) => standing(boxHours).microUsd : undefined);
+  if (cli.form === 'json') cli.print(json(standing ? { ...plan, standing: standing(0) } : plan));
+  else if (cli.form === 'plain') {
+    const lines = standing?.(0).lines ?? [];
+    cli.print(plainRows(lines.map((line) => [line.rate, String(line.microUsd / 1e6), String(line.withoutFreeMicroUsd / 1e6)])));
     cli.print(plainRows(plan.ways.map((way) => [way.name, String(way.eachMicroUsd / 1e6), String(way.teamMicroUsd / 1e6)])));
-  else showPlan(cli, plan);
+  } else {
+    if (standing) showStanding(cli, standing(0));
+    showPlan(cli, plan);
+  }
+  warnOf(cli, plan);
   return undefined;
 }

@@ -63,8 +63,10 @@ function showCosts(cli: Cli, costs: Costs): void {
 
 export const run: Run = async (cli) => {
   if (cli.flags.plan) return (await import('./cost-plan.ts')).run(cli);
-  const given = (['developers', 'hours', 'workspaceGib', 'pool', 'planType', 'size', 'idle'] as const).find((flag) => cli.given.has(flag));
-  if (given !== undefined) throw new UsageError('the numbers of a plan are given without --plan', 'add --plan, or leave them out');
+  const given = (['developers', 'hours', 'workspaceGib', 'pool', 'planType', 'size', 'idle', 'template'] as const).find((flag) =>
+    cli.given.has(flag),
+  );
+  if (given !== undefined) throw new UsageError('what a plan is made of is given without --plan', 'add --plan, or leave them out');
   const query = {
     ...(cli.flags.month !== undefined && { month: cli.flags.month }),
     owners: cli.flags.costAll ? ('all' as const) : ('me' as const),

@@ -4,16 +4,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startFailure } from '../../../launcher/cli/embedded.ts';
 import { paint } from '../../../launcher/cli/output.ts';
 import { errorLines, errorText, exitCode } from '../../../launcher/cli/report.ts';
-import { runIn } from '../../../launcher/cli/run.ts';
 import { UsageError } from '../../../launcher/cli/usage-error.ts';
 import { RemoteError } from '../../../launcher/client/problems.ts';
 import { DevctlError, ERRORS } from '../../../launcher/contract/errors.ts';
 import { parseServeArgs } from '../../../launcher/serve/config.ts';
+import { runLine } from '../../support/command-line.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -21,20 +20,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Runs a command line in this process, with streams of its own and no terminal. None of these needs a launcher. */
-async function run(line: string | string[], env: Record<string, string> = {}): Promise<{ code: number; out: string; err: string }> {
-  const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
-  const read = (stream: PassThrough): string => String(stream.read() ?? '');
-  const words = typeof line === 'string' ? line.split(' ') : line;
-  const code = await runIn(words, {
-    env: { HOME: dir, DEVCTL_HOME: join(dir, 'state'), ...env },
-    stdin: streams.stdin as unknown as NodeJS.ReadStream,
-    stdout: streams.stdout as unknown as NodeJS.WriteStream,
-    stderr: streams.stderr as unknown as NodeJS.WriteStream,
-    cwd: () => dir,
-  });
-  return { code, out: read(streams.stdout), err: read(streams.stderr) };
-}
+/** None of these needs a launcher. */
+const run = (line: string | string[], env: Record<string, string> = {}) => runLine(dir, line, env);
 
 describe('help', () => {
   it('shows every verb, and each with its examples', async () => {
@@ -61,7 +48,7 @@ describe('help', () => {
 describe('the plan of a month', () => {
   it('compares ways to give a team boxes, with no launcher and no account', async () => {
     const shown = await run('cost --plan --developers 5 --type m7a.large --workspace-gib 60 --pool 2');
-    expect(shown).toMatchObject({ code: 0, err: '' });
+    expect(shown).toMatchObject({ code: 0, err: expect.stringContaining('more than $50.00') });
     expect(shown.out).toMatch(/^WAY +MARKET +HOURS/);
     expect(shown.out).toMatch(/^ephemeral +spot +137 /m);
     expect(shown.out).toMatch(/^persistent +on-demand/m);
