@@ -8,7 +8,7 @@ import { createPoolKeeper, type PoolKeeper } from '../controllers/pool.ts';
 import { reap } from '../controllers/reaper.ts';
 import { recover } from '../controllers/recover.ts';
 import { createSignals, type LocalSignals } from '../controllers/signals.ts';
-import { LIMITS } from '../core/limits.ts';
+import { LIMITS, type Limits } from '../core/limits.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
 import { openAwsTable, type Table } from '../stores/dynamo/aws.ts';
@@ -64,11 +64,12 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     onBoxGone: (box, owner) => signals.poke({ owner, id: box.sessionId }),
     accessKey: ({ sessionId, generation }) => derive(`access ${sessionId} ${generation}`).toString('hex'),
   });
+  const limits = limitsOf(config);
   const controller = {
     ...ledger,
     compute: provider,
     access: provider,
-    limits: LIMITS,
+    limits,
     budgets: config.budgets,
     pool: config.pool,
     boxToken: ({ owner, id }: { owner: string; id: string }, generation: number) =>
@@ -79,7 +80,7 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
     ...(provider.machines && { machines: provider.machines }),
     access: provider,
     random,
-    limits: LIMITS,
+    limits,
     quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
     money: { storagePrices: provider.storagePrices, budgets: config.budgets },
     pool: { plan: config.pool, port: provider.pool },
@@ -114,6 +115,15 @@ export async function assemble(config: ServeConfig, home: Home): Promise<Parts> 
       await table.close();
       telemetry.close();
     },
+  };
+}
+
+/** Those that an account may have its own of. */
+function limitsOf({ ec2 }: ServeConfig): Limits {
+  return {
+    ...LIMITS,
+    ...(ec2?.bootstrapTimeout !== undefined && { bootstrapMs: ec2.bootstrapTimeout }),
+    ...(ec2?.hardLimitGrace !== undefined && { hardGraceMs: ec2.hardLimitGrace }),
   };
 }
 
