@@ -34,6 +34,8 @@ interface PreparerDeps {
   /** For what a program says: it goes to the log. */
   mask: SecretMask;
   log: Log;
+  /** Takes what a program says into the log as it is. */
+  said: (text: string) => void;
 }
 
 /** Fetches the source and runs the setup script, when orders say so: each once, however often they say it. */
@@ -159,7 +161,7 @@ export class Preparer {
   #follow(child: ChildProcess): Promise<{ code: number | string; tail: string }> {
     let tail = '';
     let logged = 0;
-    const said = this.#deps.mask.lines((text) => process.stdout.write(text));
+    const said = this.#deps.mask.lines(this.#deps.said);
     const take = (chunk: Buffer) => {
       tail = (tail + chunk).slice(-TAIL_CHARS);
       this.#deps.box.progress = tail
