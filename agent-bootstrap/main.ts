@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   const box = new BoxState();
   // Nothing runs before it is known what may be reached.
   box.open = egress === null;
-  const evidence = new EvidenceLog();
+  const evidence = new EvidenceLog(mask);
   const processes = new Processes(config);
   const launcher = new Launcher(config);
   const gate = new WriteGate();
