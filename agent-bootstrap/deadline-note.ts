@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { monotonicMs } from './monotonic.ts';
+import { readNote, writeNote } from './notes.ts';
 
 /** A change of less is not worth a write. */
 const STEP_MS = 5_000;
@@ -17,18 +17,14 @@ export class DeadlineNote {
   /** By the clock of this process; null: nothing was noted in this boot. */
   read(): number | null {
     if (this.#path === null) return null;
-    try {
-      const bootMs = Number(readFileSync(this.#path, 'utf8'));
-      return Number.isFinite(bootMs) && bootMs > 0 ? monotonicMs() + bootMs - sinceBootMs() : null;
-    } catch {
-      return null;
-    }
+    const bootMs = readNote<number>(this.#path) ?? 0;
+    return bootMs > 0 ? monotonicMs() + bootMs - sinceBootMs() : null;
   }
 
   write(deadlineMs: number): void {
     if (this.#path === null || Math.abs(deadlineMs - this.#noted) < STEP_MS) return;
     this.#noted = deadlineMs;
-    writeFileSync(this.#path, `${Math.round(sinceBootMs() + deadlineMs - monotonicMs())}\n`, { mode: 0o600 });
+    writeNote(this.#path, Math.round(sinceBootMs() + deadlineMs - monotonicMs()));
   }
 }
 

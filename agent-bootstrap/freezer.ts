@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import { monotonicMs } from './monotonic.ts';
+import { readNote, writeNote } from './notes.ts';
 import type { Log, WorkspaceMount } from './ports.ts';
 import type { ProcStat } from './proc-parse.ts';
 import type { Processes } from './processes.ts';
@@ -56,7 +57,7 @@ export class Freezer {
     const { cgroup } = this.processes;
     if (cgroup?.frozen) this.log('the box was frozen by an agent that has ended: it goes on');
     cgroup?.setFrozen(false);
-    for (const { pid, startTicks } of readNote(this.notePath))
+    for (const { pid, startTicks } of readNote<Noted[]>(this.notePath) ?? [])
       if (this.processes.stat(pid)?.startTicks === startTicks) signalProcess(pid, 'SIGCONT');
     rmSync(this.notePath, { force: true });
   }
@@ -123,7 +124,8 @@ export class Freezer {
     if (this.notePath === null || !this.#frozen) return;
     const { stoppedBefore } = this.#frozen;
     const stopped = this.#outside().filter((stat) => !stoppedBefore.has(stat.pid));
-    writeFileSync(this.notePath, JSON.stringify(stopped.map(({ pid, startTicks }) => ({ pid, startTicks }))));
+    const noted: Noted[] = stopped.map(({ pid, startTicks }) => ({ pid, startTicks }));
+    writeNote(this.notePath, noted);
   }
 
   /** `held`: nothing has run since the freeze of this operation. Repeating gives the first answer. */
@@ -162,15 +164,6 @@ export class Freezer {
 interface Noted {
   pid: number;
   startTicks: number;
-}
-
-function readNote(path: string): Noted[] {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Noted[];
-  } catch {
-    // Nothing was stopped, or the agent ended before it had noted it.
-    return [];
-  }
 }
 
 const isStopped = (stat: ProcStat): boolean => stat.state === 'T' || stat.state === 't';

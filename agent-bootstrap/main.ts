@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { AGENT_ROUTES, MACHINE_CONFIG } from '../launcher/contract/agent-config.ts';
+import { BoxLog } from './box-log.ts';
 import { readConfig } from './config.ts';
 import { ControlLoop } from './control-loop.ts';
 import { DeadlineNote } from './deadline-note.ts';
@@ -27,11 +28,13 @@ const mask = new SecretMask();
 // A log that cannot be written is no reason to end, and must not be told in it.
 process.stdout.on('error', () => {});
 
-const log: Log = (line) => process.stdout.write(`[devctl] ${mask.text(line)}\n`);
+const boxLog = new BoxLog();
+const log: Log = (line) => boxLog.write(`[devctl] ${mask.text(line)}\n`);
 
 /** What differs from machine to machine. */
 async function startup(path: string): Promise<Startup> {
   const config = readConfig(path);
+  if (config.log !== undefined) boxLog.writeTo(config.log);
   if (!('machine' in config)) return (await import('./local-machine.ts')).startInSandbox(config, log);
   return (await import('./ec2/startup.ts')).startOnInstance(config, log, mask);
 }
@@ -44,7 +47,7 @@ async function main(): Promise<void> {
   const box = new BoxState();
   // Nothing runs before it is known what may be reached.
   box.open = egress === null;
-  const evidence = new EvidenceLog();
+  const evidence = new EvidenceLog(mask);
   const processes = new Processes(config);
   const launcher = new Launcher(config);
   const gate = new WriteGate();
@@ -54,7 +57,21 @@ async function main(): Promise<void> {
   const sessions = new CommandSessions(config, processes, noteFile(config, 'commands'));
   const sampler = new EvidenceSampler({ config, processes, sessions, evidence });
   const orders = () => heard.orders;
-  const work = new Work({ config, box, evidence, processes, sessions, launcher, gate, mount, role, mask, orders, log });
+  const work = new Work({
+    config,
+    box,
+    evidence,
+    processes,
+    sessions,
+    launcher,
+    gate,
+    mount,
+    role,
+    mask,
+    orders,
+    log,
+    said: (text) => boxLog.write(text),
+  });
   const control = new ControlLoop({
     config,
     agentVersion: process.env['DEVCTL_BUILD_VERSION'] ?? 'development',

@@ -34,6 +34,8 @@ interface PreparerDeps {
   /** For what a program says: it goes to the log. */
   mask: SecretMask;
   log: Log;
+  /** Takes what a program says into the log as it is. */
+  said: (text: string) => void;
 }
 
 /** Fetches the source and runs the setup script, when orders say so: each once, however often they say it. */
@@ -157,18 +159,22 @@ export class Preparer {
 
   /** Passes the output of a program on to the box's log, and its latest line to the owner. */
   #follow(child: ChildProcess): Promise<{ code: number | string; tail: string }> {
-    let tail = '';
+    let told = '';
     let logged = 0;
-    const said = this.#deps.mask.lines((text) => process.stdout.write(text));
+    // Masked before it is cut: nobody knows half of a secret again.
+    const said = this.#deps.mask.lines((text) => {
+      told = (told + text).slice(-TAIL_CHARS);
+      if (logged <= SETUP_LOG_MAX_BYTES) this.#deps.said(text);
+    });
+    const tail = () => (told + said.rest()).slice(-TAIL_CHARS);
     const take = (chunk: Buffer) => {
-      tail = (tail + chunk).slice(-TAIL_CHARS);
-      this.#deps.box.progress = tail
+      logged += chunk.length;
+      said.take(chunk);
+      this.#deps.box.progress = tail()
         .trimEnd()
         .split(/[\r\n]/)
         .at(-1)
         ?.trim();
-      logged += chunk.length;
-      if (logged <= SETUP_LOG_MAX_BYTES) said.take(chunk);
     };
     this.#busy = true;
     this.#deps.staging.note(child.pid);
@@ -185,7 +191,7 @@ export class Preparer {
       };
       child.on('error', (error) => done('error', error.message));
       // Not `close`: a server that the script leaves running may hold the output.
-      child.on('exit', (code, signal) => setImmediate(() => done(code ?? signal ?? 'unknown', tail)));
+      child.on('exit', (code, signal) => setImmediate(() => done(code ?? signal ?? 'unknown', tail())));
     });
   }
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join, relative } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { QuiesceReport } from '../launcher/contract/receipt.ts';
-import { stopContainers, stopDocker } from './box-docker.ts';
+import { stopContainers, stopDocker, systemdOf } from './box-docker.ts';
 import { runHelper } from './helper.ts';
 import { type Journal, withReserve, writeDurably } from './journal.ts';
 import type { Launcher } from './launch.ts';
@@ -113,7 +113,7 @@ export class Quiescer {
   async #stop(steps: Steps): Promise<{ stopped: string[]; killed: string[] }> {
     const { config, processes, launcher, log } = this.#deps;
     const { stopGraceMs: graceMs } = config.limits;
-    const docker = { processes, launcher, host: config.env['DOCKER_HOST'], graceMs, log };
+    const docker = { launcher, systemd: systemdOf({ processes, launcher }), host: config.env['DOCKER_HOST'], graceMs, log };
     const commands = await steps.take('commands', () => stopCommands(processes, graceMs));
     const containers = await steps.take('containers', () => stopContainers(docker));
     await steps.take('docker', () => stopDocker(docker));

@@ -38,8 +38,8 @@ export class SecretMask {
     return needles.length === 0 ? value : (walk(value, needles) as T);
   }
 
-  /** For output that comes in pieces: passes on whole lines, since a secret may be cut anywhere. */
-  lines(write: (text: string) => void): { take(chunk: Uint8Array): void; end(): void } {
+  /** For output that comes in pieces: passes on whole lines, since a secret may be cut anywhere. `rest` is the line that is not whole yet. */
+  lines(write: (text: string) => void): { take(chunk: Uint8Array): void; end(): void; rest(): string } {
     const decoder = new TextDecoder();
     let rest = '';
     const pass = (text: string) => {
@@ -56,6 +56,7 @@ export class SecretMask {
         pass(rest);
         rest = '';
       },
+      rest: () => this.text(rest),
     };
   }
 }

@@ -1,10 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import type { Orders } from '../launcher/contract/box.ts';
 import { DevctlError } from '../launcher/contract/errors.ts';
 import type { ExecStart } from '../launcher/contract/exec-messages.ts';
 import { parseSecretReference, type Secret } from '../launcher/contract/secrets.ts';
+import { readNote, writeNote } from './notes.ts';
 import type { MachineRole } from './ports.ts';
 import { assertInMemory, SecretFiles } from './secret-files.ts';
 import type { SecretMask } from './secret-mask.ts';
@@ -82,18 +82,10 @@ export class Secrets {
   #removeLeft(): void {
     const { config } = this.#deps;
     const note = join(config.paths.run, 'agent', 'secrets-of');
-    const own = `${config.sessionId} ${config.generation}\n`;
-    if (textAt(note) === own) return;
+    const own = `${config.sessionId} ${config.generation}`;
+    if (readNote<string>(note) === own) return;
     this.#files.removeFiles();
-    writeFileSync(note, own, { mode: 0o600 });
-  }
-}
-
-function textAt(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
+    writeNote(note, own);
   }
 }
 

@@ -32,6 +32,8 @@ export interface ServiceDeps {
   /** What the launcher said last. */
   orders: () => Orders | null;
   log: Log;
+  /** Takes what a program says into the log as it is. */
+  said: (text: string) => void;
 }
 
 /** What the agent does for its launcher on request. All but taking files in is loaded when it is first wanted. */

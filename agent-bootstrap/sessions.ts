@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
+import { readNote, writeNote } from './notes.ts';
 import type { Processes } from './processes.ts';
 
 /** A command or terminal that was started for a client. */
@@ -34,7 +34,7 @@ export class CommandSessions {
     notePath: string | null,
   ) {
     this.#notePath = notePath;
-    if (notePath !== null) this.#left = readNote(notePath);
+    if (notePath !== null) this.#left = readNote<Noted[]>(notePath) ?? [];
   }
 
   get running(): RunningCommand[] {
@@ -61,15 +61,6 @@ export class CommandSessions {
   #note(): void {
     if (this.#notePath === null) return;
     const now = [...this.#running].map(([{ pid, tty, label }, startTicks]) => ({ pid, startTicks, tty, label }));
-    writeFileSync(this.#notePath, JSON.stringify([...this.#left, ...now]), { mode: 0o600 });
-  }
-}
-
-function readNote(path: string): Noted[] {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Noted[];
-  } catch {
-    // The first agent of this boot, or one that ended while it wrote.
-    return [];
+    writeNote(this.#notePath, [...this.#left, ...now]);
   }
 }

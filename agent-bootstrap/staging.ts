@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxConfig } from '../launcher/contract/agent-config.ts';
 import { runHelper } from './helper.ts';
 import type { Launcher } from './launch.ts';
 import { monotonicMs } from './monotonic.ts';
+import { readNote, writeNote } from './notes.ts';
 import type { Processes } from './processes.ts';
 import { signalGroup } from './signals.ts';
 import { stagingFolder } from './workspace-folders.ts';
@@ -19,6 +20,11 @@ interface Deps {
   launcher: Launcher;
   /** File in memory of the machine that tells the next agent what fills the folder; null: the box ends with its agent. */
   notePath: string | null;
+}
+
+interface Noted {
+  pid: number;
+  startTicks: number;
 }
 
 /** The folder in which a source is put together before it takes its place. What an agent that was killed left in it is removed first. */
@@ -53,8 +59,8 @@ export class Staging {
     const { notePath, processes } = this.#deps;
     if (notePath === null) return;
     const startTicks = pid === undefined ? undefined : processes.stat(pid)?.startTicks;
-    if (startTicks === undefined) rmSync(notePath, { force: true });
-    else writeFileSync(notePath, JSON.stringify({ pid, startTicks }));
+    if (pid === undefined || startTicks === undefined) rmSync(notePath, { force: true });
+    else writeNote(notePath, { pid, startTicks } satisfies Noted);
   }
 
   async #clear(): Promise<void> {
@@ -66,21 +72,12 @@ export class Staging {
   /** A clone or setup script of an agent that was killed: how it ends nobody would learn, so it is ended, and done again. */
   async #endLeft(): Promise<void> {
     const { notePath, processes } = this.#deps;
-    const left = notePath === null ? null : readNote(notePath);
+    const left = notePath === null ? null : readNote<Noted>(notePath);
     const deadline = monotonicMs() + LEFT_END_MS;
     while (left !== null && monotonicMs() < deadline && processes.stat(left.pid)?.startTicks === left.startTicks) {
       signalGroup(left.pid, 'SIGKILL');
       await sleep(POLL_MS);
     }
     this.note(undefined);
-  }
-}
-
-function readNote(path: string): { pid: number; startTicks: number } | null {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as { pid: number; startTicks: number };
-  } catch {
-    // Nothing was being prepared.
-    return null;
   }
 }

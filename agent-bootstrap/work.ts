@@ -45,8 +45,8 @@ export class Work {
   /** Docker of the workload, which has its data in the workspace. */
   async startDocker(): Promise<void> {
     if (this.#deps.config.user === null) return;
-    const { startDocker } = await import('./box-docker.ts');
-    await startDocker(this.#deps);
+    const { startDocker, systemdOf } = await import('./box-docker.ts');
+    await startDocker({ systemd: systemdOf(this.#deps), log: this.#deps.log });
   }
 
   /** Stops every writer and flushes, with nobody to answer to. Before the disk is there, nothing can have been written to it. @throws Error */

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from '../lazy-crypto.ts';
 import { monotonicMs } from '../monotonic.ts';
+import { readNote, writeNote } from '../notes.ts';
 import type { Log } from '../ports.ts';
 import type { SecretMask } from '../secret-mask.ts';
 import type { Metadata, RoleCredentials } from './metadata.ts';
@@ -68,7 +68,7 @@ export class CredentialsEndpoint {
 
   async #listen(): Promise<Noted> {
     const { notePath, mask, log } = this.#options;
-    const noted = readNote(notePath);
+    const noted = readNote<Noted>(notePath);
     const token = noted?.token ?? randomBytes(32).toString('base64url');
     mask.learn(Buffer.from(token));
     const wanted = Buffer.from(token);
@@ -77,7 +77,7 @@ export class CredentialsEndpoint {
     this.#server = server;
     const port = await listenOn(server, noted?.port ?? 0).catch(() => listenOn(server, 0));
     server.on('error', (error) => log(`the credentials endpoint: ${error.message}`));
-    writeFileSync(notePath, JSON.stringify({ port, token }), { mode: 0o600 });
+    writeNote(notePath, { port, token } satisfies Noted);
     log(`credentials of the role of this box are served at port ${port} of loopback, as its session asks`);
     return { port, token };
   }
@@ -122,13 +122,4 @@ async function listenOn(server: Server, port: number): Promise<number> {
   const isOpen = await Promise.race([once(server, 'listening').then(() => true), once(server, 'close').then(() => false)]);
   if (!isOpen) throw new Error('the session no longer asks for credentials');
   return (server.address() as AddressInfo).port;
-}
-
-function readNote(path: string): Noted | null {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Noted;
-  } catch {
-    // The first agent of this boot.
-    return null;
-  }
 }

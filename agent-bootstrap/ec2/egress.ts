@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readNote, writeNote } from '../notes.ts';
 import type { Egress, Log } from '../ports.ts';
 import { EgressProxy } from './egress-proxy.ts';
 import { confineTo } from './egress-rules.ts';
@@ -31,7 +31,7 @@ export class EgressGuard implements Egress {
 
   constructor(options: EgressGuardOptions) {
     this.#options = options;
-    this.#hosts = readNote(options.notePath);
+    this.#hosts = readNote<string[]>(options.notePath);
   }
 
   async enforce(hosts: readonly string[] | undefined): Promise<void> {
@@ -41,7 +41,7 @@ export class EgressGuard implements Egress {
     this.#hosts = wanted;
     if (!this.#isInForce) await this.#confine();
     this.#isInForce = true;
-    writeFileSync(notePath, JSON.stringify(wanted), { mode: 0o600 });
+    writeNote(notePath, wanted);
     log(`egress: the workload reaches ${wanted.join(', ') || 'nothing'}`);
   }
 
@@ -50,14 +50,5 @@ export class EgressGuard implements Egress {
     await confineTo(uids);
     await new EgressProxy({ allowed: () => this.#hosts ?? [], log, ...(resolve && { resolve }) }).listen(port);
     Object.assign(env, variablesFor(port));
-  }
-}
-
-function readNote(path: string): string[] | null {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as string[];
-  } catch {
-    // Nothing was in force.
-    return null;
   }
 }

@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { routesChanged } from './routes.ts';
+
 const TOKEN_TTL_S = 21_600;
 const ANSWER_MS = 2_000;
 /** The service tells whole seconds, and an answer takes its time. */
@@ -14,10 +17,25 @@ export interface RoleCredentials {
   expiration: string;
 }
 
+interface MetadataOptions {
+  /** @default where it is on every instance */
+  endpoint?: string;
+  /** Resolves when another way to it may be there; never, once the signal is given. @default when the routes of this machine change */
+  changed?: (signal: AbortSignal) => Promise<void>;
+}
+
 /** The instance metadata service, version 2. Source: EC2 User Guide, "Use instance metadata". */
 export class Metadata {
   #token: { text: string; untilMs: number } | null = null;
   #clockIsBehindMs = 0;
+  #isReached = false;
+  readonly #endpoint: string;
+  readonly #changed: (signal: AbortSignal) => Promise<void>;
+
+  constructor({ endpoint = ENDPOINT, changed = routesChanged }: MetadataOptions = {}) {
+    this.#endpoint = endpoint;
+    this.#changed = changed;
+  }
 
   /** The time, also where the clock of this machine is wrong: each answer of the service says it. */
   now(): number {
@@ -38,6 +56,13 @@ export class Metadata {
     const text = await this.get(path);
     if (text === null || text === '') throw new Error(`the metadata service has no ${path}`);
     return text.trim();
+  }
+
+  /** Until it is worth another try: at the latest after this time, and at once when the network of a machine that boots has come up. */
+  async pause(ms: number): Promise<void> {
+    const given = new AbortController();
+    await Promise.race([sleep(ms), ...(this.#isReached ? [] : [this.#changed(given.signal)])]);
+    given.abort();
   }
 
   async credentials(): Promise<RoleCredentials> {
@@ -63,9 +88,24 @@ export class Metadata {
   }
 
   async #ask(path: string, init: RequestInit): Promise<Response> {
-    const answer = await fetch(`${ENDPOINT}/latest/${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await this.#answer(path, init);
     const behindMs = Date.parse(answer.headers.get('date') ?? '') - Date.now();
     this.#clockIsBehindMs = Math.abs(behindMs) > CLOCK_TOLERANCE_MS ? behindMs : 0;
     return answer;
+  }
+
+  async #answer(path: string, init: RequestInit): Promise<Response> {
+    const watch = new AbortController();
+    const lost = new AbortController();
+    // Before the first answer a question may be on its way to nowhere: it was asked while the network came up, and nobody refuses it.
+    if (!this.#isReached) void this.#changed(watch.signal).then(() => lost.abort(new Error('the network has changed')));
+    try {
+      const signal = AbortSignal.any([AbortSignal.timeout(ANSWER_MS), lost.signal]);
+      const answer = await fetch(`${this.#endpoint}/latest/${path}`, { ...init, signal });
+      this.#isReached = true;
+      return answer;
+    } finally {
+      watch.abort();
+    }
   }
 }

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxUser, BoxUserData, MachineConfig } from '../../launcher/contract/agent-config.ts';
 import type { Orders } from '../../launcher/contract/box.ts';
 import { mountedWorkspace } from '../local-machine.ts';
@@ -92,7 +91,7 @@ async function assignment(metadata: Metadata, log: Log): Promise<Assignment> {
       };
     } catch (error) {
       if (tries === 0) log(`not somebody's box yet: ${error instanceof Error ? error.message : error}`);
-      await sleep(RETRY_MS);
+      await metadata.pause(RETRY_MS);
     }
   }
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxDisk } from '../../launcher/contract/box.ts';
 import { DiskProblem } from '../disk-problem.ts';
 import { keepReserve } from '../journal.ts';
 import { monotonicMs } from '../monotonic.ts';
+import { readNote, writeNote } from '../notes.ts';
 import type { Log, WorkspaceMount } from '../ports.ts';
 import { FILE_SYSTEM, LABEL, mountProblem, namesOf, pickDisk, planFor } from './disk-plan.ts';
 import { readContent, type SeenDisk, seeDisks } from './disks.ts';
@@ -76,13 +77,12 @@ export class VolumeMount implements WorkspaceMount {
 
   #note(wanted: BoxDisk): void {
     const { notePath } = this.#options;
-    if (notePath !== undefined) writeFileSync(notePath, JSON.stringify(wanted), { mode: 0o600 });
+    if (notePath !== undefined) writeNote(notePath, wanted);
   }
 
   #noted(): BoxDisk | null {
     const { notePath } = this.#options;
-    if (notePath === undefined || !existsSync(notePath)) return null;
-    return JSON.parse(readFileSync(notePath, 'utf8')) as BoxDisk;
+    return notePath === undefined ? null : readNote<BoxDisk>(notePath);
   }
 
   /** Unmounted; where something does not let go of it, frozen, until it is let go or nobody has come back for it; where not even that, flushed. */

@@ -84,6 +84,11 @@ function snapshotRecord({ id: ref, tags, parent, state, createdAtMs, bytes }: Fo
   };
 }
 
+/** What tags do not tell of a session, in words: nobody can say whether it had any of it. */
+const RECOVERED =
+  'its record was rebuilt from the tags of its box, which hold no secrets, no list of hosts (--egress) and no --aws: what it had of these is given anew with devctl down and devctl up; ' +
+  'this box keeps to a list that it has, and the next one would have none';
+
 /** Its session goes on as one that was just found ready, or parked, with a new lease. */
 function sessionRecord(box: Found, id: string, volumeId: string, nowMs: number): SessionRecord {
   const { owner, workspace, workspaceId, generation } = box.tags;
@@ -108,6 +113,7 @@ function sessionRecord(box: Found, id: string, volumeId: string, nowMs: number):
       maxTtlMs: MAX_TTL_RANGE_MS.default,
     },
     nowMs,
+    { type: 'session.recovered', message: RECOVERED },
   );
   return {
     ...fresh,

@@ -38,8 +38,10 @@ export interface NewSession {
   maxTtlMs: number;
 }
 
-/** The record of a session that was just asked for, version 1. */
-export function newSession(input: NewSession, nowMs: number): SessionRecord {
+const requested = ({ workspace }: NewSession): NewEvent => ({ type: 'session.requested', message: `session for workspace ${workspace}` });
+
+/** The record of a session that was just asked for, version 1. @param first what its events begin with */
+export function newSession(input: NewSession, nowMs: number, first = requested(input)): SessionRecord {
   const { idleTtlMs, maxTtlMs, ...rest } = input;
   const session: SessionRecord = {
     ...rest,
@@ -72,7 +74,7 @@ export function newSession(input: NewSession, nowMs: number): SessionRecord {
   };
   return {
     ...session,
-    outbox: numberEvents([{ type: 'session.requested', message: `session for workspace ${input.workspace}` }], 1, nowMs),
+    outbox: numberEvents([first], 1, nowMs),
   };
 }
 

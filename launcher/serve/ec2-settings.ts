@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { invalid } from '../api/problems.ts';
 import { DevctlError } from '../contract/errors.ts';
+import { durationSchema } from '../contract/fields.ts';
 import { reasonOf } from '../contract/system-errors.ts';
 
 const text = (pattern: RegExp, example: string) => z.string().regex(pattern, `must look like ${example}`);
@@ -56,6 +57,10 @@ const ec2SettingsSchema = z.strictObject({
   volumeInitializationRate: z.int().min(100).max(300).optional(),
   /** Tag on boxes for whoever sweeps the account. */
   ttl: text(/^\d{1,4}[hd]$/, '72h').default('72h'),
+  /** How long a box may take from its launch until it registers. */
+  bootstrapTimeout: durationSchema(30_000, 3_600_000, '2m').optional(),
+  /** How long past its hard limit a box that reaches no launcher goes on, before it is made quiet and ends by itself. */
+  hardLimitGrace: durationSchema(10_000, 3_600_000, '10m').optional(),
   /** Another server than that of AWS, for trying it out. */
   endpoint: urlSchema.optional(),
 });

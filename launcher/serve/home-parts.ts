@@ -1,6 +1,7 @@
 import { createBoxApp } from '../api/app.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { createSignals, type LocalSignals } from '../controllers/signals.ts';
+import { LIMITS, type Limits } from '../core/limits.ts';
 import { openAwsTable, type Table } from '../stores/dynamo/aws.ts';
 import { tableChecks } from '../stores/dynamo/doctor.ts';
 import { openEmbeddedDynamo, StateFolderInUseError, StateFolderUnusableError, StateFolderVersionError } from '../stores/dynamo/embedded.ts';
@@ -39,6 +40,7 @@ export async function assembleAtHome(config: ServeConfig, home: Home): Promise<H
     signals,
     clock,
     master: masterSecret(home),
+    limits: limitsOf(config),
     budgets: config.budgets,
     pool: config.pool,
     config: { allowedHosts: config.allowedHosts },
@@ -65,6 +67,15 @@ export async function assembleAtHome(config: ServeConfig, home: Home): Promise<H
       await table.close();
       telemetry.close();
     },
+  };
+}
+
+/** Those that an account may have its own of. */
+function limitsOf({ ec2 }: ServeConfig): Limits {
+  return {
+    ...LIMITS,
+    ...(ec2?.bootstrapTimeout !== undefined && { bootstrapMs: ec2.bootstrapTimeout }),
+    ...(ec2?.hardLimitGrace !== undefined && { hardGraceMs: ec2.hardLimitGrace }),
   };
 }
 

@@ -8,7 +8,7 @@ import type { ControllerDeps } from '../controllers/deps.ts';
 import { createPoolKeeper, type PoolKeeper } from '../controllers/pool.ts';
 import { reap } from '../controllers/reaper.ts';
 import { recover } from '../controllers/recover.ts';
-import { LIMITS } from '../core/limits.ts';
+import { LIMITS, type Limits } from '../core/limits.ts';
 import type { Budgets } from '../core/statement.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Machines, Provider } from '../ports/provider.ts';
@@ -46,6 +46,8 @@ export interface Place<S extends Signals> {
   /** 32 bytes: cursors, and the tokens and keys of boxes, are derived from it. */
   master: Buffer;
   openProvider(deps: ForProvider): Promise<Provider>;
+  /** @default LIMITS */
+  limits?: Limits;
   budgets: Budgets;
   pool: PoolPlan;
   config: Pick<ApiConfig, 'allowedHosts' | 'reach'>;
@@ -57,10 +59,10 @@ export interface Place<S extends Signals> {
 
 /** Wires the parts together; nothing is started. */
 export async function assemble<S extends Signals>(place: Place<S>): Promise<Parts<S>> {
-  const { table, telemetry, signals, master, budgets, pool } = place;
+  const { table, telemetry, signals, master, budgets, pool, limits = LIMITS } = place;
   const clock = place.clock ?? { now: () => Date.now() };
   const random: Random = { bytes: (length) => randomBytes(length) };
-  const store = createDynamoStore({ client: table.client, tableName: table.name, clock, random, telemetry, keepMs: LIMITS.sessionKeepMs });
+  const store = createDynamoStore({ client: table.client, tableName: table.name, clock, random, telemetry, keepMs: limits.sessionKeepMs });
   const derive = (purpose: string): Buffer => createHmac('sha256', master).update(purpose).digest();
   const ledger = { store, clock, signals, telemetry };
   const provider = await place.openProvider({
@@ -72,7 +74,7 @@ export async function assemble<S extends Signals>(place: Place<S>): Promise<Part
     ...ledger,
     compute: provider,
     access: provider,
-    limits: LIMITS,
+    limits,
     budgets,
     pool,
     boxToken: ({ owner, id }: { owner: string; id: string }, generation: number) =>
@@ -84,8 +86,8 @@ export async function assemble<S extends Signals>(place: Place<S>): Promise<Part
     ...(place.identify && { identify: place.identify }),
     access: provider,
     random,
-    limits: LIMITS,
-    quotas: { liveSessions: LIMITS.quotaLiveSessions, workspaces: LIMITS.quotaWorkspaces, snapshotBytes: LIMITS.quotaSnapshotBytes },
+    limits,
+    quotas: { liveSessions: limits.quotaLiveSessions, workspaces: limits.quotaWorkspaces, snapshotBytes: limits.quotaSnapshotBytes },
     money: { storagePrices: provider.storagePrices, budgets },
     pool: { plan: pool, port: provider.pool },
     config: {

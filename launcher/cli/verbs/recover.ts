@@ -15,6 +15,12 @@ function showPlan(cli: Cli, { workspaces, left }: RecoverResult): void {
     quarantined === null ? '' : `quarantined: ${quarantined}`,
   ]);
   if (rows.length > 0) cli.print(table(['OWNER', 'WORKSPACE', 'HEAD', 'DISK', 'SESSION', ''], rows, cli.out));
+  // Tags hold nothing of it, so nobody can say whether there was any.
+  for (const { name, session } of workspaces)
+    if (session !== null)
+      cli.warn(
+        `session ${session} comes back without secrets, a list of hosts (--egress) and --aws: if it had any, devctl down ${name}, and devctl up with them`,
+      );
   for (const { kind, id, reason } of left) cli.warn(`${kind} ${id} is left as it is: ${reason}`);
 }
 

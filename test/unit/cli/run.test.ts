@@ -263,11 +263,42 @@ describe('errors', () => {
   });
 });
 
+/** A command line to a launcher that answers this at one path. */
+async function answered(path: string, answer: unknown, line: string) {
+  const server = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(request.url === path ? answer : {}));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    return await run(line, { DEVCTL_URL: url, DEVCTL_TOKEN: 'dvt_x' });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
 describe('what is left over', () => {
   it('is nothing where there never was a launcher', async () => {
     expect(await run('gc --dry-run')).toMatchObject({ code: 0, out: '0 things left over\n', err: '' });
     expect(JSON.parse((await run('gc --dry-run --json')).out)).toMatchObject({ dryRun: true, items: [], usdPerMonth: 0 });
     expect((await run('recover')).code).toBe(2);
+  });
+
+  it('is brought back with a word on what tags do not hold', async () => {
+    const found = { owner: 'dev', head: 'snap_1', disk: null, snapshots: 1, quarantined: null };
+    const session = 'ses_01kgzsr3yz9m2qf8e4t6w0v5ab';
+    const workspaces = [
+      { ...found, name: 'shop', session },
+      { ...found, name: 'saved', session: null },
+    ];
+    const answer = { dryRun: true, complete: true, recordsMissing: true, workspaces, snapshots: 2, left: [] };
+    const { err } = await answered('/recover', answer, 'recover --from-tags --dry-run');
+    expect(err).toContain(
+      `session ${session} comes back without secrets, a list of hosts (--egress) and --aws: if it had any, devctl down shop`,
+    );
+    expect(err.match(/comes back without/g)).toHaveLength(1);
   });
 });
 
@@ -299,20 +330,7 @@ describe('the pool', () => {
   });
 
   /** `devctl pool` of a launcher that answers this. */
-  async function shown(answer: unknown, line = 'pool') {
-    const server = createServer((request, response) => {
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(request.url === '/pool' ? answer : {}));
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    try {
-      return await run(line, { DEVCTL_URL: url, DEVCTL_TOKEN: 'dvt_x' });
-    } finally {
-      server.closeAllConnections();
-      server.close();
-    }
-  }
+  const shown = (answer: unknown, line = 'pool') => answered('/pool', answer, line);
 
   it('shows each box and what it costs a month, as it is and as it is to be', async () => {
     const waiting = aBox(2, { box: null, state: 'launching', place: null, problem: 'no machine of the class medium' });

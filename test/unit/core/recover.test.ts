@@ -75,6 +75,10 @@ describe('a workspace without a record', () => {
       workspaceId: WS,
     });
     expect(shop?.claim).toEqual({ sessionId: SES, generation: 3 });
+    expect(session).toMatchObject({ secrets: [], egress: null, awsCredentials: false });
+    expect(session?.outbox).toMatchObject([
+      { type: 'session.recovered', message: expect.stringMatching(/no secrets, no list of hosts \(--egress\) and no --aws: .*given anew/) },
+    ]);
     expect(left).toEqual([]);
     const bare = { ...live({ tags: { ...tags, generation: null } }), size: undefined } as unknown as Found;
     expect(from([disk(), bare]).session).toMatchObject({ generation: 1, size: 'medium' });

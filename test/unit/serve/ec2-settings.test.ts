@@ -65,12 +65,20 @@ describe('what a launcher is told of an account', () => {
     ['volumeGiB', 0],
     ['ttl', 'forever'],
     ['volumeInitializationRate', 50],
+    ['bootstrapTimeout', '1s'],
+    ['bootstrapTimeout', 120],
+    ['hardLimitGrace', '2h'],
     ['colour', 'blue'],
   ])('refuses %s %j, and names the field', (field, value) => {
     const { code, detail, extra } = refusal({ [field]: value });
     expect(code).toBe('invalid_request');
     expect(detail).toContain('ec2.json');
     expect(extra.issues?.[0]?.field).toContain(field);
+  });
+
+  it('bounds that an account has of its own are times', () => {
+    const own = { bootstrapTimeout: '5m', hardLimitGrace: '30s' };
+    expect(read(JSON.stringify({ ...example, ...own }))).toMatchObject({ bootstrapTimeout: 300_000, hardLimitGrace: 30_000 });
   });
 
   it('a launcher on this machine may be spoken to without https', () => {
