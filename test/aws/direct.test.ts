@@ -192,6 +192,28 @@ describe('a launcher that speaks HTTP only, behind signatures, and somebody with
     expect(elsewhere.stderr).toContain('this launcher is not in eu-west-1');
   });
 
+  it('doctor says who one is, and what is missing here', async () => {
+    const good = await run(['doctor']);
+    expect(good.stdout).toMatch(/✓ AWS credentials +as the environment says/);
+    expect(good.stdout).toMatch(/✓ AWS identity +arn:aws:\S+/);
+    expect(good.stdout).toMatch(/✓ AWS clock +agrees/);
+    expect(good.stdout).toMatch(/✓ session-manager-plugin +version 1\.2\.707/);
+    expect(good.stdout).toMatch(/✓ access +owner \S+ · may read, write, admin · boxes are reached directly/);
+    expect(good.stdout).toMatch(/✓ launcher +ec2/);
+    expect((await run(['doctor'], { env: { PATH: withoutPlugin } })).stdout).toMatch(
+      /! session-manager-plugin.*\n +fix: install it on this machine/,
+    );
+    front.denied.add('test');
+    const denied = await run(['doctor']);
+    front.denied.clear();
+    expect(denied.code).toBe(1);
+    expect(denied.stdout).toMatch(/✓ AWS identity[\s\S]*✗ access +AWS does not let you use this launcher/);
+    const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: _secret, ...nobody } = env;
+    const anonymous = await dev.run(['doctor'], { cwd: folder, env: nobody });
+    expect(anonymous.code).toBe(1);
+    expect(anonymous.stdout).toMatch(/✗ AWS credentials +there are no AWS credentials\n +fix: log in/);
+  });
+
   it('a box that is going down is not reached any more', async () => {
     const { session } = await dev.json<{ session: Session }>(['status'], { cwd: folder, env });
     expect(await must('down')).toContain('everything on disk is in it');
