@@ -90,7 +90,10 @@ export class ChosenReach implements BoxReach {
       return await direct.logs(sessionId, options, signal);
     } catch (error) {
       if (!isDevctlError(error) || !ASK_LAUNCHER.has(error.code)) throw error;
-      return this.#relay.logs(sessionId, query, signal);
+      // Where it does not know it either, the first reason is the one that something can be done about.
+      return this.#relay.logs(sessionId, query, signal).catch((second: unknown) => {
+        throw isDevctlError(second, 'unsupported') ? error : second;
+      });
     }
   }
 
