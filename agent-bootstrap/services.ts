@@ -69,7 +69,7 @@ export class Services {
 
   async forward(port: number, socket: Duplex, head: Uint8Array): Promise<void> {
     const { forwardPort } = await import('./forward.ts');
-    forwardPort(port, socket, head);
+    await forwardPort(port, socket, head);
   }
 
   /** Loads everything, so that nobody waits for it later. */
