@@ -109,6 +109,7 @@ async function main(): Promise<void> {
     mask,
     handler: async (key: string) => (key === POKE ? async () => control.wake() : (await work.services()).handler(key)),
     exec: async (socket: Duplex, head: Uint8Array) => (await work.services()).exec(socket, head),
+    forward: async (port: number, socket: Duplex, head: Uint8Array) => (await work.services()).forward(port, socket, head),
   };
   watchInterruption((atMs) => control.interrupted(atMs));
   process.once('SIGTERM', () => void leave());

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { EXEC_UPGRADE } from '../launcher/contract/agent-config.ts';
+import { AGENT_ROUTES, EXEC_UPGRADE, FORWARD_UPGRADE } from '../launcher/contract/agent-config.ts';
 import type { Log } from './ports.ts';
 import type { SecretMask } from './secret-mask.ts';
 
@@ -28,6 +28,8 @@ interface Answering {
 interface AgentServices extends Answering {
   /** Takes over a stream of exec frames. */
   exec(socket: Duplex, head: Buffer): Promise<void>;
+  /** Joins the connection with a port of the box. */
+  forward(port: number, socket: Duplex, head: Buffer): Promise<void>;
 }
 
 /**
@@ -44,7 +46,13 @@ export function serveAgent(at: string | Guarded, services: AgentServices): Serve
   server.on('upgrade', (incoming, socket, head) => {
     // A client that leaves early is no fault of the box.
     socket.on('error', () => {});
-    if (!mayEnter(incoming) || incoming.headers.upgrade !== EXEC_UPGRADE) {
+    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://box');
+    const wanted = mayEnter(incoming) ? incoming.headers.upgrade : undefined;
+    if (wanted === FORWARD_UPGRADE && pathname === AGENT_ROUTES.forward) {
+      void services.forward(Number(searchParams.get('port')), socket, head);
+      return;
+    }
+    if (wanted !== EXEC_UPGRADE) {
       socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
       return;
     }

@@ -69,6 +69,11 @@ export class Services {
     handleExec({ ...this.#deps, secrets: () => this.secrets() }, socket, head);
   }
 
+  async forward(port: number, socket: Duplex, head: Uint8Array): Promise<void> {
+    const { forwardPort } = await import('./forward.ts');
+    await forwardPort(port, socket, head);
+  }
+
   /** Loads everything, so that nobody waits for it later. */
   async prepare(): Promise<void> {
     await Promise.all([this.saving(), import('./exec.ts')]);

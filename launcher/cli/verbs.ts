@@ -142,6 +142,19 @@ If the target is a folder, the source goes into it; DIR/. means what is in DIR. 
     load: async () => (await import('./verbs/cp.ts')).run,
   },
   {
+    name: 'forward',
+    about: 'make ports of a box ports of this machine, until Ctrl-C',
+    more: `${SESSION_HELP}
+PORT:LOCAL takes another port here, and 0 any that is free. It is for launchers whose boxes are reached directly: of the embedded one,
+a port of a box is a port of this machine anyway.`,
+    args: [session, { name: 'port', optional: true, many: true }],
+    examples: [
+      ['devctl forward 3000', 'the box of this folder'],
+      ['devctl forward shop 3000:8080 5432', 'its port 3000 as 8080, and 5432'],
+    ],
+    load: async () => (await import('./verbs/forward.ts')).run,
+  },
+  {
     name: 'logs',
     about: 'what the box and its setup script wrote',
     more: SESSION_HELP,

@@ -71,6 +71,8 @@ export interface Client {
   logs(sessionId: string, query?: LogsQuery, signal?: AbortSignal): Promise<Readable>;
   /** An answer that is text and may go on for long. */
   text<Id extends TextId>(id: Id, input: CallInput<Id>): Promise<Readable>;
+  /** Makes connections to ports of the box's loopback. @throws DevctlError unsupported where the launcher carries what goes to boxes */
+  forward(sessionId: string, signal?: AbortSignal): Promise<(port: number) => Promise<Duplex>>;
   putFiles(sessionId: string, path: string, tar: Readable, signal?: AbortSignal): Promise<{ files: number; bytes: number }>;
   getFiles(sessionId: string, path: string, signal?: AbortSignal): Promise<Readable>;
   /** `waitMs`: how long the launcher may wait until the box is ready; without it, it must be. */
@@ -219,6 +221,7 @@ export function createClient(options: ClientOptions): Client {
     exitCode: (sessionId, argv) => reach.exitCode(sessionId, argv),
     logs: (sessionId, query = {}, signal) => reach.logs(sessionId, query, signal),
     text,
+    forward: (sessionId, signal) => reach.forward(sessionId, signal),
     putFiles: (sessionId, path, tar, signal) => reach.putFiles(sessionId, path, tar, signal),
     getFiles: (sessionId, path, signal) => reach.getFiles(sessionId, path, signal),
     importSource: (sessionId, tar, options) => reach.importSource(sessionId, tar, options),
@@ -251,6 +254,11 @@ function relayBy(sender: Sender, call: Client['call'], text: Client['text'], exe
       return (await sender.json('importSource', { params: { id: sessionId }, query, signal }, { upload: tar })) as Imported;
     },
     logs: (id, query, signal) => text('logs', { params: { id }, query, signal }),
+    async forward() {
+      throw new DevctlError('unsupported', 'this launcher carries no connections to ports of its boxes', {
+        hint: 'of the embedded launcher, a port of a box is a port of this machine: connect to localhost',
+      });
+    },
     close: async () => undefined,
   };
 }

@@ -45,8 +45,8 @@ export class DirectBoxes {
   /** Without the plugin a command still runs: the launcher has it run as a whole. */
   async exec(sessionId: string, signal?: AbortSignal): Promise<Duplex> {
     try {
-      const { agent } = await this.#reach(sessionId, 'command', signal);
-      return await asClient(() => agent.exec());
+      const { agent, alive } = await this.#reach(sessionId, 'command', signal);
+      return onInput(await asClient(() => agent.exec()), alive);
     } catch (error) {
       if (!isDevctlError(error, 'unsupported')) throw error;
       return this.#whole(sessionId, error);
@@ -84,6 +84,12 @@ export class DirectBoxes {
   async importSource(sessionId: string, tar: Readable, signal?: AbortSignal): Promise<Imported> {
     const { agent, alive } = await this.#reach(sessionId, 'import', signal);
     return asClient(() => agent.importSource(watched(tar, alive)));
+  }
+
+  /** Makes connections to ports of a box, one for each call of what it gives. */
+  async forward(sessionId: string, signal?: AbortSignal): Promise<(port: number) => Promise<Duplex>> {
+    const { agent, alive } = await this.#reach(sessionId, 'forward', signal);
+    return async (port) => onInput(await asClient(() => agent.forward(port)), alive);
   }
 
   async logs(sessionId: string, options: { tailLines: number; follow: boolean }, signal?: AbortSignal): Promise<Readable> {
@@ -187,6 +193,16 @@ function watched<T extends Readable>(source: T, onChunk: () => void): Readable {
   source.once('error', (error) => seen.destroy(error));
   seen.once('close', () => source.destroy());
   return source.pipe(seen);
+}
+
+/** The stream, with a word for all that is sent to the box: a launcher that carries it counts that, too. */
+function onInput(stream: Duplex, told: () => void): Duplex {
+  const write = stream._write.bind(stream);
+  stream._write = (chunk, encoding, done) => {
+    told();
+    write(chunk, encoding, done);
+  };
+  return stream;
 }
 
 const asDevctl = (error: unknown): unknown =>

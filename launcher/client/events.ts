@@ -58,6 +58,7 @@ export async function* resumingEvents(source: EventSource, from: string | null):
   let last = from;
   for (let fruitless = 0; ; fruitless += 1) {
     let failure: unknown;
+    const openedMs = performance.now();
     try {
       for await (const message of parseSse(await source.open(last))) {
         if (message.id !== null && last !== null && message.id <= last) continue;
@@ -67,6 +68,8 @@ export async function* resumingEvents(source: EventSource, from: string | null):
         yield event;
       }
       if (!source.follow || (await source.isOver())) return;
+      // A launcher in Lambda ends every stream before its own time is over: nothing is wrong with one that was quiet until then.
+      if (performance.now() - openedMs >= CLIENT_LIMITS.steadyStreamMs) fruitless = 0;
     } catch (error) {
       failure = error instanceof SyntaxError ? new DevctlError('internal', 'the event stream is not JSON', { cause: error }) : error;
       if (source.signal?.aborted) return;

@@ -13,6 +13,8 @@ export const CLIENT_LIMITS = {
   retryAfterMaxMs: 10_000,
   /** Reconnects in a row of an event stream that brought nothing new. */
   reconnects: 8,
+  /** An event stream that has lasted so long was no fruitless one, whatever it brought. */
+  steadyStreamMs: 10_000,
   /** A JSON answer may be this long. */
   answerBytes: 64 * 1024 * 1024,
   /** One line of an event stream may be this long. */

@@ -21,6 +21,8 @@ export interface BoxReach {
   getFiles(sessionId: string, path: string, signal?: AbortSignal): Promise<Readable>;
   importSource(sessionId: string, tar: Readable, options?: { waitMs?: number; signal?: AbortSignal }): Promise<Imported>;
   logs(sessionId: string, query: LogsQuery, signal?: AbortSignal): Promise<Readable>;
+  /** Makes connections to ports of the box's loopback. @throws DevctlError unsupported where the launcher carries what goes to boxes */
+  forward(sessionId: string, signal?: AbortSignal): Promise<(port: number) => Promise<Duplex>>;
   close(): Promise<void>;
 }
 
@@ -88,8 +90,15 @@ export class ChosenReach implements BoxReach {
       return await direct.logs(sessionId, options, signal);
     } catch (error) {
       if (!isDevctlError(error) || !ASK_LAUNCHER.has(error.code)) throw error;
-      return this.#relay.logs(sessionId, query, signal);
+      // Where it does not know it either, the first reason is the one that something can be done about.
+      return this.#relay.logs(sessionId, query, signal).catch((second: unknown) => {
+        throw isDevctlError(second, 'unsupported') ? error : second;
+      });
     }
+  }
+
+  async forward(sessionId: string, signal?: AbortSignal): Promise<(port: number) => Promise<Duplex>> {
+    return ((await this.#way()) ?? this.#relay).forward(sessionId, signal);
   }
 
   async close(): Promise<void> {

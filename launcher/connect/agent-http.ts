@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { AGENT_ROUTES, EXEC_UPGRADE } from '../contract/agent-config.ts';
+import { AGENT_ROUTES, EXEC_UPGRADE, FORWARD_UPGRADE } from '../contract/agent-config.ts';
 import { DevctlError } from '../contract/errors.ts';
 import { problemSchema } from '../contract/problem.ts';
 import { reasonOf } from '../contract/system-errors.ts';
@@ -110,7 +110,13 @@ async function readText(answer: IncomingMessage): Promise<string> {
 }
 
 /** A byte stream of exec frames. @throws ReachError unreachable */
-export async function openExec(way: Way, timeoutMs: number): Promise<Duplex> {
+export const openExec = (way: Way, timeoutMs: number): Promise<Duplex> => upgraded(way, AGENT_ROUTES.exec, EXEC_UPGRADE, timeoutMs);
+
+/** A connection to a port of the box's loopback. @throws ReachError unreachable, DevctlError not_found when nothing listens there */
+export const openPort = (way: Way, port: number, timeoutMs: number): Promise<Duplex> =>
+  upgraded(way, `${AGENT_ROUTES.forward}?port=${port}`, FORWARD_UPGRADE, timeoutMs);
+
+async function upgraded(way: Way, path: string, upgrade: string, timeoutMs: number): Promise<Duplex> {
   const socket = await way.connect();
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
@@ -119,11 +125,11 @@ export async function openExec(way: Way, timeoutMs: number): Promise<Duplex> {
     };
     const outgoing = request({
       createConnection: () => socket,
-      path: AGENT_ROUTES.exec,
+      path,
       headers: {
         host: 'box',
         connection: 'Upgrade',
-        upgrade: EXEC_UPGRADE,
+        upgrade,
         ...(way.authorization && { authorization: way.authorization }),
       },
     });
@@ -133,8 +139,12 @@ export async function openExec(way: Way, timeoutMs: number): Promise<Duplex> {
       resolve(stream);
     });
     outgoing.on('response', (answer) => {
-      answer.destroy();
-      failed(new Error(`it answered ${answer.statusCode}`));
+      const isProblem = answer.headers['content-type'] === 'application/problem+json';
+      if (isProblem) problemOf(answer).then(reject, failed);
+      else {
+        answer.destroy();
+        failed(new Error(`it answered ${answer.statusCode}`));
+      }
     });
     boundSilence(outgoing, timeoutMs);
     outgoing.on('error', failed);

@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import * as z from 'zod';
 import { AGENT_ROUTES } from '../contract/agent-config.ts';
-import { askAgent, callAgent, openExec, type Way } from './agent-http.ts';
+import { askAgent, callAgent, openExec, openPort, type Way } from './agent-http.ts';
 
 /** Longest silence while files are moved: a big folder may take a while to be put in its place. */
 const FILES_TIMEOUT_MS = 600_000;
@@ -32,6 +32,11 @@ export class AgentClient {
 
   exec(): Promise<Duplex> {
     return openExec(this.#way, this.#answerTimeoutMs);
+  }
+
+  /** A connection to a port of the box's loopback. */
+  forward(port: number): Promise<Duplex> {
+    return openPort(this.#way, port, this.#answerTimeoutMs);
   }
 
   putFiles(path: string, tar: Readable): Promise<Imported> {

@@ -103,11 +103,14 @@ export const AGENT_ROUTES = {
   files: '/files',
   import: '/import',
   exec: '/exec',
+  forward: '/forward',
   logs: '/logs',
 } as const;
 
 /** Value of the Upgrade header that turns `GET /exec` into a byte stream of exec frames. */
 export const EXEC_UPGRADE = 'devctl-exec';
+/** The same for `GET /forward?port=…`, which becomes a connection to that port of the box's loopback. */
+export const FORWARD_UPGRADE = 'devctl-forward';
 
 /** What Systems Manager tells of the output of a command, characters: an answer that goes this way has to fit in. */
 export const COMMAND_OUTPUT_MAX_CHARS = 24_000;

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import type { Readable } from 'node:stream';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { PLUGIN } from '../../launcher/connect/tunnels.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
@@ -9,6 +11,19 @@ import { launcherBehind, SignedFront } from '../support/signed-front.ts';
 import { Account, REGION } from './account/account.ts';
 import { CREDENTIALS, Laptop } from './account/laptop.ts';
 import { ProcessMachines } from './account/machines.ts';
+
+/** Processes that a process has started. */
+const children = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+/** What has ended may wait for whoever collects it. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 describe('a launcher that speaks HTTP only, behind signatures, and somebody with credentials', { timeout: 180_000 }, () => {
   let account: Account;
@@ -97,9 +112,50 @@ describe('a launcher that speaks HTTP only, behind signatures, and somebody with
     expect(await terminal.ends()).toBe(0);
   });
 
+  it('a port of the box is a port of this machine, as long as it is asked for', async () => {
+    const script = `require('http').createServer((q, a) => a.end('page ' + q.url)).listen(0, '127.0.0.1', function () { console.log(this.address().port) })`;
+    const server = dev.start(['exec', '--', 'node', '-e', script], { cwd: folder, env });
+    const [line] = (await once(server.stdout as Readable, 'data')) as [Buffer];
+    const port = Number.parseInt(line.toString(), 10);
+    const forward = dev.start(['forward', `${port}:0`], { cwd: folder, env });
+    const [told] = (await once(forward.stdout as Readable, 'data')) as [Buffer];
+    const local = /localhost:(\d+) leads to port \d+ of project/.exec(told.toString())?.[1];
+    const pages = await Promise.all(['/a', '/b', '/c'].map(async (path) => (await fetch(`http://127.0.0.1:${local}${path}`)).text()));
+    expect(pages).toEqual(['page /a', 'page /b', 'page /c']);
+    server.kill('SIGTERM');
+    await once(server, 'close');
+    let said = '';
+    forward.stderr?.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    await expect(fetch(`http://127.0.0.1:${local}/`)).rejects.toThrow();
+    await vi.waitUntil(() => said.includes(`nothing listens on port ${port} of the box`));
+    forward.kill('SIGINT');
+    expect((await once(forward, 'close'))[0]).toBe(130);
+  });
+
+  it('Ctrl-C for a command is for the command alone, and a program that is killed leaves no tunnel', async () => {
+    const terminal = dev.script(
+      '"$DEVCTL" exec -- sh -c "trap \'echo caught; exit 5\' INT; echo ready; while :; do sleep 0.1; done"; echo code $?',
+      folder,
+      env,
+    );
+    await terminal.shows(/ready/);
+    terminal.type('\x03');
+    await terminal.shows(/caught[\s\S]*code 5/);
+    const killed = dev.start(['logs', '--follow'], { cwd: folder, env });
+    await once(killed.stdout as Readable, 'data');
+    const plugins = children(killed.pid ?? 0);
+    expect(plugins).toHaveLength(1);
+    killed.kill('SIGTERM');
+    await once(killed, 'close');
+    await vi.waitUntil(() => !plugins.some(isRunning));
+  });
+
   it('no tunnel outlives its command', () => {
     expect(opened()).toBeGreaterThan(4);
-    expect(ended()).toBe(opened());
+    // Of one that was killed, the plugin ends the session itself.
+    expect(ended()).toBe(opened() - 1);
   });
 
   it('without the plugin a command runs through the launcher, and the rest says what to install on this machine', async () => {
@@ -134,6 +190,28 @@ describe('a launcher that speaks HTTP only, behind signatures, and somebody with
     const elsewhere = await run(['ls', '--on', 'elsewhere']);
     expect(elsewhere.code).toBe(2);
     expect(elsewhere.stderr).toContain('this launcher is not in eu-west-1');
+  });
+
+  it('doctor says who one is, and what is missing here', async () => {
+    const good = await run(['doctor']);
+    expect(good.stdout).toMatch(/✓ AWS credentials +as the environment says/);
+    expect(good.stdout).toMatch(/✓ AWS identity +arn:aws:\S+/);
+    expect(good.stdout).toMatch(/✓ AWS clock +agrees/);
+    expect(good.stdout).toMatch(/✓ session-manager-plugin +version 1\.2\.707/);
+    expect(good.stdout).toMatch(/✓ access +owner \S+ · may read, write, admin · boxes are reached directly/);
+    expect(good.stdout).toMatch(/✓ launcher +ec2/);
+    expect((await run(['doctor'], { env: { PATH: withoutPlugin } })).stdout).toMatch(
+      /! session-manager-plugin.*\n +fix: install it on this machine/,
+    );
+    front.denied.add('test');
+    const denied = await run(['doctor']);
+    front.denied.clear();
+    expect(denied.code).toBe(1);
+    expect(denied.stdout).toMatch(/✓ AWS identity[\s\S]*✗ access +AWS does not let you use this launcher/);
+    const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: _secret, ...nobody } = env;
+    const anonymous = await dev.run(['doctor'], { cwd: folder, env: nobody });
+    expect(anonymous.code).toBe(1);
+    expect(anonymous.stdout).toMatch(/✗ AWS credentials +there are no AWS credentials\n +fix: log in/);
   });
 
   it('a box that is going down is not reached any more', async () => {

@@ -104,8 +104,8 @@ export class Person {
   }
 
   /** A shell script on a terminal; DEVCTL is the program. */
-  script(text: string, cwd: string): Terminal {
-    const options = { name: 'xterm', cols: 80, rows: 24, cwd, env: { ...this.env(), DEVCTL } };
+  script(text: string, cwd: string, env: Record<string, string> = {}): Terminal {
+    const options = { name: 'xterm', cols: 80, rows: 24, cwd, env: { ...this.env(env), DEVCTL } };
     // The program refuses DEVCTL_* names that it does not know; this one has no underscore.
     const terminal = new Terminal(spawnPty('/bin/bash', ['-c', text], options));
     this.#terminals.add(terminal);

@@ -35,6 +35,24 @@ async function launcherChecks(cli: Cli): Promise<Check[]> {
   }
 }
 
+/** Of a launcher that is signed for, what that needs here, and whom it takes us for. */
+async function signedChecks(cli: Cli): Promise<Check[]> {
+  if (cli.target.kind !== 'remote' || !cli.target.aws) return [];
+  const { awsChecks } = await import('../aws-checks.ts');
+  const checks = await awsChecks(cli, cli.target.aws);
+  // Without credentials there is nothing to ask the launcher with, and that is told.
+  if (checks.some((check) => check.level === 'error')) return checks;
+  try {
+    const { owner, scopes, ...more } = await (await cli.client()).call('whoami', {});
+    const { reach } = more as { reach?: string };
+    const way = reach === 'direct' ? 'boxes are reached directly' : 'boxes are reached through the launcher';
+    return [...checks, { name: 'access', ok: true, level: 'ok', detail: `owner ${owner} · may ${scopes.join(', ')} · ${way}`, fix: null }];
+  } catch (error) {
+    if (!(error instanceof DevctlError)) throw error;
+    return [...checks, { name: 'access', ok: false, level: 'error', detail: error.detail, fix: error.extra.hint ?? null }];
+  }
+}
+
 function line(cli: Cli, check: Check): string {
   const marks = { ok: cli.out.green('✓'), warn: cli.out.yellow('!'), error: cli.out.red('✗') };
   const text = `${marks[check.level]} ${plainText(check.name).padEnd(18)} ${plainText(check.detail)}\n`;
@@ -42,7 +60,7 @@ function line(cli: Cli, check: Check): string {
 }
 
 export const run: Run = async (cli) => {
-  const checks = [...(await localChecks(cli.home, cli.embedded)), ...(await launcherChecks(cli))];
+  const checks = [...(await localChecks(cli.home, cli.embedded)), ...(await signedChecks(cli)), ...(await launcherChecks(cli))];
   if (cli.form === 'json') cli.print(json(checks));
   else if (cli.form === 'plain') cli.print(plainRows(checks.map((check) => [check.level, check.name, check.detail, check.fix ?? ''])));
   else for (const check of checks) cli.print(line(cli, check));

@@ -23,6 +23,8 @@ export interface AwsIdentity {
   arn: string;
   accountId: string;
   userId: string;
+  /** What time it was at AWS, ms since the epoch, to the second; null where the answer does not say. */
+  atMs: number | null;
 }
 
 /** Somebody who has AWS credentials, as the SDK finds them: environment, profile, single sign-on, process. */
@@ -94,9 +96,10 @@ class SigningUser implements AwsUser {
 
   async identity(): Promise<AwsIdentity> {
     const body = 'Action=GetCallerIdentity&Version=2011-06-15';
-    const text = await this.#ask('sts', { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body }, 'STS');
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const { text, date } = await this.#ask('sts', { headers, body }, 'STS');
     const element = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1] ?? '';
-    return { arn: element('Arn'), accountId: element('Account'), userId: element('UserId') };
+    return { arn: element('Arn'), accountId: element('Account'), userId: element('UserId'), atMs: date };
   }
 
   async #credentials() {
@@ -131,18 +134,24 @@ class SigningUser implements AwsUser {
 
   async #ssm(operation: string, input: object, target = 'Systems Manager'): Promise<object> {
     const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `AmazonSSM.${operation}` };
-    return JSON.parse((await this.#ask('ssm', { headers, body: JSON.stringify(input) }, target)) || '{}') as object;
+    const { text } = await this.#ask('ssm', { headers, body: JSON.stringify(input) }, target);
+    return JSON.parse(text || '{}') as object;
   }
 
   /** @throws DevctlError, ReachError where the box is not online */
-  async #ask(service: 'sts' | 'ssm', request: { headers: Record<string, string>; body: string }, doing: string): Promise<string> {
+  async #ask(
+    service: 'sts' | 'ssm',
+    request: { headers: Record<string, string>; body: string },
+    doing: string,
+  ): Promise<{ text: string; date: number | null }> {
     const own = this.#env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`];
     const url = new URL(own ?? `https://${service}.${this.region}.amazonaws.com${this.region.startsWith('cn-') ? '.cn' : ''}`);
     for (let tries = 1; ; tries += 1) {
       const { headers } = await this.#sign(service, { method: 'POST', url, ...request });
       const answer = await this.#post(url, headers, request.body, doing);
       const text = await answer.text();
-      if (answer.ok) return text;
+      const atMs = Date.parse(answer.headers.get('date') ?? '');
+      if (answer.ok) return { text, date: Number.isNaN(atMs) ? null : atMs };
       const refusal = refusalIn(answer.status, Object.fromEntries(answer.headers), text) ?? {
         status: answer.status,
         code: /<Code>([^<]*)</.exec(text)?.[1] ?? '',

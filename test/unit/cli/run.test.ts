@@ -159,6 +159,31 @@ describe('common flags', () => {
   });
 });
 
+describe('contexts of launchers in Lambda', () => {
+  const url = 'https://abc123.lambda-url.eu-central-1.on.aws';
+  const nobody = { AWS_EC2_METADATA_DISABLED: 'true' };
+
+  it('say whose credentials they sign with, and never a token', async () => {
+    await run(['context', 'add', 'aws', `${url}/`, '--profile', 'dev']);
+    await run(['context', 'add', 'near', 'http://127.0.0.1:1', '--aws', '--region', 'eu-west-1']);
+    const [, ...stored] = JSON.parse((await run('context ls -o json')).out) as unknown[];
+    expect(stored).toEqual([
+      { name: 'aws', url, tokenFile: null, aws: { region: 'eu-central-1', profile: 'dev' }, current: false },
+      { name: 'near', url: 'http://127.0.0.1:1', tokenFile: null, aws: { region: 'eu-west-1' }, current: false },
+    ]);
+    const shown = (await run('context ls')).out;
+    expect(shown).toMatch(/aws +https:\S+ +signed, AWS profile dev, eu-central-1\n/);
+    expect(shown).toMatch(/near +http:\S+ +signed, AWS credentials, eu-west-1\n/);
+  });
+
+  it.each([`ls --url ${url}`, 'ls --on aws'])('%s needs credentials, and no DEVCTL_TOKEN helps', async (line) => {
+    await run(['context', 'add', 'aws', url, '--profile', 'nobody']);
+    const { code, err } = await run(line, { ...nobody, DEVCTL_TOKEN: 'dvt_x' });
+    expect(code).toBe(4);
+    expect(err).toMatch(/^error: there are no (?:AWS credentials|credentials for the AWS profile nobody)\n/);
+  });
+});
+
 describe('contexts', () => {
   it('are added, used and forgotten; tokens stay where they are', async () => {
     const file = join(dir, 'token-of-team');
@@ -183,6 +208,10 @@ describe('contexts', () => {
     ['context add team nowhere', 'is not an address'],
     ['context add team https://x --token-file /no/such', 'the token file /no/such cannot be read: no such file or folder\n'],
     ['context add team https://x --token-file /', 'the token file / cannot be read: it is a folder\n'],
+    ['context add team https://x --profile dev', 'is for a launcher that is signed for\n  add --aws\n'],
+    ['context add team https://x --aws', 'does not say in which region it is\n  give it with --region\n'],
+    ['context add team https://x --aws --region Frankfurt', '"Frankfurt" is not a region'],
+    ['context add team https://a.lambda-url.eu-west-1.on.aws --token-file f', '--token-file is not for a launcher that is signed for'],
     ['context use tea', 'there is no context "tea"'],
   ])('%s is refused', async (line, words) => {
     expect(await run(line)).toMatchObject({ code: 2, err: expect.stringContaining(words) });

@@ -110,6 +110,25 @@ describe('requests that are signed', () => {
     expect(seen.filter(({ url }) => url?.includes('/events')).map(({ lastEventId }) => lastEventId)).toEqual([undefined, 'one']);
   });
 
+  it('of a quiet event stream go on for as long as a function lets each of them last', async () => {
+    let at = 0;
+    // Between the opening of a stream and its end.
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => {
+      at += 20_000;
+      return at;
+    });
+    let streams = 0;
+    reply = ({ url }) => {
+      if (url?.includes('/events') !== true) return JSON.stringify({ phase: streams > 12 ? 'stopped' : 'ready' });
+      streams += 1;
+      return ['id: one\nevent: e\ndata: {"message":"m"}\n\n'];
+    };
+    const events: unknown[] = [];
+    for await (const event of open().client.events('ses_0123456789abcdef')) events.push(event);
+    now.mockRestore();
+    expect([streams, events.length]).toEqual([13, 1]);
+  });
+
   it('go again with the clock of AWS when ours is off, once', async () => {
     front.skewMs = 3_600_000;
     const { client } = open();
