@@ -300,6 +300,16 @@ describe('the minute', () => {
     expect(world.told('ReaperPass')).toBeGreaterThan(0);
   });
 
+  it('vouches for a new table, with or without the words of EventBridge', async () => {
+    world = await LambdaWorld.open(database, {}, true);
+    world.ticks = false;
+    expect(await world.store.vouches()).toBe(false);
+    await world.clock.run(world.run({ devctl: 'tick' }));
+    expect(await world.store.vouches()).toBe(true);
+    await world.clock.run(world.run(world.scheduled()));
+    expect(world.told('ReaperPass')).toBe(2);
+  });
+
   it('keeps the pool', async () => {
     world = await LambdaWorld.open(database, { pool: { base: 1, boxSize: 'small' } });
     await world.until(

@@ -91,12 +91,13 @@ export class LambdaWorld {
     this.clock.every(BEAT_MS, () => this.#beat());
   }
 
-  static async open(database: Database, patch: Partial<LambdaSettingsInput> = {}): Promise<LambdaWorld> {
+  /** @param isNew the table has never been compared with what there is */
+  static async open(database: Database, patch: Partial<LambdaSettingsInput> = {}, isNew = false): Promise<LambdaWorld> {
     const aws = new SimulatedAws({ boot: SimulatedMachine.boot() });
     aws.cloud.pools.quotas.spotVcpus = 64;
     await stackOn(aws);
     const { store, tableName } = await database.open(aws.cloud.clock, new SeededRandom(3));
-    await store.vouch();
+    if (!isNew) await store.vouch();
     return new LambdaWorld(aws, store, database.client, tableName, patch);
   }
 
