@@ -1,11 +1,12 @@
-// Builds the three programs, each as one bundled file: the CLI, the launcher that it starts, and the agent of a box. Beside
+// Builds the programs: the CLI, the launcher that it starts and the agent of a box, each as one bundled file, and the launcher in
+// Lambda as a folder. Beside
 // CLI and launcher lies what V8 has made of them (see program.cjs); they run without it, too. Beside the agent lies what the image
 // tells it of every box.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -90,6 +91,34 @@ async function writeFast(name, entry, words) {
   }
 }
 
+/**
+ * The launcher as functions of Lambda, in a folder of its own that is zipped as it is. ES modules in pieces: what a request does not
+ * need, the SDK of EC2 above all, is not read for it (npm run bench -- lambda).
+ */
+async function writeLambda() {
+  const folder = join(dist, 'lambda');
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: [{ in: 'launcher/lambda.ts', out: 'index' }],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    splitting: true,
+    target: 'node22',
+    define: { 'process.env.DEVCTL_BUILD_VERSION': JSON.stringify(version) },
+    mainFields: ['module', 'main'],
+    // Packages that are CommonJS require what Node has.
+    banner: { js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);" },
+  });
+  const partial = mkdtempSync(join(dist, 'lambda-'));
+  for (const { path, contents } of outputFiles) writeFileSync(join(partial, basename(path)), contents);
+  // Readable by everybody: Lambda runs it as another user than who has zipped it.
+  chmodSync(partial, 0o755);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(partial, folder);
+}
+
 mkdirSync(dist, { recursive: true });
 replace(join(dist, 'agent.cjs'), await bundle('agent-bootstrap/main.ts', { banner: { js: '#!/usr/bin/env node' } }));
 const settings = await bundle('packer/agent-config.ts', { format: 'esm' });
@@ -98,3 +127,4 @@ replace(join(dist, 'agent.json'), `${JSON.stringify(agentConfig, null, 2)}\n`);
 for (const { entry, name } of APART) replace(join(dist, name), await bundle(entry, {}));
 await writeFast('devctl', 'launcher/cli/main.ts', ['ls']);
 await writeFast('launcher', 'launcher/main.ts', []);
+await writeLambda();

@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { ec2Section } from './ec2.ts';
 import { findEngine } from './engine.ts';
 import { assertGoingOn, watchSignals } from './interruption.ts';
+import { lambdaSection } from './lambda.ts';
 import { startBenchLauncher } from './launcher.ts';
 import type { Section } from './measure.ts';
 import { type Options, readOptions, type Suite } from './options.ts';
@@ -18,6 +19,7 @@ const PARTS: Readonly<Record<Suite, (context: Context) => Promise<Section>>> = {
   api: apiSection,
   trees: treesSection,
   ec2: ec2Section,
+  lambda: lambdaSection,
 };
 
 /** Measures what was asked for and prints it part by part. Nothing here judges a figure. */

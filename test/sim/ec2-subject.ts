@@ -91,7 +91,7 @@ export function providerOn(aws: SimulatedAws, templates: Templates | TemplateSou
   });
 }
 
-const NAMES = { x86_64: `${DEPLOYMENT}-x86_64`, arm64: `${DEPLOYMENT}-arm64` };
+export const TEMPLATE_NAMES = { x86_64: `${DEPLOYMENT}-x86_64`, arm64: `${DEPLOYMENT}-arm64` };
 export const IMAGE_PARAMETERS = { x86_64: `/${DEPLOYMENT}/image/x86_64`, arm64: `/${DEPLOYMENT}/image/arm64` };
 
 /** What a stack makes: templates by name that have no image, and a parameter for the newest one of each architecture. */
@@ -99,7 +99,7 @@ export async function stackOn(aws: SimulatedAws, launcherUrl = 'https://abc.lamb
   for (const { architecture, id } of aws.cloud.catalog.images.values()) {
     aws.cloud.catalog.parameters.set(IMAGE_PARAMETERS[architecture], id);
     const { ImageId: _, ...LaunchTemplateData } = templateData({ deployment: DEPLOYMENT, imageId: id, launcherUrl });
-    const LaunchTemplateName = NAMES[architecture];
+    const LaunchTemplateName = TEMPLATE_NAMES[architecture];
     await aws.cloud.clock.run(aws.ec2.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData, ClientToken: LaunchTemplateName }));
   }
 }
@@ -109,7 +109,7 @@ export const stackTemplates = (aws: SimulatedAws): TemplateSource =>
   namedTemplates({
     ssm: new Calls({ api: aws.ssm, time: aws.cloud.clock, random: new SeededRandom(7), limits: EC2_LIMITS }),
     time: aws.cloud.clock,
-    names: NAMES,
+    names: TEMPLATE_NAMES,
     imageParameters: IMAGE_PARAMETERS,
   });
 

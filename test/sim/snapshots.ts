@@ -5,7 +5,7 @@ import type {
   DescribeSnapshotsResult,
   Snapshot,
 } from '@aws-sdk/client-ec2';
-import { ACCOUNT } from './catalog.ts';
+import { ACCOUNT, REGION } from './catalog.ts';
 import type { Cloud } from './cloud.ts';
 import { changedBytes, type DiskImage } from './disks.ts';
 import { refusal, required } from './errors.ts';
@@ -157,7 +157,11 @@ export class Snapshots {
     this.#cloud.snapshots.changed(snapshot);
     this.#meter();
     const result = failed ? 'failed' : 'succeeded';
-    this.#cloud.emit('EBS Snapshot Notification', 'snapshot', snapshot.id, { event: 'createSnapshot', result, snapshot_id: snapshot.id });
+    this.#cloud.emit('EBS Snapshot Notification', 'snapshot', snapshot.id, {
+      event: 'createSnapshot',
+      result,
+      snapshot_id: `arn:aws:ec2::${REGION}:snapshot/${snapshot.id}`,
+    });
   }
 
   /** Blocks that several snapshots have are stored, and paid for, once. */

@@ -37,7 +37,14 @@ const NAMES: Readonly<Record<Exclude<ErrorClass, 'fatal' | 'no_answer'>, readonl
   ],
   quota: ['MaxSpotInstanceCountExceeded', 'VcpuLimitExceeded', 'MaxFleetCountExceeded', 'InstanceLimitExceeded'],
   storage_quota: ['VolumeLimitExceeded', 'MaxIOPSLimitExceeded', 'SnapshotLimitExceeded'],
-  throttled: ['RequestLimitExceeded', 'Throttling', 'ThrottlingException', 'EC2ThrottledException', 'RequestThrottled'],
+  throttled: [
+    'RequestLimitExceeded',
+    'Throttling',
+    'ThrottlingException',
+    'EC2ThrottledException',
+    'RequestThrottled',
+    'TooManyRequestsException',
+  ],
   passing: ['InternalError', 'InternalFailure', 'ServiceUnavailable', 'Unavailable', 'ConcurrentTagAccess', 'InsufficientVolumeCapacity'],
   timed: [
     'SnapshotCreationPerVolumeRateExceeded',

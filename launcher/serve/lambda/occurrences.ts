@@ -8,7 +8,7 @@ export type Occurrence =
   | { kind: 'tick' }
   /** Something has become of a machine, a volume or a snapshot. */
   | { kind: 'thing'; thing: 'instance' | 'volume' | 'snapshot'; id: string }
-  /** A spot machine is taken away; `atMs` null: when is not told. */
+  /** A spot machine is taken away. */
   | { kind: 'interruption'; instanceId: string; endsAtMs: number }
   /** Another account's or region's. */
   | { kind: 'foreign' };
@@ -17,12 +17,16 @@ export type Occurrence =
 const NOTICE_MS = 120_000;
 
 const HOPS_MAX = 100;
-const lookSchema = z.strictObject({
-  devctl: z.literal('look'),
-  owner: ownerSchema,
-  id: sessionIdSchema,
-  hops: z.int().min(0).max(HOPS_MAX).default(0),
-});
+/** What the launcher itself has the function run for, or a schedule that is told what to say. */
+const ownSchema = z.discriminatedUnion('devctl', [
+  z.strictObject({
+    devctl: z.literal('look'),
+    owner: ownerSchema,
+    id: sessionIdSchema,
+    hops: z.int().min(0).max(HOPS_MAX).default(0),
+  }),
+  z.strictObject({ devctl: z.literal('tick') }),
+]);
 
 /** An event of EventBridge. Source: EventBridge User Guide, "Event structure". */
 const envelopeSchema = z.object({
@@ -74,8 +78,8 @@ const READERS: Readonly<Record<string, Reader>> = {
 export function readOccurrence(event: unknown, own: { accountId: string; region: string }): Occurrence {
   try {
     if (typeof event === 'object' && event !== null && 'devctl' in event) {
-      const { owner, id, hops } = lookSchema.parse(event);
-      return { kind: 'look', owner, id, hops };
+      const { devctl: kind, ...rest } = ownSchema.parse(event);
+      return { kind, ...rest } as Occurrence;
     }
     const envelope = envelopeSchema.parse(event);
     const read = READERS[`${envelope.source} ${envelope['detail-type']}`];
