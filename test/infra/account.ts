@@ -10,9 +10,9 @@ import { type Names, namesOf } from '../../infra/names.ts';
 import { type Access, type NamedPolicy, readAccess } from './iam/access.ts';
 import type { Principal } from './iam/evaluate.ts';
 import type { Template } from './iam/resolve.ts';
+import { ACCOUNT, roleIdOf, userIdOf } from './who.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-export const ACCOUNT = '123456789012';
 
 /** The deployment of docs/target.example.json, unless a test says otherwise. */
 export function exampleConfig(patch: Partial<TargetConfigInput> = {}): TargetConfig {
@@ -105,13 +105,3 @@ export class AccountUnderTest {
     return { arn: `arn:aws:sts::${ACCOUNT}:assumed-role/${role}/${session}`, policies, boundary, context };
   }
 }
-
-const idOf = (name: string): string =>
-  name
-    .replaceAll(/[^A-Za-z0-9]/g, '')
-    .toUpperCase()
-    .padEnd(17, 'X')
-    .slice(0, 17);
-/** As AWS would call them: what `aws:userid` has. */
-export const userIdOf = (name: string): string => `AIDA${idOf(name)}`;
-export const roleIdOf = (name: string): string => `AROA${idOf(name)}`;

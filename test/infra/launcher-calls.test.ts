@@ -10,9 +10,10 @@ import { Ec2World } from '../sim/ec2-world.ts';
 import { SeededRandom } from '../support/faults.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 import { Users } from '../support/users.ts';
-import { ACCOUNT, AccountUnderTest, exampleConfig } from './account.ts';
+import { AccountUnderTest, exampleConfig } from './account.ts';
 import { type Authorization, Authorizations } from './iam/authorizations.ts';
 import { evaluate } from './iam/evaluate.ts';
+import { ACCOUNT } from './who.ts';
 
 /** Whole lives go by, and the stack is synthesized. */
 const LIVES_MS = 240_000;

@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { namesOf } from '../../infra/names.ts';
-import { ACCOUNT, AccountUnderTest, exampleConfig } from './account.ts';
+import { AccountUnderTest, exampleConfig } from './account.ts';
 import type { NamedPolicy, PolicyDocument } from './iam/access.ts';
 import { evaluate, type Principal } from './iam/evaluate.ts';
-import { policyTable, type Row, type Who } from './policies.table.ts';
+import { policyTable } from './policies.table.ts';
+import type { Row, Who } from './table/rows.ts';
+import { ACCOUNT } from './who.ts';
 
 /** The CDK is asked for a stack and for its bootstrap. */
 const SYNTHESIS_MS = 120_000;
