@@ -10,7 +10,7 @@ import { Ec2World } from '../sim/ec2-world.ts';
 import { SeededRandom } from '../support/faults.ts';
 import { type Database, openDatabase } from '../support/table.ts';
 import { Users } from '../support/users.ts';
-import { AccountUnderTest, exampleConfig } from './account.ts';
+import { AccountUnderTest, exampleInput } from './account.ts';
 import { type Authorization, Authorizations } from './iam/authorizations.ts';
 import { evaluate } from './iam/evaluate.ts';
 import { ACCOUNT } from './who.ts';
@@ -185,7 +185,7 @@ describe('what a launcher calls', () => {
   let account: AccountUnderTest;
   let apis: { ec2: Ec2Api; ssm: SsmApi; account: object };
   beforeAll(async () => {
-    account = new AccountUnderTest(exampleConfig({ deployment: DEPLOYMENT, region: REGION }));
+    account = new AccountUnderTest(exampleInput({ deployment: DEPLOYMENT, region: REGION }));
     const { names } = account;
     database = await openDatabase();
     database.client.middlewareStack.add(

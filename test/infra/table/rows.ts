@@ -1,23 +1,25 @@
 import type { Names } from '../../../infra/names.ts';
 import { ACCOUNT, roleIdOf, userIdOf } from '../who.ts';
 
-/** Who asks. Each is a principal with exactly the policies that a deployment gives it; the setting is in policies.test.ts. */
-export type Who =
-  | 'launcher'
-  | 'box'
-  | 'user'
-  | 'federated user'
-  | 'stranger'
-  | 'administrator'
-  | 'deploy role'
-  | 'look-up role'
-  | 'file role'
-  | 'CloudFormation'
-  | 'role of a stack'
-  | 'ec2.amazonaws.com'
-  | 'lambda.amazonaws.com'
-  | 'member of admins'
-  | 'anybody with sts:*';
+/** Who asks, each a principal with exactly the policies that a deployment gives it (policies.test.ts), and who that is. */
+export const WHO = {
+  launcher: 'role of both functions',
+  box: 'role of every box, and with `--aws` of what runs in it',
+  user: 'an IAM user with the policy for users; her boxes have her id as their tag',
+  'federated user': 'the same policy, on a role that many come by, as from IAM Identity Center',
+  stranger: 'somebody of the account without a policy of the deployment',
+  'member of admins': 'an IAM user with the policy for administrators',
+  'anybody with sts:*': 'somebody of the account who may try to assume every role',
+  administrator: 'a session of the administrator’s role',
+  'ec2.amazonaws.com': 'EC2, which gives roles to machines',
+  'lambda.amazonaws.com': 'Lambda, which gives roles to functions',
+  'deploy role': 'role of the agent’s CDK that deploys stacks; boxes may assume it',
+  'look-up role': 'role of the agent’s CDK that looks things up; boxes may assume it',
+  'file role': 'role of the agent’s CDK that publishes assets; boxes may assume it',
+  CloudFormation: 'role that CloudFormation has for stacks that boxes deploy',
+  'role of a stack': 'a role that such a stack has made and given every permission there is, within its boundary',
+} as const;
+export type Who = keyof typeof WHO;
 
 export interface Row {
   name: string;
