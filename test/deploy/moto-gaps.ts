@@ -35,11 +35,12 @@ export interface MotoGaps {
   close(): Promise<void>;
 }
 
-/** A server in front of moto that fills in what moto does not have, and tells it. */
-export async function startMotoGaps(motoUrl: string): Promise<MotoGaps> {
+/** A server in front of moto that fills in what moto does not have, and tells it. `stack` is the one whose template is filled in. */
+export async function startMotoGaps(motoUrl: string, stack: string): Promise<MotoGaps> {
   const lacking = new Set<string>();
   const answered: URLSearchParams[] = [];
   const outputs: Outputs = new Map();
+  const original: { text: string | null } = { text: null };
   const server = createServer((incoming, answer) => {
     void bodyOf(incoming).then((given) => {
       const form = new URLSearchParams(given.subarray(0, 4096).toString());
@@ -49,7 +50,7 @@ export async function startMotoGaps(motoUrl: string): Promise<MotoGaps> {
         answered.push(form);
         return answer.writeHead(200, { 'content-type': 'text/xml' }).end(own);
       }
-      const body = incoming.method === 'PUT' ? withoutLacking(given, lacking, outputs) : given;
+      const body = incoming.method === 'PUT' ? withoutLacking(given, { lacking, outputs, original }) : given;
       const { host, port } = new URL(motoUrl);
       const headers: Record<string, string | string[] | undefined> = { ...incoming.headers, host, 'content-length': String(body.length) };
       // The body is whole here, whatever it came in.
@@ -57,8 +58,11 @@ export async function startMotoGaps(motoUrl: string): Promise<MotoGaps> {
         for (const name of Object.keys(headers))
           if (/^(content-encoding|transfer-encoding|x-amz-(trailer|decoded|checksum|sdk-checksum|content-sha256))/.test(name))
             delete headers[name];
+      // As it was given, so that nothing has changed when it is given again.
+      if (form.get('Action') === 'GetTemplate' && form.get('StackName') === stack && original.text !== null)
+        return answer.writeHead(200, { 'content-type': 'text/xml' }).end(templateAnswer(original.text));
       if (form.get('Action') === 'DescribeStacks')
-        return void describe(motoUrl, form, given, { outputs, lacking }).then(({ status, xml }) =>
+        return void describe(motoUrl, form, given, { ofStack: stack, outputs, lacking }).then(({ status, xml }) =>
           answer.writeHead(status, { 'content-type': 'text/xml' }).end(xml),
         );
       const forwarded = request({ host: '127.0.0.1', port, method: incoming.method, path: incoming.url, headers }, (response) => {
@@ -78,6 +82,11 @@ export async function startMotoGaps(motoUrl: string): Promise<MotoGaps> {
   };
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, lacking, answered, close };
 }
+
+const templateAnswer = (text: string): string => {
+  const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return `<GetTemplateResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><GetTemplateResult><TemplateBody>${escaped}</TemplateBody></GetTemplateResult></GetTemplateResponse>`;
+};
 
 async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -99,7 +108,13 @@ function unchunked(body: Buffer): Buffer {
   }
 }
 
-function withoutLacking(body: Buffer, lacking: Set<string>, outputs: Outputs): Buffer {
+interface Seen {
+  lacking: Set<string>;
+  outputs: Outputs;
+  original: { text: string | null };
+}
+
+function withoutLacking(body: Buffer, { lacking, outputs, original }: Seen): Buffer {
   const template = templateIn(body);
   if (template === null) return body;
   const gone = new Map<string, string>();
@@ -112,6 +127,7 @@ function withoutLacking(body: Buffer, lacking: Set<string>, outputs: Outputs): B
   }
   for (const resource of Object.values(template.Resources))
     if (resource.DependsOn !== undefined) resource.DependsOn = [resource.DependsOn].flat().filter((id) => !gone.has(id));
+  if (gone.size > 0) original.text = body.toString();
   const filled = replaced(template, gone) as Template;
   for (const [name, { Value }] of Object.entries(filled.Outputs ?? {})) outputs.set(name, Value);
   return Buffer.from(JSON.stringify(filled));
@@ -143,7 +159,7 @@ async function describe(
   motoUrl: string,
   form: URLSearchParams,
   body: Buffer,
-  { outputs, lacking }: { outputs: Outputs; lacking: Set<string> },
+  { ofStack, outputs, lacking }: { ofStack: string; outputs: Outputs; lacking: Set<string> },
 ): Promise<{ status: number; xml: string }> {
   const ask = async (content: string | Buffer) => {
     const response = await fetch(motoUrl, {
@@ -155,7 +171,8 @@ async function describe(
   };
   const { status, xml } = await ask(body);
   const stack = form.get('StackName') ?? '';
-  if (status !== 200 || !/<StackStatus>(CREATE|UPDATE)_COMPLETE</.test(xml) || /<OutputKey>/.test(xml)) return { status, xml };
+  if (stack !== ofStack || status !== 200 || !/<StackStatus>(CREATE|UPDATE)_COMPLETE</.test(xml) || /<OutputKey>/.test(xml))
+    return { status, xml };
   const list = await ask(new URLSearchParams({ Action: 'ListStackResources', StackName: stack, Version: '2010-05-15' }).toString());
   const ids = new Map(
     [...list.xml.matchAll(/<member>(.*?)<\/member>/gs)].map(([, member = '']) => [
