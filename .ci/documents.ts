@@ -3,6 +3,8 @@ import { openApiDocument } from '../launcher/api/openapi.ts';
 import { settings } from '../launcher/cli/flags.ts';
 import { ERRORS, type ErrorCode } from '../launcher/contract/errors.ts';
 import { PHASES, type Phase } from '../launcher/contract/phases.ts';
+import { exampleTable } from '../test/infra/policies.table.ts';
+import { WHO, type Who } from '../test/infra/table/rows.ts';
 import { deployedDocuments } from './deployed.ts';
 import { synthesize } from './deployment.ts';
 import { page, table } from './markdown.ts';
@@ -33,11 +35,26 @@ function configPage(): string {
   return page('Settings', 'A flag wins over its variable.', table(['variable', 'flag', 'what it does', 'default'], rows));
 }
 
+function policiesPage(): string {
+  const all = exampleTable();
+  const parts = (Object.entries(WHO) as Array<[Who, string]>).flatMap(([who, about]) => {
+    const rows = all.filter((each) => each.who === who).sort((a, b) => a.answer.localeCompare(b.answer));
+    const line = ({ answer, name, action }: (typeof rows)[number]) => [answer === 'allowed' ? 'may' : 'may not', name, `\`${action}\``];
+    return [`## ${who}: ${about}`, table(['', 'what', 'action'], rows.map(line))];
+  });
+  return page(
+    'Who may do what',
+    'Each row is asked of the policies in the synthesized template, and of the roles of the CDK beside it (test/infra/policies.test.ts).',
+    ...parts,
+  );
+}
+
 /** Path below docs/generated and text of each document; `root` is the folder of the repository. */
 export const documents = (version: string, root: string): Record<string, string> => ({
   'openapi.json': `${JSON.stringify(openApiDocument(version), null, 2)}\n`,
   'errors.md': errorsPage(),
   'transitions.md': transitionsPage(),
   'config.md': configPage(),
+  'policies.md': policiesPage(),
   ...deployedDocuments(synthesize(root).template),
 });

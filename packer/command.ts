@@ -2,9 +2,9 @@ import { parseArgs } from 'node:util';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { DevctlError } from '../launcher/contract/errors.ts';
-import { type Ec2Settings, readEc2Settings } from '../launcher/serve/ec2-settings.ts';
 import { bake, missingForBake } from './bake.ts';
 import { type Architecture, Images } from './images.ts';
+import { type ImageSettings, readImageSettings } from './settings.ts';
 
 const KEEP = 3;
 const KEEP_MAX = 1000;
@@ -69,7 +69,7 @@ function readWords(args: string[]): Words {
 }
 
 /** The parameter that the launcher reads. */
-function parameterOf({ images }: Ec2Settings, arch: Architecture): string {
+function parameterOf({ images }: ImageSettings, arch: Architecture): string {
   const image = images[arch];
   if (image?.startsWith('/')) return image;
   throw new UsageError(`\`images.${arch}\` has to name a parameter, such as /devctl/image/${arch}, and is ${image ?? 'missing'}`);
@@ -99,7 +99,7 @@ async function run(words: Words, surroundings: Surroundings): Promise<void> {
   const [id] = rest;
   if (verb === 'publish' ? rest.length !== 1 || !/^ami-[0-9a-f]{8,17}$/.test(id ?? '') : rest.length > 0)
     throw new UsageError(verb === 'publish' ? 'publish takes one image, ami-…' : `${verb} takes no more words`);
-  const settings = readEc2Settings(config);
+  const settings = readImageSettings(config);
   const { region, deployment, endpoint } = settings;
   const parameter = parameterOf(settings, arch);
   // `engines` in package.json says which Node is supported.
@@ -121,7 +121,7 @@ async function run(words: Words, surroundings: Surroundings): Promise<void> {
   }
 }
 
-function bakeImage(settings: Ec2Settings, { arch, ubuntu }: Words, { root, env }: Surroundings): string {
+function bakeImage(settings: ImageSettings, { arch, ubuntu }: Words, { root, env }: Surroundings): string {
   const missing = missingForBake(root, arch, env);
   if (missing.length > 0) throw new Error(`nothing is baked:\n${missing.map((line) => `  ${line}`).join('\n')}`);
   const { region, deployment, subnets, securityGroups, instanceProfileArn } = settings;

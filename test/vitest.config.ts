@@ -82,6 +82,17 @@ export default defineConfig({
       },
       {
         extends: true,
+        // The CDK's own command line against moto: it starts many times.
+        test: {
+          name: 'deploy',
+          include: ['test/deploy/**/*.test.ts'],
+          globalSetup: ['test/aws/moto.setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
         // Costs money: run by test/live/main.ts alone.
         test: { name: 'live', include: ['test/live/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 120_000 },
       },

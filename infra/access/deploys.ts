@@ -91,6 +91,5 @@ export function boundaryStatements(names: Names, config: TargetConfig): iam.Poli
     ...allow('Groups', ['ec2:CreateSecurityGroup', ...GROUP_VERBS], [ec2('security-group'), ec2('vpc')], only(cdkRoles.cfnExec)),
     ...deny('BoundRolesOnly', BOUND_VERBS, ['*'], boundTo(names, 'StringNotEquals')),
     ...deny('KeepBoundaries', ['iam:DeleteRolePermissionsBoundary'], ['*']),
-    ...deny('NothingOfTheDeployment', ['*'], ownResources(names)),
   ]);
 }

@@ -165,6 +165,7 @@ function writeImageFile(names: Names, config: TargetConfig, outputs: Outputs, ou
   const images = Object.fromEntries(config.architectures.map((arch) => [arch, imageParameters[arch]]));
   const subnets = outputs.subnets.split(',');
   const content = {
+    deployedImages: 1,
     region,
     deployment,
     images,

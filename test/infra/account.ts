@@ -1,37 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Template as Synthesized } from 'aws-cdk-lib/assertions';
-import { defineDeployment } from '../../infra/app.ts';
+import { readFileSync } from 'node:fs';
 import { bootstrapWords } from '../../infra/commands/bootstrap.ts';
 import { parseTargetConfig, type TargetConfig, type TargetConfigInput } from '../../infra/config.ts';
 import { type Names, namesOf } from '../../infra/names.ts';
 import { type Access, type NamedPolicy, readAccess } from './iam/access.ts';
 import type { Principal } from './iam/evaluate.ts';
 import type { Template } from './iam/resolve.ts';
+import { synthesized } from './synthesized.ts';
+import { ACCOUNT, roleIdOf, userIdOf } from './who.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-export const ACCOUNT = '123456789012';
 
-/** The deployment of docs/target.example.json, unless a test says otherwise. */
-export function exampleConfig(patch: Partial<TargetConfigInput> = {}): TargetConfig {
+/** The deployment of docs/target.example.json, with CodeBuild, unless a test says otherwise. */
+export function exampleInput(patch: Partial<TargetConfigInput> = {}): TargetConfigInput {
   const example = JSON.parse(readFileSync(`${ROOT}docs/target.example.json`, 'utf8')) as TargetConfigInput;
-  return parseTargetConfig({ ...example, fallback: { codeBuild: true }, ...patch }, 'docs/target.example.json');
-}
-
-/** The stack of a deployment as it is synthesized, in an account that is not known yet. */
-function stackTemplate(config: TargetConfig): Template {
-  const folder = mkdtempSync(join(tmpdir(), 'devctl-infra-'));
-  try {
-    const codeFolder = join(folder, 'code');
-    mkdirSync(codeFolder);
-    writeFileSync(join(codeFolder, 'index.mjs'), '');
-    const { stack } = defineDeployment({ config, account: null, codeFolder, outFolder: join(folder, 'out') });
-    return Synthesized.fromStack(stack).toJSON() as Template;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  return { ...example, fallback: { codeBuild: true }, ...patch };
 }
 
 /** The roles that the bootstrap of the agent's qualifier makes: the CDK's own template, with the parameters that the words of the deploy are for. */
@@ -57,13 +40,17 @@ export class AccountUnderTest {
   readonly access: Access;
   readonly region: string;
 
-  constructor(config: TargetConfig) {
+  constructor(input: TargetConfigInput) {
+    const config = parseTargetConfig(input, 'docs/target.example.json');
     this.config = config;
     this.region = config.region;
     this.names = namesOf(config.deployment, { account: ACCOUNT, region: config.region });
     const where = { account: ACCOUNT, region: this.region };
     const { template, parameters } = bootstrapOf(this.names);
-    this.template = stackTemplate(config);
+    // In an account that is not known yet.
+    const { template: stack, remove } = synthesized(input, null);
+    remove();
+    this.template = stack as Template;
     this.access = readAccess([
       { template: this.template, where },
       { template, where: { ...where, parameters } },
@@ -105,13 +92,3 @@ export class AccountUnderTest {
     return { arn: `arn:aws:sts::${ACCOUNT}:assumed-role/${role}/${session}`, policies, boundary, context };
   }
 }
-
-const idOf = (name: string): string =>
-  name
-    .replaceAll(/[^A-Za-z0-9]/g, '')
-    .toUpperCase()
-    .padEnd(17, 'X')
-    .slice(0, 17);
-/** As AWS would call them: what `aws:userid` has. */
-export const userIdOf = (name: string): string => `AIDA${idOf(name)}`;
-export const roleIdOf = (name: string): string => `AROA${idOf(name)}`;

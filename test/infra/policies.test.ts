@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { namesOf } from '../../infra/names.ts';
-import { ACCOUNT, AccountUnderTest, exampleConfig } from './account.ts';
+import { AccountUnderTest, exampleInput } from './account.ts';
 import type { NamedPolicy, PolicyDocument } from './iam/access.ts';
 import { evaluate, type Principal } from './iam/evaluate.ts';
-import { policyTable, type Row, type Who } from './policies.table.ts';
+import { exampleTable } from './policies.table.ts';
+import type { Row, Who } from './table/rows.ts';
+import { ACCOUNT } from './who.ts';
 
 /** The CDK is asked for a stack and for its bootstrap. */
 const SYNTHESIS_MS = 120_000;
@@ -43,14 +44,13 @@ function principalsOf(account: AccountUnderTest): Readonly<Record<Who, Principal
   };
 }
 
-const config = exampleConfig();
-const rows = policyTable(namesOf(config.deployment, { account: ACCOUNT, region: config.region }), config.region);
+const rows = exampleTable();
 
 describe('the policies of a deployment, as IAM reads them in its template', () => {
   let account: AccountUnderTest;
   let principals: Readonly<Record<Who, Principal>>;
   beforeAll(() => {
-    account = new AccountUnderTest(config);
+    account = new AccountUnderTest(exampleInput());
     principals = principalsOf(account);
   }, SYNTHESIS_MS);
 
@@ -92,7 +92,7 @@ describe('the policies of a deployment, as IAM reads them in its template', () =
   });
 
   it('open with a key of the account nothing but the secrets of the target', () => {
-    const { names, access, region } = account;
+    const { names, access, region, config } = account;
     const statements = access.roles
       .get(names.boxRole)
       ?.policies.flatMap(({ policy }) => policy.Statement as { Action: unknown; Condition: unknown }[]);
