@@ -14,13 +14,13 @@ import { copyDisk, piecesOf } from './disk.ts';
 import { OUTSIDE } from './instance.ts';
 
 const MINUTE_MS = 60_000;
-/** From the session's begin: the box has to boot, and to be tried out, within it. */
-const HARD_LIMIT = '8m';
+/** From the session's begin: the box has to boot within it. */
+const HARD_LIMIT = '5m';
 const GRACE = '10s';
 const SECRET = `c"a/n+a\\r y&${randomBytes(16).toString('hex')}`;
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-describe('a box with a secret, an egress list and a hard limit', { timeout: 12 * MINUTE_MS }, () => {
+describe('a box with a secret, an egress list and a hard limit', { timeout: 15 * MINUTE_MS }, () => {
   let bench: BoxBench;
   let project: Project;
   let outside: Server;
@@ -34,7 +34,7 @@ describe('a box with a secret, an egress list and a hard limit', { timeout: 12 *
     bench.machines.rig = { outsidePort: (outside.address() as AddressInfo).port };
     const arn = await new Vault(moto).create(`canary-${randomBytes(4).toString('hex')}`, SECRET, REGION);
     project = bench.project('confined');
-    await project.up('--secret', `CANARY=${arn}`, '--egress', 'allowed.example', '--max', HARD_LIMIT);
+    await project.up('--secret', `CANARY=${arn}`, '--egress', 'allowed.example');
     box = await project.box();
     await project.asRoot(`echo '${OUTSIDE} allowed.example other.example' >> /etc/hosts`);
   });
@@ -111,6 +111,9 @@ describe('a box with a secret, an egress list and a hard limit', { timeout: 12 *
   });
 
   it('it is made quiet and powers off by itself when its hard limit passes and nobody answers', async () => {
+    await project.must('down');
+    await project.up('--max', HARD_LIMIT);
+    box = await project.box();
     await project.sh('echo unsynced > note.txt');
     await bench.laptop.crash();
     await vi.waitUntil(() => bench.machines.port(box) === null, { timeout: 11 * MINUTE_MS, interval: 500 });
@@ -129,7 +132,7 @@ describe('a box with a secret, an egress list and a hard limit', { timeout: 12 *
     } finally {
       spawnSync('umount', [at]);
     }
-    // Every byte that the machine ever left on its disk, and every word that it said.
+    // Every byte that both machines left on their disk, and every word that this one said.
     function* left(): Generator<readonly [string, Buffer | string]> {
       for (const piece of piecesOf(copy)) yield ['volume', piece];
       yield ['log', said];
