@@ -154,11 +154,11 @@ export class Project {
     await this.sh(`set -e; ${IMAGE_ROOT} tar -c . | docker import - ${name}`);
   }
 
-  /** Until the box of this generation is ready. */
+  /** Until the box of this generation is ready, or one after it: a machine may end while it boots. */
   async ready(generation: number, timeoutMs: number): Promise<void> {
     const isReady = async () => {
       const now = await this.status();
-      return now.generation === generation && now.phase === 'ready';
+      return now.generation >= generation && now.phase === 'ready';
     };
     await vi.waitUntil(isReady, { timeout: timeoutMs, interval: LOOK_MS });
   }
