@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { agentSection } from './agent.ts';
 import { apiSection } from './api.ts';
 import { boxSection } from './box.ts';
 import { cliSection } from './cli.ts';
@@ -15,6 +16,7 @@ import { treesSection } from './trees.ts';
 
 const PARTS: Readonly<Record<Suite, (context: Context) => Promise<Section>>> = {
   box: boxSection,
+  agent: agentSection,
   cli: cliSection,
   api: apiSection,
   trees: treesSection,

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const SUITES = ['box', 'cli', 'api', 'trees', 'ec2', 'lambda'] as const;
+export const SUITES = ['box', 'agent', 'cli', 'api', 'trees', 'ec2', 'lambda'] as const;
 export type Suite = (typeof SUITES)[number];
 
 export interface Options {

@@ -7,12 +7,26 @@ import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { Account, REGION } from '../aws/account/account.ts';
 import { Laptop } from '../aws/account/laptop.ts';
 import type { Result } from '../local/cli-harness.ts';
+import { OUTSIDE } from './instance.ts';
 import { VirtualMachines } from './virtual-machines.ts';
 
 export const FILE_COUNT = 200;
 const UP_TIMEOUT = '6m';
 const LOOK_MS = 500;
+const DOCKER_MS = 240_000;
 const VOLUME_GIB = 2;
+
+/** A folder with what an image of the workload's Docker has. */
+export const IMAGE_ROOT = `
+mkdir -p "$HOME/root/bin" && cd "$HOME/root"
+for program in bash cat sync sleep; do
+  file=$(readlink -f "$(command -v "$program")")
+  cp -L --parents "$file" $(ldd "$file" | grep -o '/[^ ]*') .
+done
+cp usr/bin/bash bin/
+`;
+/** For bash in a container: prints what a host outside says. */
+export const ASK_OUTSIDE = `exec 3<>/dev/tcp/${OUTSIDE}/80; printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3`;
 
 /** A launcher on this machine, an account whose instances are machines, and somebody who uses both. */
 export class BoxBench {
@@ -30,12 +44,13 @@ export class BoxBench {
     this.#path = `${account.pluginFolder()}:${process.env['PATH']}`;
   }
 
-  static async open(moto: string): Promise<BoxBench> {
+  /** @param settings of the launcher, beside the usual ones */
+  static async open(moto: string, settings: object = {}): Promise<BoxBench> {
     const account = await Account.open(moto, new VirtualMachines());
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
     const { ec2, close } = connectAws({ region: REGION, endpoint: account.url, credentials });
     const bench = new BoxBench(account, new Laptop(account), close);
-    await bench.laptop.settle(ec2, { volumeGiB: VOLUME_GIB });
+    await bench.laptop.settle(ec2, { volumeGiB: VOLUME_GIB, bootstrapTimeout: UP_TIMEOUT, ...settings });
     bench.machines.launcherPort = Number(new URL(bench.laptop.launcherUrl).port);
     await bench.serve();
     return bench;
@@ -86,10 +101,10 @@ export class Project {
   }
 
   /** Prints what the boot took, by the steps that the machine and its agent tell. */
-  async up(): Promise<void> {
+  async up(...wishes: string[]): Promise<void> {
     const { machines } = this.#bench;
     const beganAt = Date.now();
-    await this.must('up', '--timeout', UP_TIMEOUT);
+    await this.must('up', '--timeout', UP_TIMEOUT, ...wishes);
     const box = await this.box();
     const bootedAt = machines.startedAt.get(box) ?? beganAt;
     const analysed = await machines.shell(
@@ -123,11 +138,27 @@ export class Project {
     return (await this.#bench.machines.shell(await this.box(), line)).stdout.trim();
   }
 
-  /** Until the box of this generation is ready. */
+  /** As when the hardware below its box fails. */
+  async cutPower(): Promise<void> {
+    await this.#bench.account.fail(await this.box());
+  }
+
+  /** Until systemd has brought the workload's Docker up. */
+  async dockerUp(): Promise<void> {
+    const isUp = async () => (await this.asRoot('systemctl is-active devctl-docker.service')) === 'active';
+    await vi.waitUntil(isUp, { timeout: DOCKER_MS, interval: 4 * LOOK_MS });
+  }
+
+  /** An image of this machine's own programs, as there is no registry: bash, cat, sync, sleep, and what they need. */
+  async makeImage(name: string): Promise<void> {
+    await this.sh(`set -e; ${IMAGE_ROOT} tar -c . | docker import - ${name}`);
+  }
+
+  /** Until the box of this generation is ready, or one after it: a machine may end while it boots. */
   async ready(generation: number, timeoutMs: number): Promise<void> {
     const isReady = async () => {
       const now = await this.status();
-      return now.generation === generation && now.phase === 'ready';
+      return now.generation >= generation && now.phase === 'ready';
     };
     await vi.waitUntil(isReady, { timeout: timeoutMs, interval: LOOK_MS });
   }

@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, truncateSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, truncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const UP_WITHIN_MS = 20_000;
 const LOOK_MS = 50;
+const PIECE_BYTES = 16 * 1024 ** 2;
+const OVERLAP_BYTES = 4096;
+const ZEROS = Buffer.alloc(PIECE_BYTES);
 
 /** A file of zeros that takes room only as it is written to. */
 export function blankDisk(path: string, gib: number): void {
@@ -17,6 +20,21 @@ export function copyDisk(from: string, to: string, gib = 0): void {
   const { status, stderr } = spawnSync('cp', ['--sparse=always', '--reflink=auto', from, to], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${from} could not be copied: ${stderr}`);
   if (gib > 0) truncateSync(to, gib * 1024 ** 3);
+}
+
+/** What is on a disk, in pieces that overlap, so that nothing short is cut; those of zeros are left out. */
+export function* piecesOf(path: string): Generator<Buffer> {
+  const fd = openSync(path, 'r');
+  try {
+    const piece = Buffer.alloc(PIECE_BYTES);
+    for (let at = 0, length = PIECE_BYTES; length === PIECE_BYTES; at += PIECE_BYTES - OVERLAP_BYTES) {
+      length = readSync(fd, piece, 0, PIECE_BYTES, at);
+      const read = piece.subarray(0, length);
+      if (!read.equals(ZEROS.subarray(0, length))) yield read;
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**

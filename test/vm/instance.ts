@@ -17,6 +17,9 @@ const COMMAND_PORT = 7413;
 /** A machine that has not said anything for so long does not any more. */
 const SHELL_MS = 120_000;
 
+/** A host of the internet, as the machine sees it: of a network for documentation (RFC 5737). Its port 80 is the one that answers. */
+export const OUTSIDE = '203.0.113.80';
+
 export interface DiskOfMachine {
   /** As EBS gives it: the id of a volume without its dash. */
   serial: string;
@@ -38,6 +41,8 @@ export interface InstanceOptions {
   launcherPort: number;
   /** The clock of the machine is wrong by so much. */
   clockOffsetMs: number;
+  /** Port of this machine's loopback that is the host OUTSIDE for the machine. @default there is none */
+  outsidePort?: number;
 }
 
 /** One machine: emulated in software, with a kernel of Debian's, systemd, and disks and a metadata service where EC2 has them. */
@@ -96,13 +101,15 @@ export class Instance {
   }
 
   #args(): string[] {
-    const { folder, image, disks, launcherPort, urls, clockOffsetMs } = this.#options;
+    const { folder, image, disks, launcherPort, urls, clockOffsetMs, outsidePort } = this.#options;
     const port = (this.#metadata.address() as AddressInfo).port;
     const forward = (from: number, to: number) => `hostfwd=tcp:127.0.0.1:${from}-:${to}`;
     const outside = `user,model=virtio-net-pci,${forward(this.sessionPort, SESSION_PORT)},${forward(this.#commandPort, COMMAND_PORT)}`;
     const metadata = `user,model=virtio-net-pci,net=169.254.169.0/24,host=169.254.169.2,dns=169.254.169.3,restrict=on,guestfwd=tcp:169.254.169.254:80-cmd:${RELAY} ${port}`;
+    const internet = `user,model=virtio-net-pci,net=203.0.113.0/24,host=203.0.113.2,dns=203.0.113.3,restrict=on,guestfwd=tcp:${OUTSIDE}:80-cmd:${RELAY} ${outsidePort}`;
     const words = [
-      ...['console=ttyS0', `root=${ROOT}`, 'rw', 'quiet', 'panic=-1'],
+      // On a busy host the machine may get no tick while its kernel tries its timer, which is then taken for broken.
+      ...['console=ttyS0', `root=${ROOT}`, 'rw', 'quiet', 'panic=-1', 'no_timer_check'],
       ...[
         `systemd.setenv=BENCH_LAUNCHER_PORT=${launcherPort}`,
         ...['STS', 'SECRETS_MANAGER'].map((service) => `systemd.setenv=AWS_ENDPOINT_URL_${service}=${seenFromInside(urls.aws)}`),
@@ -113,7 +120,7 @@ export class Instance {
       ...['-display', 'none', '-no-reboot', '-monitor', 'none', '-vga', 'none', '-nodefaults'],
       ...['-serial', `file:${join(folder, 'console.log')}`, '-serial', `file:${join(folder, 'agent.log')}`],
       ...['-rtc', `base=${new Date(Date.now() + clockOffsetMs).toISOString().slice(0, 19)}`],
-      ...['-nic', outside, '-nic', metadata],
+      ...['-nic', outside, '-nic', metadata, ...(outsidePort === undefined ? [] : ['-nic', internet])],
       ...['-drive', `if=none,id=root,file=${image},format=raw,snapshot=on,cache=unsafe`],
       ...['-device', 'nvme,serial=vol0000000000000000f,drive=root'],
       ...disks.flatMap((disk, n) => diskArgs(disk, `disk${n}`)),

@@ -16,6 +16,8 @@ export interface Rig {
   /** Disks beside that of the workspace. */
   others?: { serial: string; file: string }[];
   clockOffsetMs?: number;
+  /** Port of this machine's loopback that is a host of the internet for the machine. */
+  outsidePort?: number;
 }
 
 interface Running {
@@ -55,7 +57,7 @@ export class VirtualMachines implements Machines {
 
   async boot(instanceId: string, volumeId: string, urls: MachineUrls): Promise<void> {
     if (this.#running.has(instanceId)) return;
-    const { workspace, bus, others = [], clockOffsetMs = 0 } = this.rig;
+    const { workspace, bus, others = [], clockOffsetMs = 0, outsidePort } = this.rig;
     const folder = join(this.dir, 'instances', instanceId);
     mkdirSync(folder, { recursive: true });
     const isServed = workspace === undefined;
@@ -74,6 +76,7 @@ export class VirtualMachines implements Machines {
       urls,
       launcherPort: this.launcherPort,
       clockOffsetMs,
+      ...(outsidePort !== undefined && { outsidePort }),
     });
     this.#running.set(instanceId, { instance, disk });
     this.startedAt.set(instanceId, Date.now());
