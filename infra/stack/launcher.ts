@@ -109,7 +109,7 @@ export class Launcher extends Construct {
     return new LambdaFunction(this, id, {
       functionName: of.name,
       description: `devctl: ${of.handler}`,
-      runtime: Runtime.NODEJS_22_X,
+      runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: MEMORY_MIB,
       handler: of.handler,
