@@ -1,5 +1,5 @@
 import { firesPerMonth } from './plan-schedule.ts';
-import { listAt, numberAt, type Resource, referred, type Template, TemplateError, valueAt } from './plan-template.ts';
+import { listAt, numberAt, objectsAt, type Resource, referred, type Template, TemplateError, valueAt } from './plan-template.ts';
 import { HOURS_PER_MONTH, IMAGE_GIB } from './prices.ts';
 import { ASSUMED, type RateKey } from './prices-standing.ts';
 
@@ -67,7 +67,7 @@ function scheduled(template: Template, resource: Resource, arn: unknown): Usage[
 
 const rule: UsageOf = (template, resource) => {
   if (valueAt(template, resource, ['ScheduleExpression']) === undefined || valueAt(template, resource, ['State']) === 'DISABLED') return [];
-  return listAt(template, resource, ['Targets']).flatMap((target) => scheduled(template, resource, (target as { Arn?: unknown }).Arn));
+  return objectsAt(template, resource, ['Targets']).flatMap(({ Arn }) => scheduled(template, resource, Arn));
 };
 
 const schedule: UsageOf = (template, resource) => {
@@ -85,22 +85,19 @@ const ready: UsageOf = (template, resource) => {
   return [{ rate: isArm(template, lambda) ? 'readyArm' : 'readyX86', units: count * gbOf(template, lambda) * HOURS_PER_MONTH * 3_600 }];
 };
 
-const recovers = (value: unknown): boolean =>
-  (value as { PointInTimeRecoveryEnabled?: unknown } | undefined)?.PointInTimeRecoveryEnabled === true;
+const recovers = ({ PointInTimeRecoverySpecification: recovery }: Readonly<Record<string, unknown>>): boolean =>
+  (recovery as { PointInTimeRecoveryEnabled?: unknown } | null | undefined)?.PointInTimeRecoveryEnabled === true;
 
 /** Without a billing mode a table is of provisioned throughput, with its indexes. */
 const table: UsageOf = (template, resource) => {
   const assumed = `${ASSUMED.tableGB} GB of records`;
-  const { PointInTimeRecoverySpecification, Replicas } = resource.properties;
-  const replicas = Array.isArray(Replicas) ? Replicas.map((replica) => replica?.PointInTimeRecoverySpecification) : [];
-  const backups = [PointInTimeRecoverySpecification, ...replicas].filter(recovers).length;
+  const replicas = objectsAt(template, resource, ['Replicas']);
+  const backups = [resource.properties, ...replicas].filter(recovers).length;
   const usages: Usage[] = [{ rate: 'tableStorage', units: ASSUMED.tableGB * Math.max(1, replicas.length), assumed }];
   if (backups > 0) usages.push({ rate: 'tableBackup', units: backups * ASSUMED.tableGB, assumed });
   if (valueAt(template, resource, ['BillingMode']) === 'PAY_PER_REQUEST') return usages;
   if (resource.type !== 'AWS::DynamoDB::Table') throw new TemplateError(`${resource.id} has provisioned throughput: its cost is not known`);
-  for (const { ProvisionedThroughput } of [resource.properties, ...listAt(template, resource, ['GlobalSecondaryIndexes'])] as Array<
-    Record<string, unknown>
-  >) {
+  for (const { ProvisionedThroughput } of [resource.properties, ...objectsAt(template, resource, ['GlobalSecondaryIndexes'])]) {
     const one = { ...resource, properties: { ProvisionedThroughput } };
     usages.push({ rate: 'reservedReads', units: numberAt(template, one, ['ProvisionedThroughput', 'ReadCapacityUnits'], 0) });
     usages.push({ rate: 'reservedWrites', units: numberAt(template, one, ['ProvisionedThroughput', 'WriteCapacityUnits'], 0) });
@@ -110,7 +107,7 @@ const table: UsageOf = (template, resource) => {
 
 /** An alarm costs by the metrics that it looks at, and more where it looks more often than once a minute. */
 const alarm: UsageOf = (template, resource) => {
-  const metrics = listAt(template, resource, ['Metrics']).filter((metric) => (metric as { MetricStat?: unknown }).MetricStat !== undefined);
+  const metrics = objectsAt(template, resource, ['Metrics']).filter(({ MetricStat }) => MetricStat !== undefined);
   const rate = numberAt(template, resource, ['Period'], 60) < 60 ? 'fastAlarm' : 'alarm';
   return [{ rate, units: Math.max(1, metrics.length) }];
 };

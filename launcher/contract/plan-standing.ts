@@ -40,11 +40,13 @@ export function quantityOf({ units, unit }: Pick<StandingLine, 'units' | 'unit'>
 type Found = Usage & { resource?: string };
 
 const OWN_NAMESPACE = /^(?!AWS\/).+/;
+/** As deep as CloudFormation's own properties of metrics are, and more. */
+const DEPTH = 12;
 /** Everything inside a value that is an object. */
-function* objectsIn(value: unknown): Generator<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return;
+function* objectsIn(value: unknown, depth = DEPTH): Generator<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || depth === 0) return;
   yield value as Record<string, unknown>;
-  for (const part of Object.values(value)) yield* objectsIn(part);
+  for (const part of Object.values(value)) yield* objectsIn(part, depth - 1);
 }
 
 /** Metrics that are not AWS's own, as far as alarms and metric filters name them: each is paid for while something writes it. */
@@ -82,14 +84,14 @@ function lineOf(rate: RateKey, found: readonly Found[], left: Map<string, number
   };
 }
 
-const isUnpriced = (type: string): boolean => type in UNPRICED || type.startsWith('Custom::');
+const isUnpriced = (type: string): boolean => Object.hasOwn(UNPRICED, type) || type.startsWith('Custom::');
 
 /**
  * What a deployment costs a month, with boxes that run so many hours in all: their machines and disks are not in it. Throws
  * TemplateError for a type of resource whose price is not known: nothing is taken to be free.
  */
 export function planStanding(template: Template, boxHours = 0): Standing {
-  const unknown = template.resources.filter(({ type }) => !(type in PRICED) && !isUnpriced(type));
+  const unknown = template.resources.filter(({ type }) => !Object.hasOwn(PRICED, type) && !isUnpriced(type));
   if (unknown.length > 0)
     throw new TemplateError(
       `what these cost is not known: ${[...new Set(unknown.map(({ type }) => type))].slice(0, 5).join(', ')} (${unknown[0]?.id})`,

@@ -58,7 +58,7 @@ export function valueAt(template: Template, resource: Resource, path: readonly s
   let value: unknown = resource.properties;
   for (const name of path) value = isObject(value) ? value[name] : undefined;
   const parameter = isObject(value) ? value['Ref'] : undefined;
-  return typeof parameter === 'string' && parameter in template.parameters ? template.parameters[parameter] : value;
+  return typeof parameter === 'string' && Object.hasOwn(template.parameters, parameter) ? template.parameters[parameter] : value;
 }
 
 /** A number among the properties. What is there and cannot be read is an error, lest it be taken for nothing. */
@@ -66,7 +66,8 @@ export function numberAt(template: Template, resource: Resource, path: readonly 
   const value = valueAt(template, resource, path);
   if (value === undefined) return fallback;
   const number = typeof value === 'string' && /^\d{1,12}$/.test(value) ? Number(value) : value;
-  if (typeof number !== 'number') throw new TemplateError(`${path.join('.')} of ${resource.id} is no number that can be read here`);
+  if (typeof number !== 'number' || !(number >= 0 && number <= Number.MAX_SAFE_INTEGER))
+    throw new TemplateError(`${path.join('.')} of ${resource.id} is no number that can be read here`);
   return number;
 }
 
@@ -74,6 +75,10 @@ export const listAt = (template: Template, resource: Resource, path: readonly st
   const value = valueAt(template, resource, path);
   return Array.isArray(value) ? value : [];
 };
+
+/** What of a list is an object. */
+export const objectsAt = (template: Template, resource: Resource, path: readonly string[]): Array<Record<string, unknown>> =>
+  listAt(template, resource, path).filter(isObject);
 
 /** The resource of this template that a value refers to by `Ref` or `Fn::GetAtt`. */
 export function referred(template: Template, value: unknown): Resource | undefined {

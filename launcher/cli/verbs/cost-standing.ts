@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { planStanding, quantityOf, type Standing, type StandingLine } from '../../contract/plan-standing.ts';
 import { readTemplate, type Template, TemplateError } from '../../contract/plan-template.ts';
@@ -14,19 +14,15 @@ const refuse = (path: string, why: string, advice?: string): UsageError =>
   new UsageError(`--template ${JSON.stringify(path.slice(0, 200))}: ${why}`, advice);
 
 function textOf(cli: Cli, path: string): string {
-  let fd: number;
+  const file = resolve(cli.surroundings.cwd(), path);
   try {
-    fd = openSync(resolve(cli.surroundings.cwd(), path), 'r');
-  } catch (error) {
-    throw refuse(path, reasonOf(error));
-  }
-  try {
-    const stat = fstatSync(fd);
+    const stat = statSync(file);
+    // A pipe would be waited for, and a device has no end.
     if (!stat.isFile()) throw refuse(path, 'it is no file');
     if (stat.size > CLI_LIMITS.templateBytes) throw refuse(path, 'it is larger than any template that CloudFormation takes');
-    return readFileSync(fd, 'utf8');
-  } finally {
-    closeSync(fd);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw error instanceof UsageError ? error : refuse(path, reasonOf(error));
   }
 }
 

@@ -158,6 +158,20 @@ describe('what stands while nobody works', () => {
   });
 });
 
+describe('a template with values that make no sense', () => {
+  const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`) as unknown;
+  it.each([
+    { Type: 'AWS::Events::Rule', Properties: { ScheduleExpression: 'rate(1 day)', Targets: [null, 'x'] } },
+    { Type: 'AWS::DynamoDB::Table', Properties: { GlobalSecondaryIndexes: [null], PointInTimeRecoverySpecification: null } },
+    { Type: 'AWS::CloudWatch::Alarm', Properties: { Metrics: [null, 1], Dimensions: deep } },
+    { Type: 'AWS::DynamoDB::GlobalTable', Properties: { BillingMode: 'PAY_PER_REQUEST', Replicas: [null] } },
+  ])('is read all the same, $Type', (resource) => {
+    const { resources, parameters } = readTemplate(JSON.stringify(templateOf()));
+    const odd = { id: 'Odd', type: resource.Type, properties: resource.Properties };
+    expect(planStanding({ resources: [...resources, odd], parameters }).microUsd).toBeGreaterThan(800_000);
+  });
+});
+
 describe('a quantity', () => {
   it.each([
     [43_800, 'calls', '43,800 calls'],
@@ -170,6 +184,12 @@ describe('a quantity', () => {
 describe('what has no price', () => {
   it.each([
     ['a type that is not in the table', { Type: 'AWS::RDS::DBInstance' }, /AWS::RDS::DBInstance \(Another\)/],
+    ['a name that every object has', { Type: 'constructor' }, /constructor/],
+    [
+      'less than nothing',
+      { Type: 'AWS::Lambda::Alias', Properties: { ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: -1 } } },
+      /no number/,
+    ],
     ['a stack in the stack', { Type: 'AWS::CloudFormation::Stack' }, /AWS::CloudFormation::Stack/],
     [
       'another kind of endpoint',
