@@ -26,14 +26,13 @@ const assemblyOf = (root: string, config: TargetConfig): string => join(root, 'd
 export async function deploy(words: Words, surroundings: Surroundings): Promise<void> {
   const config = readTargetConfig(words.configPath);
   const { root, env, say } = surroundings;
-  const codeFolder = await build(surroundings);
   const outFolder = assemblyOf(root, config);
-  if (words.templateOnly) return printTemplate(config, { codeFolder, outFolder }, surroundings);
+  if (words.templateOnly) return printTemplate(config, { codeFolder: await build(surroundings), outFolder }, surroundings);
   const account = await openAccount({ config, profile: words.profile, env });
   try {
     say(`account ${account.id} in ${account.region}, as ${account.arn}`);
     const names = namesOf(config.deployment, { account: account.id, region: account.region });
-    synthesize(config, account.id, { codeFolder, outFolder });
+    synthesize(config, account.id, { codeFolder: await build(surroundings), outFolder });
     const tools: Tools = { root, env, profile: words.profile, region: config.region };
     if (words.dryRun) return await diff(names, outFolder, tools);
     const isThere = await stackIsThere(account, names);
@@ -54,7 +53,7 @@ export async function deploy(words: Words, surroundings: Surroundings): Promise<
 
 /** The programs of this very source: what is deployed is what is here. */
 async function build({ root, env, say }: Surroundings): Promise<string> {
-  say('building');
+  say('building the programs');
   await run(process.execPath, [join(root, '.ci/build.mjs')], { root, env }, 'npm ci, and try it again');
   const folder = join(root, 'dist/lambda');
   if (!existsSync(folder)) throw new Failure('the build has made no dist/lambda', 'npm run build, and look at what it says');

@@ -59,7 +59,7 @@ export async function startMotoGaps(motoUrl: string, stack: string): Promise<Mot
           if (/^(content-encoding|transfer-encoding|x-amz-(trailer|decoded|checksum|sdk-checksum|content-sha256))/.test(name))
             delete headers[name];
       // As it was given, so that nothing has changed when it is given again.
-      if (form.get('Action') === 'GetTemplate' && form.get('StackName') === stack && original.text !== null)
+      if (form.get('Action') === 'GetTemplate' && (form.get('StackName') ?? '').includes(stack) && original.text !== null)
         return answer.writeHead(200, { 'content-type': 'text/xml' }).end(templateAnswer(original.text));
       if (form.get('Action') === 'DescribeStacks')
         return void describe(motoUrl, form, given, { ofStack: stack, outputs, lacking }).then(({ status, xml }) =>
@@ -171,8 +171,8 @@ async function describe(
   };
   const { status, xml } = await ask(body);
   const stack = form.get('StackName') ?? '';
-  if (stack !== ofStack || status !== 200 || !/<StackStatus>(CREATE|UPDATE)_COMPLETE</.test(xml) || /<OutputKey>/.test(xml))
-    return { status, xml };
+  const isOurs = stack === ofStack || stack.includes(`:stack/${ofStack}/`);
+  if (!isOurs || status !== 200 || !/<StackStatus>(CREATE|UPDATE)_COMPLETE</.test(xml) || /<OutputKey>/.test(xml)) return { status, xml };
   const list = await ask(new URLSearchParams({ Action: 'ListStackResources', StackName: stack, Version: '2010-05-15' }).toString());
   const ids = new Map(
     [...list.xml.matchAll(/<member>(.*?)<\/member>/gs)].map(([, member = '']) => [
@@ -186,7 +186,9 @@ async function describe(
   });
   if (members.length === 0) return { status, xml };
   lacking.add(OUTPUTS);
-  return { status, xml: xml.replace('</StackStatus>', `</StackStatus><Outputs>${members.join('')}</Outputs>`) };
+  // It is protected as soon as it is made, which moto does not know either.
+  const more = `<EnableTerminationProtection>true</EnableTerminationProtection><Outputs>${members.join('')}</Outputs>`;
+  return { status, xml: xml.replace('</StackStatus>', `</StackStatus>${more}`) };
 }
 
 const ROLE_ARN = 'arn:aws:iam::123456789012:';
