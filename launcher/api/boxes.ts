@@ -61,8 +61,10 @@ async function answer(
 ): Promise<Reply<'heartbeat'>> {
   const { deps } = call;
   const saved = await changeSession(deps, session, decide);
+  // That a box is taken away is due at once, and leaves phase and wish as they are.
+  const isDue = saved.version !== session.version && saved.dueAt !== null && saved.dueAt <= deps.clock.now();
   const isNews = saved.phase !== session.phase || saved.desired !== session.desired;
-  if (isNews) deps.signals.poke({ owner: saved.owner, id: saved.id });
+  if (isNews || isDue) deps.signals.poke({ owner: saved.owner, id: saved.id });
   const orders = ordersFor(saved, workspace, deps.clock.now(), deps.limits);
   const accessKey = deps.machines?.accessKey({ sessionId: saved.id, generation: saved.generation });
   return { body: { ...orders, ...(accessKey !== undefined && { accessKey }) } };

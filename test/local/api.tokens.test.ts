@@ -26,7 +26,7 @@ async function create(body: object, by = token): Promise<Created> {
 describe('a token', () => {
   it('is shown once, works, is listed without its secret, and is gone at once when it is revoked', async () => {
     const made = await create({ scopes: ['read', 'read'] });
-    expect((await whoami(made.token)).body).toEqual({ owner: 'dev', scopes: ['read'], tokenId: made.id });
+    expect((await whoami(made.token)).body).toEqual({ owner: 'dev', scopes: ['read'], tokenId: made.id, reach: 'relay' });
     const secret = parseUserToken(made.token)?.secret ?? '';
     const list = await bench.ask('GET', '/tokens', { token });
     expect(list.text).toContain(made.id);

@@ -155,6 +155,20 @@ describe('what AWS tells of', () => {
     expect((await read(id)).interruption).toMatchObject({ source: 'provider', save: true });
   });
 
+  it('where AWS tells nothing, the word of the box is enough, and is acted on before its time is over', async () => {
+    const id = await up('shop', { policy: 'spot' });
+    world.ticks = false;
+    world.hearsAws = false;
+    const instanceId = (await read(id)).box?.id ?? '';
+    (await machineOf(id)).write('a', '1');
+    (await machineOf(id)).flush();
+    world.aws.hands.interrupt(instanceId, { eventLost: true });
+    // The machine has two minutes left.
+    await world.until(async () => (await read(id)).generation === 2, 'another box is launched', MINUTE_MS);
+    await world.phase(owner, id, 'ready');
+    expect((await machineOf(id)).files()).toEqual({ a: '1' });
+  });
+
   it('a machine that died is replaced as soon as it is told', async () => {
     const id = await up('shop');
     world.ticks = false;

@@ -302,8 +302,10 @@ export class LambdaWorld {
       const who = { sessionId, generation: Number(generation) };
       const headers = { 'devctl-owner': owner };
       const state = machine.state === 'quiet' ? 'quiesced' : 'ready';
+      const notice = host.imds.instanceAction();
+      const taken = notice && { interruptionInMs: Math.max(0, Date.parse(notice.time) - this.clock.now()) };
       const say = this.#registered.has(box)
-        ? this.#request(iam, 'POST', '/boxes/heartbeat', { ...who, state, contentPresent: false, evidence: [] }, headers)
+        ? this.#request(iam, 'POST', '/boxes/heartbeat', { ...who, state, contentPresent: false, evidence: [], ...taken }, headers)
         : this.#request(iam, 'POST', '/boxes/register', { ...who, agentVersion: '1', bootId: 'b', fileSystem: 'workspace' }, headers);
       void say.then((said) => {
         if (said?.status !== 200) return;
