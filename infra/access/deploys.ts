@@ -72,7 +72,7 @@ export function cdkExecutionStatements(names: Names, config: TargetConfig): iam.
  * needs: that for deploys changes every stack of the account, with the role that the stack was made with; that for look-ups reads every table.
  */
 export function boundaryStatements(names: Names, config: TargetConfig): iam.PolicyStatement[] {
-  const { arn, role, stack } = arnsOf(names);
+  const { ec2, role, stack } = arnsOf(names);
   const { cdkRoles } = names;
   const only = (of: string) => ({ ArnEquals: { 'aws:PrincipalArn': role(of) } });
   const { stacks, taskRoles, executionRoles } = config.target;
@@ -88,14 +88,8 @@ export function boundaryStatements(names: Names, config: TargetConfig): iam.Poli
     }),
     ...allow('LookUp', ['ssm:GetParameter*'], [`arn:${Aws.PARTITION}:ssm:${names.region}::parameter/aws/service/*`]),
     ...allow('Roles', ['iam:*'], [...targetRoles(names, config), ...[...taskRoles, ...executionRoles].map(role)], only(cdkRoles.cfnExec)),
-    ...allow(
-      'Groups',
-      ['ec2:CreateSecurityGroup', ...GROUP_VERBS],
-      [arn('ec2', 'security-group/*'), arn('ec2', 'vpc/*')],
-      only(cdkRoles.cfnExec),
-    ),
+    ...allow('Groups', ['ec2:CreateSecurityGroup', ...GROUP_VERBS], [ec2('security-group'), ec2('vpc')], only(cdkRoles.cfnExec)),
     ...deny('BoundRolesOnly', BOUND_VERBS, ['*'], boundTo(names, 'StringNotEquals')),
     ...deny('KeepBoundaries', ['iam:DeleteRolePermissionsBoundary'], ['*']),
-    ...deny('NothingOfTheDeployment', ['*'], ownResources(names)),
   ]);
 }

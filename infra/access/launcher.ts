@@ -22,7 +22,6 @@ const LOOKS = [
   'ec2:DescribeRouteTables',
   'ec2:DescribeSecurityGroups',
   'ec2:DescribeSnapshots',
-  'ec2:DescribeSpotInstanceRequests',
   'ec2:DescribeSpotPriceHistory',
   'ec2:DescribeSubnets',
   'ec2:DescribeVolumes',
@@ -137,7 +136,7 @@ function passing(names: Names): iam.PolicyStatement[] {
 }
 
 function reach(names: Names): iam.PolicyStatement[] {
-  const { arn, awsDocument, ec2, function: functionArn, logStreams, parameter, secret } = arnsOf(names);
+  const { awsDocument, ec2, function: functionArn, logStreams, parameter, secret } = arnsOf(names);
   const { api, events } = names.logGroups;
   return [
     ...allow('CommandBoxes', ['ssm:SendCommand'], [ec2('instance')], {
@@ -148,7 +147,6 @@ function reach(names: Names): iam.PolicyStatement[] {
     ...allow('ReadImages', ['ssm:GetParameter'], Object.values(names.imageParameters).map(parameter)),
     ...allow('ReadTheMasterSecret', ['secretsmanager:GetSecretValue'], [secret(names.masterSecret)]),
     ...allow('HandWorkOn', ['lambda:InvokeFunction'], [functionArn(names.eventsFunction)]),
-    ...allow('KeepFailedCalls', ['sqs:SendMessage'], [arn('sqs', names.deadLetters.calls)]),
     ...allow('OwnLogs', ['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams(api), logStreams(events)]),
   ];
 }

@@ -56,6 +56,8 @@ export class Network extends Construct {
       })),
     });
     nameIt(group, `${names.deployment}-box`);
+    // A deploy from a box may change groups that are without this tag (infra/access/deploys.ts).
+    Tags.of(group).add('devctl:deployment', names.deployment);
     this.securityGroupId = group.attrGroupId;
   }
 
