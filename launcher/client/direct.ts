@@ -117,13 +117,14 @@ export class DirectBoxes {
 
   async #stand(tunnels: Tunnels, instanceId: string, signal: AbortSignal | undefined): Promise<void> {
     const untilMs = performance.now() + CLIENT_LIMITS.boxOnlineMs;
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       signal?.throwIfAborted();
       try {
         (await tunnels.connect(instanceId)).destroy();
         return;
       } catch (error) {
-        if (!(error instanceof ReachError) || performance.now() > untilMs) throw asDevctl(error);
+        const mayTry = error instanceof ReachError && (error.isComing || tries < CLIENT_LIMITS.tunnelTries);
+        if (!mayTry || performance.now() > untilMs) throw asDevctl(error);
         await sleep(CLIENT_LIMITS.boxOnlineLookMs);
       }
     }

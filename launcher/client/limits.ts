@@ -26,6 +26,8 @@ export const CLIENT_LIMITS = {
   /** A box that is ready is reached by Session Manager some seconds later: so long it is tried, and so often. */
   boxOnlineMs: 60_000,
   boxOnlineLookMs: 1_500,
+  /** Tunnels that do not open for another reason. */
+  tunnelTries: 2,
   /** A tunnel that carries nothing is kept for so long. */
   tunnelIdleMs: 60_000,
   /** While bytes pass by the launcher, it is told so no more often. */

@@ -157,7 +157,8 @@ class SigningUser implements AwsUser {
         code: /<Code>([^<]*)</.exec(text)?.[1] ?? '',
         message: /<Message>([^<]*)</.exec(text)?.[1] ?? `HTTP ${answer.status}`,
       };
-      if (refusal.code === 'TargetNotConnected') throw new ReachError('unreachable', `Systems Manager does not reach ${doing} now`);
+      if (refusal.code === 'TargetNotConnected')
+        throw new ReachError('unreachable', `Systems Manager does not reach ${doing} now`, { isComing: true });
       const error = awsRefused(refusal, doing, this);
       const mayRepeat = error.code === 'rate_limited' || (isClockRefusal(refusal) && this.heard(answer.headers.get('date') ?? undefined));
       if (!mayRepeat || tries >= THROTTLE_TRIES) throw error;
