@@ -114,8 +114,7 @@ export class ChosenReach implements BoxReach {
   }
 
   async #choose(): Promise<DirectBoxes | null> {
-    const [answer, { DirectBoxes }] = await Promise.all([this.#api.whoami(), import('./direct.ts')]);
-    const { reach } = answer as { reach?: 'direct' | 'relay' };
+    const [{ reach }, { DirectBoxes }] = await Promise.all([this.#api.whoami(), import('./direct.ts')]);
     return reach === 'direct' ? new DirectBoxes({ ...this.#options, api: this.#api }) : null;
   }
 }

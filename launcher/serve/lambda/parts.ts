@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createSignedApp } from '../../api/app.ts';
 import { identifyByIam } from '../../api/iam.ts';
+import { PORT_DOCUMENT } from '../../connect/tunnels.ts';
+import { AGENT_PORT } from '../../contract/agent-config.ts';
 import type { Check } from '../../contract/api.ts';
 import { DevctlError } from '../../contract/errors.ts';
 import { ARCHITECTURES } from '../../contract/fields.ts';
@@ -120,7 +122,7 @@ function providerOf(settings: LambdaSettings, around: Surroundings, { random, ac
     ...provider,
     ...reach.access,
     isolation: 'instance',
-    machines: { boxIdOf: noTokens, accessKey },
+    machines: { boxIdOf: noTokens, accessKey, sessionManager: { region, agentPort: AGENT_PORT, document: PORT_DOCUMENT } },
     doctorChecks: async () => [],
     start: async () => {},
     stop: () => reach.close(),
