@@ -302,19 +302,17 @@ describe('the command that destroys, on moto', () => {
   });
 
   it('refuses while roles that deploys from boxes have made hold the boundary', { timeout: DEPLOY_MS }, async () => {
-    const document = JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }] });
-    // moto lets a policy be when its stack goes.
-    expect(await policies()).toContain(gone.boundary);
-    const trust = {
-      Action: 'CreateRole',
-      AssumeRolePolicyDocument: document,
-      PermissionsBoundary: `arn:aws:iam::${ACCOUNT}:policy/${gone.boundary}`,
-    };
-    await query(options(), 'iam', { ...trust, RoleName: 'GeneratorDev-TaskRole' });
-    await query(options(), 'iam', { ...trust, RoleName: gone.cdkRoles.deploy });
+    // Of a boundary moto does not know where it is used.
+    const roles = ['GeneratorDev-TaskRole', gone.cdkRoles.deploy].map((name) => `<member><RoleName>${name}</RoleName></member>`).join('');
+    const ListEntitiesForPolicy = `<ListEntitiesForPolicyResponse><ListEntitiesForPolicyResult><PolicyRoles>${roles}</PolicyRoles></ListEntitiesForPolicyResult></ListEntitiesForPolicyResponse>`;
+    await gaps.close();
+    gaps = await startMotoGaps(inject('motoUrl'), gone.stack, { ListEntitiesForPolicy });
     const { code, stderr } = await destroy('--yes');
     expect(code).toBe(1);
     expect(stderr).toContain(`deploys from boxes have made roles with the boundary ${gone.boundary}: GeneratorDev-TaskRole\n`);
     expect(stderr).toContain('delete the stacks that they are of first');
+    const [asked] = gaps.answered;
+    expect(asked?.get('PolicyUsageFilter')).toBe('PermissionsBoundary');
+    expect(asked?.get('PolicyArn')).toBe(`arn:aws:iam::${ACCOUNT}:policy/${gone.boundary}`);
   });
 });
