@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** Types that moto's CloudFormation does not know, with what stands for their attributes. Nothing is checked of them there. */
@@ -35,44 +35,43 @@ export interface MotoGaps {
   close(): Promise<void>;
 }
 
-/** A server in front of moto that fills in what moto does not have, and tells it. `stack` is the one whose template is filled in. */
-export async function startMotoGaps(motoUrl: string, stack: string): Promise<MotoGaps> {
+/** A server in front of moto that fills in what moto does not have, and tells it. `stack` is the one whose template is filled in, `more` are answers to more calls. */
+export async function startMotoGaps(motoUrl: string, stack: string, more: Readonly<Record<string, string>> = {}): Promise<MotoGaps> {
   const lacking = new Set<string>();
   const answered: URLSearchParams[] = [];
   const outputs: Outputs = new Map();
   const original: { text: string | null } = { text: null };
-  const server = createServer((incoming, answer) => {
-    void bodyOf(incoming).then((given) => {
-      const form = new URLSearchParams(given.subarray(0, 4096).toString());
-      const own = ANSWERS[form.get('Action') ?? ''];
-      if (own !== undefined) {
-        lacking.add(`call ${form.get('Action')}`);
-        answered.push(form);
-        return answer.writeHead(200, { 'content-type': 'text/xml' }).end(own);
-      }
-      const body = incoming.method === 'PUT' ? withoutLacking(given, { lacking, outputs, original }) : given;
-      const { host, port } = new URL(motoUrl);
-      const headers: Record<string, string | string[] | undefined> = { ...incoming.headers, host, 'content-length': String(body.length) };
-      // The body is whole here, whatever it came in.
-      if (incoming.method === 'PUT')
-        for (const name of Object.keys(headers))
-          if (/^(content-encoding|transfer-encoding|x-amz-(trailer|decoded|checksum|sdk-checksum|content-sha256))/.test(name))
-            delete headers[name];
-      // As it was given, so that nothing has changed when it is given again.
-      if (form.get('Action') === 'GetTemplate' && (form.get('StackName') ?? '').includes(stack) && original.text !== null)
-        return answer.writeHead(200, { 'content-type': 'text/xml' }).end(templateAnswer(original.text));
-      if (form.get('Action') === 'DescribeStacks')
-        return void describe(motoUrl, form, given, { ofStack: stack, outputs, lacking }).then(({ status, xml }) =>
-          answer.writeHead(status, { 'content-type': 'text/xml' }).end(xml),
-        );
-      const forwarded = request({ host: '127.0.0.1', port, method: incoming.method, path: incoming.url, headers }, (response) => {
-        answer.writeHead(response.statusCode ?? 502, response.headers);
-        response.pipe(answer);
-      });
-      forwarded.on('error', () => answer.destroy());
-      forwarded.end(body);
+  // What goes wrong on the way looks to the caller like a connection that broke, which it tries again.
+  const server = createServer((incoming, answer) => void handle(incoming, answer).catch(() => answer.destroy()));
+  async function handle(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const given = await bodyOf(incoming);
+    const form = new URLSearchParams(given.subarray(0, 4096).toString());
+    const action = form.get('Action') ?? '';
+    const send = (status: number, xml: string) => void answer.writeHead(status, { 'content-type': 'text/xml' }).end(xml);
+    const own = ANSWERS[action] ?? more[action];
+    if (own !== undefined) {
+      lacking.add(`call ${action}`);
+      answered.push(form);
+      return send(200, own);
+    }
+    // As it was given, so that nothing has changed when it is given again.
+    if (action === 'GetTemplate' && original.text !== null && isStack(form, stack)) return send(200, templateAnswer(original.text));
+    if (action === 'DescribeStacks' && isStack(form, stack)) {
+      const { status, xml } = await describe(motoUrl, form, { outputs, lacking });
+      return send(status, xml);
+    }
+    const isPut = incoming.method === 'PUT';
+    const body = isPut ? withoutLacking(given, { lacking, outputs, original }) : given;
+    const { host, port } = new URL(motoUrl);
+    const headers = headersOf(incoming, isPut);
+    const options = { host: '127.0.0.1', port, method: incoming.method, path: incoming.url, agent: false as const };
+    const forwarded = request({ ...options, headers: { ...headers, host, 'content-length': String(body.length) } }, (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
     });
-  });
+    forwarded.on('error', () => answer.destroy());
+    forwarded.end(body);
+  }
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const close = async (): Promise<void> => {
@@ -87,6 +86,18 @@ const templateAnswer = (text: string): string => {
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   return `<GetTemplateResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><GetTemplateResult><TemplateBody>${escaped}</TemplateBody></GetTemplateResult></GetTemplateResponse>`;
 };
+
+const OF_A_STREAM = /^(content-encoding|transfer-encoding|x-amz-(trailer|decoded|checksum|sdk-checksum|content-sha256))/;
+
+/** Of something that is put, the body is whole here, whatever it came in. */
+const headersOf = ({ headers }: IncomingMessage, isPut: boolean): IncomingHttpHeaders =>
+  isPut ? Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_A_STREAM.test(name))) : headers;
+
+/** The stack is named, or its ARN is. */
+function isStack(form: URLSearchParams, stack: string): boolean {
+  const named = form.get('StackName') ?? '';
+  return named === stack || named.includes(`:stack/${stack}/`);
+}
 
 async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -158,22 +169,20 @@ type Outputs = Map<string, unknown>;
 async function describe(
   motoUrl: string,
   form: URLSearchParams,
-  body: Buffer,
-  { ofStack, outputs, lacking }: { ofStack: string; outputs: Outputs; lacking: Set<string> },
+  { outputs, lacking }: { outputs: Outputs; lacking: Set<string> },
 ): Promise<{ status: number; xml: string }> {
-  const ask = async (content: string | Buffer) => {
+  const ask = async (content: URLSearchParams) => {
     const response = await fetch(motoUrl, {
       method: 'POST',
-      headers: { authorization: AUTHORIZATION, 'content-type': 'application/x-www-form-urlencoded' },
-      body: content.toString(),
+      headers: { authorization: AUTHORIZATION, connection: 'close' },
+      body: content,
     });
     return { status: response.status, xml: await response.text() };
   };
-  const { status, xml } = await ask(body);
+  const { status, xml } = await ask(form);
   const stack = form.get('StackName') ?? '';
-  const isOurs = stack === ofStack || stack.includes(`:stack/${ofStack}/`);
-  if (!isOurs || status !== 200 || !/<StackStatus>(CREATE|UPDATE)_COMPLETE</.test(xml) || /<OutputKey>/.test(xml)) return { status, xml };
-  const list = await ask(new URLSearchParams({ Action: 'ListStackResources', StackName: stack, Version: '2010-05-15' }).toString());
+  if (status !== 200 || !/<StackStatus>(CREATE|UPDATE)_COMPLETE</.test(xml) || /<OutputKey>/.test(xml)) return { status, xml };
+  const list = await ask(new URLSearchParams({ Action: 'ListStackResources', StackName: stack, Version: '2010-05-15' }));
   const ids = new Map(
     [...list.xml.matchAll(/<member>(.*?)<\/member>/gs)].map(([, member = '']) => [
       /<LogicalResourceId>(.*?)</.exec(member)?.[1] ?? '',
@@ -187,8 +196,8 @@ async function describe(
   if (members.length === 0) return { status, xml };
   lacking.add(OUTPUTS);
   // It is protected as soon as it is made, which moto does not know either.
-  const more = `<EnableTerminationProtection>true</EnableTerminationProtection><Outputs>${members.join('')}</Outputs>`;
-  return { status, xml: xml.replace('</StackStatus>', `</StackStatus>${more}`) };
+  const protectedXml = xml.replace(/<EnableTerminationProtection>false</, '<EnableTerminationProtection>true<');
+  return { status, xml: protectedXml.replace('</StackStatus>', `</StackStatus><Outputs>${members.join('')}</Outputs>`) };
 }
 
 const ROLE_ARN = 'arn:aws:iam::123456789012:';
