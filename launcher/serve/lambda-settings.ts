@@ -77,19 +77,23 @@ export type LambdaSettings = z.output<typeof lambdaSettingsSchema>;
 /** What a stack writes into DEVCTL_SETTINGS. */
 export type LambdaSettingsInput = z.input<typeof lambdaSettingsSchema>;
 
+const VARIABLE = 'DEVCTL_SETTINGS';
+
 /** @throws DevctlError invalid_request, with the field */
-export function readLambdaSettings(json: string | undefined): LambdaSettings {
-  const given = parse(json);
+export function readLambdaSettings(env: Readonly<Record<string, string | undefined>>): LambdaSettings {
+  const other = Object.keys(env).find((name) => name.startsWith('DEVCTL_') && name !== VARIABLE);
+  if (other !== undefined) throw new DevctlError('invalid_request', `${other} is not known here: everything is in ${VARIABLE}`);
+  const given = parse(env[VARIABLE]);
   const result = lambdaSettingsSchema.safeParse(given);
   if (result.success) return result.data;
   const { detail, extra } = invalid(result.error, given);
-  throw new DevctlError('invalid_request', `DEVCTL_SETTINGS: ${detail}`, extra);
+  throw new DevctlError('invalid_request', `${VARIABLE}: ${detail}`, extra);
 }
 
 function parse(json: string | undefined): unknown {
   try {
     return JSON.parse(json ?? '');
   } catch (error) {
-    throw new DevctlError('invalid_request', 'DEVCTL_SETTINGS is not JSON', { hint: 'deploy the stack again', cause: error });
+    throw new DevctlError('invalid_request', `${VARIABLE} is not JSON`, { hint: 'deploy the stack again', cause: error });
   }
 }
