@@ -135,7 +135,7 @@ const settingsOf = (given: Template) => {
     .replace(/<[^>]*Subnet(\d)[^>]*\.AvailabilityZone>/g, 'eu-central-1$1')
     .replace(/<[^>]*Subnet(\d)[^>]*>/g, 'subnet-0123456789abcdef$1')
     .replace(/<[^>]*Secret[^>]*>/g, 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:devctl/launcher-a1B2c3');
-  return readLambdaSettings({ DEVCTL_SETTINGS: filled.replace('<AWS::Region>', 'eu-central-1') });
+  return readLambdaSettings({ DEVCTL_SETTINGS: filled });
 };
 
 describe('the launcher', () => {
