@@ -34,6 +34,12 @@ const USER = /^user\/(?:[!-.0-~]{1,510}\/)*[\w+=,.@-]{1,64}$/;
 const FEDERATED = /^federated-user\/[\w+=,.@-]{2,32}$/;
 const INSTANCE = /^i-[0-9a-f]{8,17}$/;
 
+/**
+ * What the CLI and the SDKs of AWS call a session that nobody has named: with the moment in it, so that the next one is another owner.
+ * Source: `role_session_name` in the AWS SDKs and Tools Reference Guide, and the names that they make in its place.
+ */
+const UNNAMED = /^(?:botocore-session-|aws-sdk-(?:js|java|php|ruby)-|aws-go-sdk-|AWSCLI-Session$)|^\d{10,}$/;
+
 const PEOPLE: readonly Scope[] = ['read', 'write'];
 const ADMINS: readonly Scope[] = ['read', 'write', 'admin'];
 
@@ -50,6 +56,7 @@ export function identifyByIam(roles: IamRoles): Identify {
       if (scope === 'box') return isBox ? boxOf(principal, boxOwner) : refuse(principal, 'only boxes may do this');
       if (isBox) return refuse(principal, 'a box may do nothing else than tell of itself');
       if (scope === 'public') return null;
+      assertNamed(principal);
       const scopes = principal.role === roles.adminRole ? ADMINS : PEOPLE;
       return { owner: principal.owner, tokenId: null, scopes, expiresAtMs: null, arn: principal.arn };
     },
@@ -58,6 +65,18 @@ export function identifyByIam(roles: IamRoles): Identify {
 
 function refuse({ arn }: Principal, why: string): never {
   throw new DevctlError('forbidden', `${why}, and you are ${arn}`);
+}
+
+/** Somebody of a new name each hour would not find their boxes again, and would have a quota for each name. */
+function assertNamed({ session, arn }: Principal): void {
+  if (UNNAMED.test(session))
+    throw new DevctlError(
+      'forbidden',
+      `the session of ${arn} has a name that is another one each time, and the name is the owner of boxes`,
+      {
+        hint: 'write role_session_name = YOUR-NAME into the profile of ~/.aws/config (aws sts assume-role: --role-session-name)',
+      },
+    );
 }
 
 function principalOf(signedBy: unknown, accountId: string): Principal {

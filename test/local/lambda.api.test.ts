@@ -102,6 +102,15 @@ describe('who calls', () => {
     expect(await ask(id, '/reap', { method: 'POST', body: {} })).toMatchObject({ status: 403, body: { code: 'forbidden' } });
   });
 
+  it.each(['botocore-session-1790000000', 'aws-sdk-js-1790000000000', 'aws-go-sdk-1790000000000000000', '1790000000000000000'])(
+    'a session that nobody has named, %s, is told to have a name that stays',
+    async (name) => {
+      const id = principal(iamBlock(`assumed-role/developers/${name}`));
+      const answer = await ask(id, '/whoami');
+      expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden', hint: expect.stringContaining('role_session_name') } });
+    },
+  );
+
   const other = iamBlock('user/mallory', '999999999999');
   it.each([
     ['of another account', other],

@@ -7,6 +7,8 @@ import { json } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Run } from '../verb.ts';
 
+/** Nobody else hears what is said there. */
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const NAME = /^[a-z0-9][a-z0-9-]{0,47}$/;
 
 /** How it is known who calls. */
@@ -44,6 +46,9 @@ function awsFrom({ flags }: Cli, url: string): AwsAuth | null {
     return null;
   }
   if (tokenFile !== undefined) throw new UsageError('--token-file is not for a launcher that is signed for', 'leave it out');
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'http:' && !LOOPBACK.has(hostname))
+    throw new UsageError(`${url} is not https: what is signed for goes with your session`, 'write https://…');
   if (region === undefined) throw new UsageError(`${url} does not say in which region it is`, 'give it with --region');
   if (!/^[a-z]{2}(?:-[a-z]+)+-\d$/.test(region))
     throw new UsageError(`${JSON.stringify(region)} is not a region`, 'write --region eu-central-1');
@@ -62,6 +67,8 @@ export const add: Run = async (cli, { args }) => {
   const context: Context = { url, tokenFile, ...(aws && { aws }) };
   writeContexts(cli.home, { ...stored, contexts: { ...stored.contexts, [name]: context } });
   cli.print(cli.form === 'json' ? json({ name, ...context }) : `context ${name} is ${url}\n`);
+  if (aws && awsAuthOf(url) === null && !LOOPBACK.has(new URL(url).hostname))
+    cli.warn(`${url} is no Function URL: whoever has it sees what you send, and the token of your AWS session`);
   cli.say(`use it with devctl context use ${name}, or with --on ${name}`);
   return undefined;
 };

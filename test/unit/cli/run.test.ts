@@ -176,6 +176,13 @@ describe('contexts of launchers in Lambda', () => {
     expect(shown).toMatch(/near +http:\S+ +signed, AWS credentials, eu-west-1\n/);
   });
 
+  it('warn of an address that only looks like a Function URL', async () => {
+    expect((await run(['context', 'add', 'aws', url])).err).not.toContain('is no Function URL');
+    const { code, err } = await run(['context', 'add', 'aws', `${url}.example.com`, '--aws', '--region', 'eu-central-1']);
+    expect(code).toBe(0);
+    expect(err).toContain('.example.com is no Function URL');
+  });
+
   it.each([`ls --url ${url}`, 'ls --on aws'])('%s needs credentials, and no DEVCTL_TOKEN helps', async (line) => {
     await run(['context', 'add', 'aws', url, '--profile', 'nobody']);
     const { code, err } = await run(line, { ...nobody, DEVCTL_TOKEN: 'dvt_x' });
@@ -212,6 +219,7 @@ describe('contexts', () => {
     ['context add team https://x --aws', 'does not say in which region it is\n  give it with --region\n'],
     ['context add team https://x --aws --region Frankfurt', '"Frankfurt" is not a region'],
     ['context add team https://a.lambda-url.eu-west-1.on.aws --token-file f', '--token-file is not for a launcher that is signed for'],
+    ['context add team http://a.lambda-url.eu-west-1.on.aws --aws --region eu-west-1', 'is not https'],
     ['context use tea', 'there is no context "tea"'],
   ])('%s is refused', async (line, words) => {
     expect(await run(line)).toMatchObject({ code: 2, err: expect.stringContaining(words) });
