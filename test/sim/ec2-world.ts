@@ -53,7 +53,7 @@ export class Ec2World extends Records implements Stage {
   crashes = 0;
   pool: PoolPlan = NO_POOL;
 
-  private constructor(aws: SimulatedAws, store: StorePort, templates: Templates, provider: Partial<Ec2ProviderOptions>) {
+  private constructor(aws: SimulatedAws, store: StorePort, templates: Templates | TemplateSource, provider: Partial<Ec2ProviderOptions>) {
     // Virtual time stands still while the database works.
     super(outside(store, aws));
     this.aws = aws;
