@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import { PLUGIN } from '../../launcher/connect/tunnels.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import { Person } from '../local/cli-harness.ts';
-import { ACCOUNT_ID, iamBlock, type Key, signedFetch, startFunctionUrl, TEST_KEYS } from '../support/function-url.ts';
+import { ACCOUNT_ID, type FunctionUrl, iamBlock, type Key, signedFetch, startFunctionUrl, TEST_KEYS } from '../support/function-url.ts';
 import { Account, REGION } from './account/account.ts';
 import { Functions } from './account/functions.ts';
 import { ProcessMachines } from './account/machines.ts';
@@ -44,7 +44,7 @@ const scheduled = () => ({
 describe('the built functions in an account, its boxes, and people with credentials', { timeout: 180_000 }, () => {
   let account: Account;
   let functions: Functions;
-  let front: Awaited<ReturnType<typeof startFunctionUrl>>;
+  let front: FunctionUrl;
   let cron: NodeJS.Timeout;
   let alice: Person;
   let bob: Person;
