@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { PLUGIN } from '../../launcher/connect/tunnels.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import { Person } from '../local/cli-harness.ts';
@@ -15,8 +15,7 @@ import { freePort } from './free-port.ts';
 
 const DEPLOYMENT = 'team-a';
 const RESOLVE_HERE = fileURLToPath(new URL('account/resolve-here.mjs', import.meta.url));
-/** A minute of the cron takes this long here. */
-const MINUTE_MS = 3000;
+const MINUTE_MS = 60_000;
 
 /** A user, or the role of an instance, as its metadata service gives it. */
 function keyOf(accessKeyId: string): Key | undefined {
@@ -29,16 +28,17 @@ function keyOf(accessKeyId: string): Key | undefined {
   };
 }
 
-const scheduled = () => ({
+/** As EventBridge gives it to a function. Source: EventBridge User Guide, "Event structure". */
+const eventOf = (source: string, type: string, detail: object) => ({
   version: '0',
   id: randomUUID(),
-  'detail-type': 'Scheduled Event',
-  source: 'aws.events',
+  'detail-type': type,
+  source,
   account: ACCOUNT_ID,
   time: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
   region: REGION,
-  resources: [`arn:aws:events:${REGION}:${ACCOUNT_ID}:rule/${DEPLOYMENT}-minute`],
-  detail: {},
+  resources: [],
+  detail,
 });
 
 describe('the built functions in an account, its boxes, and people with credentials', { timeout: 180_000 }, () => {
@@ -82,8 +82,8 @@ describe('the built functions in an account, its boxes, and people with credenti
       if (name === settings.eventsFunction) void functions.events(payload);
     };
     // The first minute after a deploy: the table, which is new, is compared with what there is.
-    await functions.events(scheduled());
-    cron = setInterval(() => void functions.events(scheduled()), MINUTE_MS);
+    await minute();
+    cron = setInterval(() => void minute(), MINUTE_MS);
     alice = new Person();
     bob = new Person();
     folder = alice.folder('shop');
@@ -122,6 +122,7 @@ describe('the built functions in an account, its boxes, and people with credenti
       PATH: `${account.pluginFolder()}:${withoutPlugin}`,
     };
   };
+  const minute = () => functions.events(eventOf('aws.events', 'Scheduled Event', {}));
   const must = (...args: string[]) => alice.must(args, { cwd: folder, env: envOf(alice) });
   const status = async () => (await alice.json<{ session: Session }>(['status'], { cwd: folder, env: envOf(alice) })).session;
   const asBob = (...args: string[]) => bob.run(args, { env: envOf(bob) });
@@ -183,7 +184,31 @@ describe('the built functions in an account, its boxes, and people with credenti
     await must('up');
     expect(await must('exec', '--', 'cat', 'src/kept.txt', 'src/file-7.txt')).toBe('kept\nline 7\n');
     expect((await status()).box?.id).not.toBe(box?.id);
+  });
+
+  it('a box that EC2 takes away is saved, and the work goes on in another one', async () => {
+    const { id, box } = await status();
+    await must('exec', '--', 'sh', '-c', 'echo last > src/last.txt');
+    const detail = { 'instance-id': box?.id, 'instance-action': 'terminate' };
+    await functions.events(eventOf('aws.ec2', 'EC2 Spot Instance Interruption Warning', detail));
+    const isElsewhere = ({ phase, box: now }: Session) => phase === 'ready' && now?.id !== box?.id;
+    await vi.waitUntil(async () => isElsewhere(await status()), { timeout: 60_000, interval: 500 });
+    expect((await status()).id).toBe(id);
+    expect(await must('exec', '--', 'cat', 'src/last.txt')).toBe('last\n');
     await must('down');
+  });
+
+  it('what was lost on its way to the function of events is found in the next minute', async () => {
+    const { onInvoke } = account;
+    const lost: unknown[] = [];
+    account.onInvoke = (_, payload) => void lost.push(payload);
+    const { id } = (await (await ask('AKIAALICE', 'POST', '/sessions', { workspace: 'later' })).json()) as Session;
+    account.onInvoke = onInvoke;
+    expect(lost).toEqual([{ devctl: 'look', owner: TEST_KEYS['AKIAALICE']?.iam.userId, id }]);
+    await minute();
+    const phase = async () => ((await (await ask('AKIAALICE', 'GET', `/sessions/${id}`)).json()) as Session).phase;
+    await vi.waitUntil(async () => (await phase()) === 'ready', { timeout: 60_000, interval: 500 });
+    await must('down', id);
   });
 
   it('nothing that was run for an event has failed', () => {
