@@ -7,9 +7,10 @@ import { PLUGIN } from '../../launcher/connect/tunnels.ts';
 import type { Session } from '../../launcher/contract/api.ts';
 import { connectAws } from '../../launcher/providers/ec2/sdk-api.ts';
 import { Person } from '../local/cli-harness.ts';
-import { launcherBehind, SignedFront } from '../support/signed-front.ts';
+import { type FunctionUrl, iamBlock, startFunctionUrl } from '../support/function-url.ts';
 import { Account, REGION } from './account/account.ts';
 import { CREDENTIALS, Laptop } from './account/laptop.ts';
+import { launcherBehind } from './account/launcher-behind.ts';
 import { ProcessMachines } from './account/machines.ts';
 
 /** Processes that a process has started. */
@@ -28,7 +29,7 @@ function isRunning(pid: number): boolean {
 describe('a launcher that speaks HTTP only, behind signatures, and somebody with credentials', { timeout: 180_000 }, () => {
   let account: Account;
   let launcher: Laptop;
-  let front: SignedFront;
+  let front: FunctionUrl;
   let dev: Person;
   let folder = '';
   let closeClient = () => {};
@@ -46,11 +47,11 @@ describe('a launcher that speaks HTTP only, behind signatures, and somebody with
     await launcher.settle(client.ec2);
     await launcher.serve(withoutPlugin);
     const running = () => JSON.parse(readFileSync(join(launcher.state, 'launcher.json'), 'utf8')) as { url: string };
-    const answer = launcherBehind(
+    const handler = launcherBehind(
       () => running().url,
       () => readFileSync(join(launcher.state, 'token'), 'utf8').trim(),
     );
-    front = await SignedFront.open({ region: REGION, keys: { test: { secret: 'test' } }, answer });
+    front = await startFunctionUrl({ region: REGION, keys: { test: { secretAccessKey: 'test', iam: iamBlock('user/test') } }, handler });
     dev = new Person();
     env = {
       ...CREDENTIALS,
@@ -71,7 +72,7 @@ describe('a launcher that speaks HTTP only, behind signatures, and somebody with
 
   afterAll(async () => {
     await dev.leave();
-    front.close();
+    await front.close();
     await launcher.stop();
     await launcher.leave();
     closeClient();

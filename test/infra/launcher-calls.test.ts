@@ -101,9 +101,9 @@ class Asked {
   }
 }
 
-/** A world whose every call of AWS is looked at before it is made. */
+/** A world whose launcher has the templates of a stack, and whose every call of AWS is looked at before it is made. */
 async function watchedWorld(database: Database, asked: Asked, names: AccountUnderTest['names']): Promise<Ec2World> {
-  const world = await Ec2World.open(database);
+  const world = await Ec2World.open(database, { hasStack: true });
   const { cloud, ec2, ssm } = world.aws;
   // As a bake tags them (packer/images.ts).
   for (const [id, image] of cloud.catalog.images) cloud.catalog.images.set(id, { ...image, tags: { 'devctl:image-of': names.deployment } });

@@ -100,7 +100,9 @@ export async function stackOn(aws: SimulatedAws, launcherUrl = 'https://abc.lamb
     aws.cloud.catalog.parameters.set(IMAGE_PARAMETERS[architecture], id);
     const { ImageId: _, ...LaunchTemplateData } = templateData({ deployment: DEPLOYMENT, imageId: id, launcherUrl });
     const LaunchTemplateName = TEMPLATE_NAMES[architecture];
-    await aws.cloud.clock.run(aws.ec2.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData, ClientToken: LaunchTemplateName }));
+    const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags: [{ Key: 'devctl:deployment', Value: DEPLOYMENT }] }];
+    const request = { LaunchTemplateName, LaunchTemplateData, TagSpecifications, ClientToken: LaunchTemplateName };
+    await aws.cloud.clock.run(aws.ec2.createLaunchTemplate(request));
   }
 }
 

@@ -14,7 +14,7 @@ import type { AccessPort } from '../../launcher/ports/access.ts';
 import type { SessionKey, StorePort } from '../../launcher/ports/store.ts';
 import type { Ec2ProviderOptions } from '../../launcher/providers/ec2/index.ts';
 import { readTags } from '../../launcher/providers/ec2/tags.ts';
-import type { Templates } from '../../launcher/providers/ec2/templates.ts';
+import type { TemplateSource, Templates } from '../../launcher/providers/ec2/templates.ts';
 import type { Files } from '../support/fake-disks.ts';
 import { Life, RecordingTelemetry, SeededRandom } from '../support/faults.ts';
 import { Records } from '../support/records.ts';
@@ -22,7 +22,7 @@ import type { Database } from '../support/table.ts';
 import type { Stage } from '../support/users.ts';
 import { isResting, type Launcher, OWNER } from '../support/world.ts';
 import { textsOf } from './disks.ts';
-import { DEPLOYMENT, machineOf, providerOn, SimulatedChannel, templatesOn } from './ec2-subject.ts';
+import { DEPLOYMENT, machineOf, providerOn, SimulatedChannel, stackOn, stackTemplates, templatesOn } from './ec2-subject.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 import { tagList } from './tags.ts';
@@ -43,7 +43,7 @@ export class Ec2World extends Records implements Stage {
   readonly channel: SimulatedChannel;
   readonly telemetry = new RecordingTelemetry();
   readonly invariants: Invariants;
-  #templates: Templates;
+  #templates: Templates | TemplateSource;
   readonly #provider: Partial<Ec2ProviderOptions>;
   /** What each workspace's owner wrote. */
   readonly #truth = new Map<string, Files>();
@@ -53,7 +53,7 @@ export class Ec2World extends Records implements Stage {
   crashes = 0;
   pool: PoolPlan = NO_POOL;
 
-  private constructor(aws: SimulatedAws, store: StorePort, templates: Templates, provider: Partial<Ec2ProviderOptions>) {
+  private constructor(aws: SimulatedAws, store: StorePort, templates: Templates | TemplateSource, provider: Partial<Ec2ProviderOptions>) {
     // Virtual time stands still while the database works.
     super(outside(store, aws));
     this.aws = aws;
@@ -70,13 +70,19 @@ export class Ec2World extends Records implements Stage {
     this.launcher = this.newLauncher();
   }
 
-  static async open(database: Database, options: { seed?: number; provider?: Partial<Ec2ProviderOptions> } = {}): Promise<Ec2World> {
+  /** @param options hasStack: the launcher launches by the templates of a stack, as the one in Lambda does */
+  static async open(
+    database: Database,
+    options: { seed?: number; provider?: Partial<Ec2ProviderOptions>; hasStack?: boolean } = {},
+  ): Promise<Ec2World> {
     const aws = new SimulatedAws({ boot: SimulatedMachine.boot(), seed: options.seed ?? 1 });
     aws.cloud.pools.quotas.spotVcpus = 64;
     const { store } = await database.open(aws.cloud.clock, new SeededRandom(options.seed ?? 1));
     // As a launcher does that finds nothing at its first start.
     await store.vouch();
-    return new Ec2World(aws, store, await templatesOn(aws), options.provider ?? {});
+    if (options.hasStack) await stackOn(aws);
+    const templates = options.hasStack ? stackTemplates(aws) : await templatesOn(aws);
+    return new Ec2World(aws, store, templates, options.provider ?? {});
   }
 
   get clock() {

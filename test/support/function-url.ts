@@ -1,14 +1,13 @@
-import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, type Writable } from 'node:stream';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { LambdaContext, ResponseHead, StreamHandler, StreamingRuntime } from '../../launcher/serve/lambda/runtime.ts';
+import { notAllowed, type Refusal, type SecretKey, verify } from './sigv4.ts';
 
 /** A principal as AWS tells of it, and the key that it signs with. */
-export interface Key {
-  secretAccessKey: string;
-  sessionToken?: string;
+export interface Key extends SecretKey {
   iam: IamBlock;
 }
 
@@ -78,41 +77,102 @@ export interface FunctionUrlOptions {
   timeoutMs?: number;
 }
 
-/** A Function URL of AuthType AWS_IAM and InvokeMode RESPONSE_STREAM on this machine's loopback. */
-export async function startFunctionUrl(options: FunctionUrlOptions): Promise<{ url: string; close(): Promise<void> }> {
-  const server = createServer((incoming, outgoing) => void serve(options, incoming, outgoing).catch(() => outgoing.destroy()));
-  await new Promise<void>((resolve) => void server.listen(options.port ?? 0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
+/** Source: Lambda Developer Guide, "Lambda quotas": 6 MB for what a function is given. */
 const BODY_MAX_BYTES = 6 * 1024 ** 2;
 
-async function serve(options: FunctionUrlOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  const body = Buffer.concat(chunks);
-  if (body.length > BODY_MAX_BYTES) return refuse(outgoing, 413, 'Request must be smaller than 6291456 bytes');
-  const signer = await signerOf(options, incoming, body);
-  if (typeof signer === 'string') return refuse(outgoing, 403, signer);
-  const stream: AnswerStream = new PassThrough();
-  stream.onHead = ({ statusCode, headers }) => void outgoing.writeHead(statusCode, headers);
-  stream.on('error', () => outgoing.destroy());
-  outgoing.on('close', () => stream.destroy());
-  (stream as PassThrough).pipe(outgoing);
-  await options.handler(eventOf(incoming, body, signer), stream, contextFor(options.timeoutMs ?? 900_000));
+/**
+ * A Function URL of AuthType AWS_IAM and InvokeMode RESPONSE_STREAM on this machine's loopback: what is not signed well, is of another
+ * time or region, is too large or wants a WebSocket is refused, in the words of AWS, and the function never sees it.
+ */
+export class FunctionUrl {
+  url = '';
+  /** Added to its clock, ms. */
+  skewMs = 0;
+  /** Key ids that may not use the function. */
+  readonly denied = new Set<string>();
+  /** Key ids whose session is over. */
+  readonly expired = new Set<string>();
+  /** What was asked, each with what became of it. */
+  readonly requests: string[] = [];
+  readonly #options: FunctionUrlOptions;
+  readonly #server: Server;
+
+  constructor(options: FunctionUrlOptions) {
+    this.#options = options;
+    this.#server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing).catch(() => outgoing.destroy()));
+    this.#server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'));
+  }
+
+  async listen(): Promise<this> {
+    await new Promise<void>((resolve) => void this.#server.listen(this.#options.port ?? 0, '127.0.0.1', resolve));
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this;
+  }
+
+  readonly close = (): Promise<void> =>
+    new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+
+  async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const nowMs = Date.now() + this.skewMs;
+    outgoing.setHeader('date', new Date(nowMs).toUTCString());
+    const signer = this.#signerOf({ incoming, body }, nowMs);
+    this.requests.push(`${incoming.method} ${incoming.url} ${'type' in signer ? signer.type : 'let in'}`);
+    if ('type' in signer) return refuse(outgoing, signer);
+    const stream: AnswerStream = new PassThrough();
+    stream.onHead = ({ statusCode, headers }) => void outgoing.writeHead(statusCode, headers);
+    stream.on('error', () => outgoing.destroy());
+    outgoing.on('close', () => stream.destroy());
+    (stream as PassThrough).pipe(outgoing);
+    await this.#options.handler(eventOf(incoming, body, signer.iam), stream, contextFor(this.#options.timeoutMs ?? 900_000));
+  }
+
+  #signerOf(asked: { incoming: IncomingMessage; body: Buffer }, nowMs: number): { iam: IamBlock } | Refusal {
+    const { keys = TEST_KEYS, region = 'eu-central-1' } = this.#options;
+    if (asked.body.length > BODY_MAX_BYTES) return TOO_LARGE;
+    const signer = verify(asked, { region, keyOf: typeof keys === 'function' ? keys : (id) => keys[id], nowMs });
+    if ('type' in signer) return signer;
+    if (this.expired.has(signer.id)) return EXPIRED;
+    return this.denied.has(signer.id) ? notAllowed() : { iam: signer.key.iam };
+  }
 }
 
-function refuse(outgoing: ServerResponse, status: number, Message: string): void {
-  outgoing.writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': 'AccessDeniedException' });
-  outgoing.end(JSON.stringify({ Message }));
+const TOO_LARGE: Refusal = {
+  type: 'RequestEntityTooLargeException',
+  text: `Request must be smaller than ${BODY_MAX_BYTES} bytes for the InvokeFunction operation`,
+  status: 413,
+  field: 'message',
+};
+const EXPIRED: Refusal = {
+  type: 'ExpiredTokenException',
+  text: 'The security token included in the request is expired',
+  status: 403,
+  field: 'message',
+};
+
+export const startFunctionUrl = (options: FunctionUrlOptions): Promise<FunctionUrl> => new FunctionUrl(options).listen();
+
+function refuse(outgoing: ServerResponse, { type, text, status, field }: Refusal): void {
+  outgoing.writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': type });
+  outgoing.end(JSON.stringify({ [field]: text }));
 }
+
+/** What a function of a test reads of such an event. */
+export interface UrlEvent {
+  rawPath: string;
+  rawQueryString: string;
+  headers: Record<string, string>;
+  body?: string;
+  isBase64Encoded: boolean;
+  requestContext: { http: { method: string } };
+}
+
+export const bodyIn = ({ body = '', isBase64Encoded }: UrlEvent): Buffer => Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
 
 /** The event that Lambda makes of a request. Source: Lambda Developer Guide, "Invoking Lambda function URLs". */
 export function eventOf(
@@ -148,52 +208,6 @@ export function eventOf(
     ...(body.length > 0 && { body: body.toString(isText ? 'utf8' : 'base64') }),
     isBase64Encoded: body.length > 0 && !isText,
   };
-}
-
-/** Whose signature it is, or why it is none. */
-async function signerOf(
-  { keys = TEST_KEYS, region = 'eu-central-1' }: FunctionUrlOptions,
-  { url = '/', method = 'GET', headers }: IncomingMessage,
-  body: Buffer,
-) {
-  const pattern =
-    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
-  const [, id = '', day, signedRegion, service, names = '', given = ''] = pattern.exec(headers.authorization ?? '') ?? [];
-  if (id === '') return 'Forbidden';
-  const key = typeof keys === 'function' ? keys(id) : keys[id];
-  if (key === undefined) return 'The security token included in the request is invalid.';
-  if (service !== 'lambda' || signedRegion !== region)
-    return `Credential should be scoped to a valid region and to service lambda, not ${signedRegion} ${service}`;
-  if (key.sessionToken !== headers['x-amz-security-token']) return 'The security token included in the request is invalid.';
-  const at = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(String(headers['x-amz-date']));
-  const signedAtMs =
-    at === null ? Number.NaN : Date.UTC(+(at[1] ?? 0), +(at[2] ?? 0) - 1, +(at[3] ?? 0), +(at[4] ?? 0), +(at[5] ?? 0), +(at[6] ?? 0));
-  if (!(Math.abs(Date.now() - signedAtMs) < 300_000) || !String(headers['x-amz-date']).startsWith(day ?? '')) return 'Signature expired';
-  const signed = names.split(';');
-  if (!signed.includes('host')) return 'Host must be signed';
-  const place = new URL(url, `http://${headers.host}`);
-  const query: Record<string, string[]> = {};
-  for (const [name, value] of place.searchParams) query[name] = [...(query[name] ?? []), value];
-  const signer = new SignatureV4({
-    service: 'lambda',
-    region,
-    credentials: { accessKeyId: id, secretAccessKey: key.secretAccessKey, ...(key.sessionToken && { sessionToken: key.sessionToken }) },
-    sha256: Sha256,
-  });
-  const request = {
-    method,
-    protocol: 'http:',
-    hostname: place.hostname,
-    path: place.pathname,
-    query,
-    headers: Object.fromEntries(signed.map((name) => [name, String(headers[name])])),
-    ...(body.length > 0 && { body }),
-  };
-  const wanted = (await signer.sign(request, { signingDate: new Date(signedAtMs) })).headers['authorization'] ?? '';
-  const signature = /Signature=([0-9a-f]{64})$/.exec(wanted)?.[1] ?? '';
-  return signature.length === 64 && timingSafeEqual(Buffer.from(signature), Buffer.from(given))
-    ? key.iam
-    : 'The request signature we calculated does not match the signature you provided.';
 }
 
 /** SHA-256 as the signer wants it: with a key it is an HMAC. */

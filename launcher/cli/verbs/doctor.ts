@@ -43,8 +43,7 @@ async function signedChecks(cli: Cli): Promise<Check[]> {
   // Without credentials there is nothing to ask the launcher with, and that is told.
   if (checks.some((check) => check.level === 'error')) return checks;
   try {
-    const { owner, scopes, ...more } = await (await cli.client()).call('whoami', {});
-    const { reach } = more as { reach?: string };
+    const { owner, scopes, reach } = await (await cli.client()).call('whoami', {});
     const way = reach === 'direct' ? 'boxes are reached directly' : 'boxes are reached through the launcher';
     return [...checks, { name: 'access', ok: true, level: 'ok', detail: `owner ${owner} · may ${scopes.join(', ')} · ${way}`, fix: null }];
   } catch (error) {

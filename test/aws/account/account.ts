@@ -52,6 +52,10 @@ export class Account<M extends Machines = ProcessMachines> {
   readonly denied = new Set<string>();
   /** Instances that EC2 is about to take away, and when. */
   readonly notices = new Map<string, Date>();
+  /** Runs a function of Lambda, sometime. */
+  onInvoke: (name: string, payload: unknown) => void = () => {};
+  /** Of a server that has the tables. @default moto */
+  tablesUrl: string | null = null;
   url = '';
   /** Of the latest launch template: there is one for each account here. */
   #userData: string | null = null;
@@ -138,6 +142,7 @@ export class Account<M extends Machines = ProcessMachines> {
     const target = String(incoming.headers['x-amz-target'] ?? '').split('.')[1] ?? '';
     if (service === 'secretsmanager' && this.#refusesSecret(incoming, body, answer)) return;
     if (service === 'sts') return this.#sts(incoming, body, answer);
+    if (service === 'lambda') return this.#invoke(incoming, body, answer);
     if (service === 'ssm' && (await this.#ssm(target, body, answer))) return;
     const reply = await this.#forward(incoming, path, body);
     if (service === 'ec2' && reply.status === 200) await this.#afterEc2(fieldsOf(body), reply.text);
@@ -150,7 +155,9 @@ export class Account<M extends Machines = ProcessMachines> {
     for (const [name, value] of Object.entries(incoming.headers))
       if (!['host', 'connection', 'content-length', 'expect'].includes(name)) headers[name] = String(value);
     const method = incoming.method ?? 'POST';
-    const reply = await fetch(`${this.#moto}${path}`, { method, headers, ...(method !== 'GET' && { body: new Uint8Array(body) }) });
+    const isOfTable = String(headers['x-amz-target'] ?? '').startsWith('DynamoDB_');
+    const to = isOfTable && this.tablesUrl !== null ? this.tablesUrl : this.#moto;
+    const reply = await fetch(`${to}${path}`, { method, headers, ...(method !== 'GET' && { body: new Uint8Array(body) }) });
     return { status: reply.status, type: reply.headers.get('content-type') ?? 'text/xml', text: await reply.text() };
   }
 
@@ -270,6 +277,14 @@ export class Account<M extends Machines = ProcessMachines> {
     const result = `<GetWebIdentityTokenResult><WebIdentityToken>${token}</WebIdentityToken></GetWebIdentityTokenResult>`;
     answer.writeHead(200, { 'content-type': 'text/xml' });
     answer.end(`<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${result}</GetWebIdentityTokenResponse>`);
+  }
+
+  /** Source: Lambda API Reference, "Invoke": an event is queued, and nobody waits for what becomes of it. */
+  #invoke({ url = '', headers }: IncomingMessage, body: Buffer, answer: ServerResponse): void {
+    const name = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(url)?.[1];
+    answer.statusCode = name !== undefined && headers['x-amz-invocation-type'] === 'Event' ? 202 : 404;
+    if (name !== undefined && answer.statusCode === 202) this.onInvoke(decodeURIComponent(name), JSON.parse(body.toString()));
+    answer.end();
   }
 
   /** Policies are not moto's matter. */

@@ -72,7 +72,11 @@ export class ProcessMachines implements Machines {
   readonly memory = mkdtempSync('/dev/shm/devctl-account-');
   readonly #running = new Map<string, Running>();
 
-  constructor() {
+  readonly #agentEnv: Record<string, string>;
+
+  /** @param agentEnv more of the environment of agents */
+  constructor(agentEnv: Record<string, string> = {}) {
+    this.#agentEnv = agentEnv;
     for (const folder of ['volumes', 'snapshots', 'instances', 'bin']) mkdirSync(join(this.dir, folder), { recursive: true });
     const command = join(this.dir, 'bin', 'devctl-agent');
     writeFileSync(command, `#!/bin/sh\nexec ${process.execPath} ${AGENT} "$@"\n`, { mode: 0o755 });
@@ -146,6 +150,7 @@ export class ProcessMachines implements Machines {
         AWS_EC2_METADATA_SERVICE_ENDPOINT: urls.metadata,
         AWS_ENDPOINT_URL_STS: urls.aws,
         AWS_ENDPOINT_URL_SECRETS_MANAGER: urls.aws,
+        ...this.#agentEnv,
       },
       stdio: ['ignore', log, log],
     });

@@ -9,23 +9,34 @@ import { createClient } from '../../../launcher/client/client.ts';
 import { nodeTransport } from '../../../launcher/client/http.ts';
 import { signedTransport } from '../../../launcher/client/signed.ts';
 import { openAwsUser } from '../../../launcher/connect/aws/user.ts';
-import { SignedFront } from '../../support/signed-front.ts';
+import type { StreamHandler } from '../../../launcher/serve/lambda/runtime.ts';
+import { bodyIn, type FunctionUrl, iamBlock, type Key, RUNTIME, startFunctionUrl, type UrlEvent } from '../../support/function-url.ts';
 
 const REGION = 'eu-central-1';
-const KEYS: Record<'AKIDLONG' | 'ASIASHORT', { secret: string; token?: string }> = {
-  AKIDLONG: { secret: 'secret-one' },
-  ASIASHORT: { secret: 'secret/two+', token: 'session//token==' },
+const KEYS: Record<'AKIDLONG' | 'ASIASHORT', Key> = {
+  AKIDLONG: { secretAccessKey: 'secret-one', iam: iamBlock('user/long') },
+  ASIASHORT: { secretAccessKey: 'secret/two+', sessionToken: 'session//token==', iam: iamBlock('assumed-role/dev/short') },
 };
 
 interface Seen {
-  method: string | undefined;
-  url: string | undefined;
+  method: string;
+  url: string;
   body: string;
   lastEventId: string | undefined;
 }
 
+function seenIn(event: UrlEvent): Seen {
+  const { rawPath, rawQueryString, headers, requestContext } = event;
+  return {
+    method: requestContext.http.method,
+    url: rawQueryString === '' ? rawPath : `${rawPath}?${rawQueryString}`,
+    body: bodyIn(event).toString(),
+    lastEventId: headers['last-event-id'],
+  };
+}
+
 describe('requests that are signed', () => {
-  let front: SignedFront;
+  let front: FunctionUrl;
   let seen: Seen[];
   let reply: (seen: Seen) => string | string[];
 
@@ -37,29 +48,26 @@ describe('requests that are signed', () => {
     credentials('AKIDLONG');
     seen = [];
     reply = () => '{}';
-    front = await SignedFront.open({
-      region: REGION,
-      keys: KEYS,
-      answer(incoming, body, answer) {
-        const { method, url, headers } = incoming;
-        const request = { method, url, body: body.toString(), lastEventId: headers['last-event-id'] as string | undefined };
-        seen.push(request);
-        const said = reply(request);
-        answer.writeHead(200, { 'content-type': Array.isArray(said) ? 'text/event-stream' : 'application/json' });
-        for (const part of [said].flat()) answer.write(part);
-        answer.end();
-      },
-    });
+    const handler: StreamHandler = async (event, stream) => {
+      const request = seenIn(event as UrlEvent);
+      seen.push(request);
+      const said = reply(request);
+      const headers = { 'content-type': Array.isArray(said) ? 'text/event-stream' : 'application/json' };
+      RUNTIME.HttpResponseStream.from(stream, { statusCode: 200, headers });
+      for (const part of [said].flat()) stream.write(part);
+      stream.end();
+    };
+    front = await startFunctionUrl({ region: REGION, keys: KEYS, handler });
   });
-  afterEach(() => {
-    front.close();
+  afterEach(async () => {
+    await front.close();
     vi.unstubAllEnvs();
   });
 
-  function credentials(id: keyof typeof KEYS, secret = KEYS[id].secret): void {
+  function credentials(id: keyof typeof KEYS, secret = KEYS[id].secretAccessKey): void {
     vi.stubEnv('AWS_ACCESS_KEY_ID', id);
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', secret);
-    vi.stubEnv('AWS_SESSION_TOKEN', KEYS[id].token);
+    vi.stubEnv('AWS_SESSION_TOKEN', KEYS[id].sessionToken);
   }
 
   function open(region = REGION, profile?: string) {
@@ -101,13 +109,13 @@ describe('requests that are signed', () => {
 
   it('of an event stream are taken up where it broke off', async () => {
     reply = ({ url, lastEventId }) => {
-      if (url?.includes('/events') !== true) return JSON.stringify({ phase: seen.length > 3 ? 'stopped' : 'ready' });
+      if (url.includes('/events') !== true) return JSON.stringify({ phase: seen.length > 3 ? 'stopped' : 'ready' });
       return [`id: ${lastEventId === undefined ? 'one' : 'two'}\nevent: e\ndata: {"message":"m"}\n\n`];
     };
     const events: unknown[] = [];
     for await (const event of open().client.events('ses_0123456789abcdef')) events.push(event);
     expect(events.length).toBeGreaterThanOrEqual(2);
-    expect(seen.filter(({ url }) => url?.includes('/events')).map(({ lastEventId }) => lastEventId)).toEqual([undefined, 'one']);
+    expect(seen.filter(({ url }) => url.includes('/events')).map(({ lastEventId }) => lastEventId)).toEqual([undefined, 'one']);
   });
 
   it('of a quiet event stream go on for as long as a function lets each of them last', async () => {
@@ -119,7 +127,7 @@ describe('requests that are signed', () => {
     });
     let streams = 0;
     reply = ({ url }) => {
-      if (url?.includes('/events') !== true) return JSON.stringify({ phase: streams > 12 ? 'stopped' : 'ready' });
+      if (url.includes('/events') !== true) return JSON.stringify({ phase: streams > 12 ? 'stopped' : 'ready' });
       streams += 1;
       return ['id: one\nevent: e\ndata: {"message":"m"}\n\n'];
     };
