@@ -91,12 +91,13 @@ async function giveUpStart(systemd: Systemd): Promise<void> {
  * Once the workspace, which has its data, is there. An image without Docker has no such unit. Nobody waits for it; what keeps it from
  * starting is in the log of the box, as what it left behind on the disk may be the reason.
  */
-export async function startDocker({ systemd, log }: Pick<Deps, 'systemd' | 'log'>): Promise<void> {
+export async function startDocker({ systemd, log, isWanted }: Pick<Deps, 'systemd' | 'log'> & { isWanted(): boolean }): Promise<void> {
   if (systemd === null) return;
   const { code, stderr } = await systemd(['systemctl', 'start', '--no-block', DOCKER_UNIT], LOOK_MS);
   if (code === NO_SUCH_UNIT) return;
   if (code !== 0) return log(`${DOCKER_UNIT} could not be started: ${stderr.trim()}`);
-  if (await hasStarted(systemd)) return;
+  // One that was stopped while it started, with the box, did not fail.
+  if ((await hasStarted(systemd)) || !isWanted()) return;
   const { stdout } = await systemd(['journalctl', '--unit', DOCKER_UNIT, '--boot', '--lines=50', '--output=cat', '--no-pager'], LOOK_MS);
   log(`Docker of the workload does not start: ${reasonIn(stdout.toString())}; its data is in /workspace/docker`);
 }

@@ -46,7 +46,8 @@ export class Work {
   async startDocker(): Promise<void> {
     if (this.#deps.config.user === null) return;
     const { startDocker, systemdOf } = await import('./box-docker.ts');
-    await startDocker({ systemd: systemdOf(this.#deps), log: this.#deps.log });
+    const { box, log } = this.#deps;
+    await startDocker({ systemd: systemdOf(this.#deps), log, isWanted: () => box.open });
   }
 
   /** Stops every writer and flushes, with nobody to answer to. Before the disk is there, nothing can have been written to it. @throws Error */

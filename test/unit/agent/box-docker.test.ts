@@ -41,9 +41,9 @@ const verbs = ({ asked }: FakeSystemd) =>
   asked.map((line) => line.split(' ').slice(0, 3).join(' ')).filter((line) => !line.includes(' show '));
 
 describe('Docker of the workload', () => {
-  const started = async (systemd: FakeSystemd) => {
+  const started = async (systemd: FakeSystemd, isWanted = true) => {
     const log: string[] = [];
-    await startDocker({ systemd: systemd.run, log: (line) => void log.push(line) });
+    await startDocker({ systemd: systemd.run, log: (line) => void log.push(line), isWanted: () => isWanted });
     return log;
   };
   const stopped = async (systemd: FakeSystemd) => {
@@ -55,6 +55,7 @@ describe('Docker of the workload', () => {
   it('that starts is not spoken of, nor one that waits its turn, is stopped meanwhile, or is not in the image', async () => {
     expect(await started(new FakeSystemd('inactive', 'activating', 'active'))).toEqual([]);
     expect(await started(new FakeSystemd('activating', 'deactivating'))).toEqual([]);
+    expect(await started(new FakeSystemd('activating', 'failed'), false)).toEqual([]);
     const none = new FakeSystemd('inactive');
     none.isThere = false;
     expect(await started(none)).toEqual([]);
