@@ -400,7 +400,7 @@ idle, and boxes that run day and night. With the template of a deployment it nam
       ['devctl cost', 'this month so far, by workspace'],
       ['devctl cost --month 2026-10 -o json', 'an earlier one, with every session'],
       ['devctl cost --plan --developers 5 --hours 120 --size large', 'before you begin'],
-      ['devctl cost --plan --template cdk.out/devctl.template.json', 'what is deployed, line by line'],
+      ['devctl cost --plan --template dist/deploy/devctl/devctl.template.json', 'what is deployed, line by line'],
     ],
     load: async () => (await import('./verbs/cost.ts')).run,
   },

@@ -12,6 +12,7 @@ import { readWords, UsageError } from '../../infra/commands/words.ts';
 import { parseTargetConfig } from '../../infra/config.ts';
 import { namesOf } from '../../infra/names.ts';
 import { readTemplate } from '../../launcher/contract/plan-template.ts';
+import { imageCommand } from '../../packer/command.ts';
 import { readImageSettings } from '../../packer/settings.ts';
 
 describe('words of the commands', () => {
@@ -121,6 +122,12 @@ describe('what a deploy leaves for a bake', () => {
     ["our team's", "AWS_PROFILE='our team'\\''s' npm run image -- bake --arch arm64 --config dist/deploy/team-a/image.json"],
   ])('is said with the profile: %s', (profile, line) => {
     expect(bakeLine(file, 'arm64', profile)).toBe(line);
+  });
+
+  it('is told by the help of npm run image', async () => {
+    const said: string[] = [];
+    expect(await imageCommand(['--help'], { say: (line) => said.push(line), root: '/', env: {} })).toBe(0);
+    expect(said.join('\n')).toMatch(/^usage: npm run image[\s\S]*dist\/deploy\/DEPLOYMENT\/image\.json/);
   });
 
   it('stays when another command makes the assembly anew', () => {
