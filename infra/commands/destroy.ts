@@ -27,15 +27,13 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
     const names = namesOf(config.deployment, { account: account.id, region: account.region });
     if (words.dryRun) {
       say(`would go: the stacks ${names.stack} and ${names.cdkToolkitStack}`);
+      for (const obstacle of await obstacles(account, names, words, await boxesOf(account, names)))
+        say(`would be refused: ${obstacle.message}\n  ${obstacle.hint}`);
       return await tellRemains(account, names, say);
     }
     const boxes = await boxesOf(account, names);
-    if (boxes.length > 0 && !words.endBoxes)
-      throw new Failure(
-        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
-        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
-      );
-    await checkRolesOfDeploys(account, names);
+    const [obstacle] = await obstacles(account, names, words, boxes);
+    if (obstacle !== undefined) throw obstacle;
     await confirm(`Take the deployment ${names.deployment} out of account ${account.id}?`, words.yes, surroundings);
     await endBoxes(account, boxes, say);
     const tools: Tools = { root, env, profile: words.profile, region: config.region };
@@ -46,6 +44,27 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
   } finally {
     account.close();
   }
+}
+
+/** What is in the way of taking it out, the next step with each. */
+async function obstacles(account: Account, names: Names, { endBoxes: ends }: Words, boxes: string[]): Promise<Failure[]> {
+  const roles = await rolesOfDeploys(account, names);
+  const found: Failure[] = [];
+  if (boxes.length > 0 && !ends)
+    found.push(
+      new Failure(
+        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
+        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
+      ),
+    );
+  if (roles.length > 0)
+    found.push(
+      new Failure(
+        `deploys from boxes have made roles with the boundary ${names.boundary}: ${roles.slice(0, 5).join(', ')}`,
+        'delete the stacks that they are of first (`target.stacks` in the file)',
+      ),
+    );
+  return found;
 }
 
 /** Machines of the deployment that are there, stopped ones too: they hold the security group and the role of the stack. */
@@ -65,22 +84,17 @@ async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<string[
 }
 
 /** Roles that deploys from boxes have made keep the boundary from going, and are somebody's. */
-async function checkRolesOfDeploys(account: Account, names: Names): Promise<void> {
+async function rolesOfDeploys(account: Account, names: Names): Promise<string[]> {
   const arn = `arn:aws:iam::${account.id}:policy/${names.boundary}`;
   let xml: string;
   try {
     xml = await query(account.query, 'iam', { Action: 'ListEntitiesForPolicy', PolicyArn: arn, PolicyUsageFilter: 'PermissionsBoundary' });
   } catch (error) {
-    if (error instanceof QueryError && error.code === 'NoSuchEntity') return;
+    if (error instanceof QueryError && error.code === 'NoSuchEntity') return [];
     throw error;
   }
   const own = new Set(Object.values(names.cdkRoles));
-  const roles = textsIn(xml, 'RoleName').filter((name) => !own.has(name));
-  if (roles.length === 0) return;
-  throw new Failure(
-    `deploys from boxes have made roles with the boundary ${names.boundary}: ${roles.slice(0, 5).join(', ')}`,
-    'delete the stacks that they are of first (`target.stacks` in the file)',
-  );
+  return textsIn(xml, 'RoleName').filter((name) => !own.has(name));
 }
 
 async function endBoxes({ ec2 }: Account, ids: string[], say: Surroundings['say']): Promise<void> {

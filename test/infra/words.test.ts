@@ -34,15 +34,21 @@ describe('words of the commands', () => {
     [[], 'no verb'],
     [['remove'], 'no verb remove: deploy or destroy'],
     [['deploy', 'now'], 'deploy takes no word now'],
-    [['deploy', '--force'], "Unknown option '--force'"],
-    [['deploy', '--profile'], "Option '--profile <value>' argument missing"],
+    [['deploy', '--profil', 'x'], 'no flag --profil: did you mean --profile?'],
+    [['deploy', '--kubernetes'], 'no flag --kubernetes'],
+    [['deploy', '-y'], 'no flag -y'],
+    [['deploy', '--profile'], '--profile needs a value'],
+    [['deploy', '--profile', '--yes'], '--profile needs a value'],
+    [['deploy', '--profile='], '--profile needs a value'],
+    [['deploy', '--yes=no'], '--yes takes no value'],
     [['deploy', '--end-boxes'], '--end-boxes is not for deploy'],
     [['destroy', '--bake'], '--bake is not for destroy'],
     [['destroy', '--template-only'], '--template-only is not for destroy'],
     [['deploy', '--template-only', '--dry-run'], '--template-only and --dry-run are two things: choose one'],
   ])('%j', (argv, message) => {
     expect(() => readWords(argv)).toThrow(UsageError);
-    expect(() => readWords(argv)).toThrow(message);
+    expect(() => readWords(argv)).toThrow(new UsageError(message));
+    expect(new UsageError(message).hint).toBe('see npm run deploy -- --help');
   });
 
   it('nothing is done where nobody can be asked', async () => {
