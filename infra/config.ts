@@ -122,7 +122,8 @@ export class ConfigError extends Error {
   }
 }
 
-const HINT = 'docs/target.example.json is a whole one; docs/DEPLOY.md says what each field is';
+const FIELDS = 'docs/DEPLOY.md says what each field is';
+const HINT = `docs/target.example.json is a whole one; ${FIELDS}`;
 
 /** @throws ConfigError that names every wrong field */
 export function parseTargetConfig(given: unknown, source: string): TargetConfig {
@@ -139,7 +140,10 @@ export function readTargetConfig(path: string): TargetConfig {
     given = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     const why = error instanceof SyntaxError ? `is not JSON: ${error.message}` : `cannot be read: ${reasonOf(error)}`;
-    throw new ConfigError(`${path} ${why}`, HINT, { cause: error });
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new ConfigError(`${path} ${why}`, isMissing ? `cp docs/target.example.json ${path}, and mend it: ${FIELDS}` : HINT, {
+      cause: error,
+    });
   }
   return parseTargetConfig(given, path);
 }

@@ -16,9 +16,8 @@ async function main(argv: string[], surroundings: Surroundings): Promise<number>
     return 0;
   } catch (error) {
     say(`error: ${error instanceof Error ? error.message : error}`);
-    if (error instanceof Failure || error instanceof ConfigError) say(`  ${error.hint}`);
+    if (error instanceof Failure || error instanceof ConfigError || error instanceof UsageError) say(`  ${error.hint}`);
     if (error instanceof DevctlError) say(`  ${error.toProblem().hint}`);
-    if (error instanceof UsageError) say(USAGE);
     return error instanceof UsageError ? 2 : 1;
   }
 }

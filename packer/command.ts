@@ -14,7 +14,8 @@ const USAGE = `usage: npm run image -- VERB --config FILE [--arch x86_64|arm64]
   publish AMI                              makes an image the one that launchers take: a new one, or the one before
   prune [--keep N] [--forget-templates]    deregisters all but the newest N (${KEEP}), the published one and those in use, with their snapshots
 
-FILE is the launcher's file (docs/EC2.md); its \`images\` names the parameter that is written.`;
+FILE is what \`npm run deploy\` wrote, dist/deploy/DEPLOYMENT/image.json, or the file of a launcher of your own (docs/EC2.md);
+its \`images\` names the parameter that is written. A bake needs Packer: docs/IMAGE.md.`;
 
 class UsageError extends Error {}
 
@@ -34,6 +35,7 @@ interface Words {
   ubuntu: '24.04' | '22.04';
   keep: number;
   forgetTemplates: boolean;
+  help: boolean;
 }
 
 function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
@@ -52,6 +54,7 @@ function readWords(args: string[]): Words {
       ubuntu: { type: 'string', default: '24.04' },
       keep: { type: 'string', default: String(KEEP) },
       'forget-templates': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const [verb, ...rest] = positionals;
@@ -65,6 +68,7 @@ function readWords(args: string[]): Words {
     ubuntu: oneOf('ubuntu', values.ubuntu, ['24.04', '22.04']),
     keep,
     forgetTemplates: values['forget-templates'],
+    help: values.help,
   };
 }
 
@@ -80,7 +84,7 @@ async function publish(images: Images, id: string, parameter: string, say: Surro
   if (before === id) say(`${id} is published already, as ${parameter}`);
   else
     say(
-      `published ${id} as ${parameter}${before === null ? '' : `; the way back is \`publish ${before}\``}; launchers take it when they start`,
+      `published ${id} as ${parameter}${before === null ? '' : `; the way back is \`publish ${before}\``}; launchers take it when they start, in Lambda within five minutes`,
     );
 }
 
@@ -144,7 +148,9 @@ async function haveCredentials(ec2: EC2Client): Promise<void> {
 export async function imageCommand(args: string[], surroundings: Surroundings): Promise<number> {
   const { say } = surroundings;
   try {
-    await run(readWords(args), surroundings);
+    const words = readWords(args);
+    if (words.help) say(USAGE);
+    else await run(words, surroundings);
     return 0;
   } catch (error) {
     const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');

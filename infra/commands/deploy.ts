@@ -1,50 +1,48 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeLaunchTemplatesCommand, ModifyLaunchTemplateCommand } from '@aws-sdk/client-ec2';
 import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
-import { defineDeployment } from '../app.ts';
 import { readTargetConfig, type TargetConfig } from '../config.ts';
 import { type Names, namesOf } from '../names.ts';
 import { OUTPUTS } from '../stack/stack.ts';
 import { tagsOf } from '../stack/tags.ts';
 import { type Account, checkConcurrency, openAccount } from './account.ts';
+import { type Folders, foldersOf, synthesize, typed } from './assembly.ts';
 import { bootstrapWords } from './bootstrap.ts';
 import { cdk, run, type Tools } from './cdk.ts';
 import { Failure } from './failure.ts';
+import { bakeLine, imageFileOf } from './image-file.ts';
 import { costLines } from './money.ts';
-import { QueryError, query, textIn } from './query.ts';
+import { describeStack } from './stacks.ts';
 import { confirm, type Surroundings } from './terminal.ts';
 import type { Words } from './words.ts';
 
 type Outputs = Record<keyof typeof OUTPUTS, string>;
 
-/** Folders below dist: each deployment has its own, so that two do not meet. */
-const assemblyOf = (root: string, config: TargetConfig): string => join(root, 'dist/deploy', config.deployment);
-
 /** @throws Failure, ConfigError */
 export async function deploy(words: Words, surroundings: Surroundings): Promise<void> {
   const config = readTargetConfig(words.configPath);
   const { root, env, say } = surroundings;
-  const outFolder = assemblyOf(root, config);
-  if (words.templateOnly) return printTemplate(config, { codeFolder: await build(surroundings), outFolder }, surroundings);
+  const folders = foldersOf(root, config);
+  if (words.templateOnly) return printTemplate(config, folders, surroundings);
   const account = await openAccount({ config, profile: words.profile, env });
   try {
     say(`account ${account.id} in ${account.region}, as ${account.arn}`);
     const names = namesOf(config.deployment, { account: account.id, region: account.region });
-    synthesize(config, account.id, { codeFolder: await build(surroundings), outFolder });
+    const template = synthesize({ config, account: account.id, codeFolder: await build(surroundings), folders });
     const tools: Tools = { root, env, profile: words.profile, region: config.region };
-    if (words.dryRun) return await diff(names, outFolder, tools);
+    if (words.dryRun) return await diff(names, folders, tools);
     const isThere = await stackIsThere(account, names);
     await checkConcurrency(account, config, isThere ? await reserved(account, names) : 0);
-    for (const line of costLines(config)) say(line);
+    for (const line of costLines(config, template, typed(folders, folders.templateFile))) say(line);
     await confirm(`${isThere ? 'Update' : 'Make'} the deployment ${names.deployment} in account ${account.id}?`, words.yes, surroundings);
-    const outputs = await deployStacks(names, outFolder, tools);
+    const outputs = await deployStacks(names, folders, tools);
     await useNewestTemplates(account, names, config);
     await bootstrapForBoxes(names, config, outputs, { tools, say });
-    const files = writeImageFile(names, config, outputs, outFolder);
+    writeImageFile(folders, { names, config, outputs });
     await context(names, outputs, words, surroundings);
-    await image(account, { names, config, words, surroundings, file: files });
+    await image(account, { names, config, words, surroundings, folders });
     tell(names, outputs, say);
   } finally {
     account.close();
@@ -60,25 +58,13 @@ async function build({ root, env, say }: Surroundings): Promise<string> {
   return folder;
 }
 
-interface Folders {
-  codeFolder: string;
-  outFolder: string;
+async function printTemplate(config: TargetConfig, folders: Folders, surroundings: Surroundings): Promise<void> {
+  synthesize({ config, account: config.account ?? null, codeFolder: await build(surroundings), folders });
+  surroundings.print(readFileSync(folders.templateFile, 'utf8'));
+  surroundings.say(`${typed(folders, folders.templateFile)}: nothing was asked of an account, and nothing made`);
 }
 
-function synthesize(config: TargetConfig, account: string | null, { codeFolder, outFolder }: Folders): void {
-  rmSync(outFolder, { recursive: true, force: true });
-  mkdirSync(outFolder, { recursive: true });
-  defineDeployment({ config, account, codeFolder, outFolder }).app.synth();
-}
-
-function printTemplate(config: TargetConfig, folders: Folders, { print, say }: Surroundings): void {
-  synthesize(config, config.account ?? null, folders);
-  const file = join(folders.outFolder, `${config.deployment}.template.json`);
-  print(readFileSync(file, 'utf8'));
-  say(`${file}: nothing was asked of an account, and nothing made`);
-}
-
-const diff = (names: Names, outFolder: string, tools: Tools): Promise<void> =>
+const diff = (names: Names, { outFolder }: Folders, tools: Tools): Promise<void> =>
   cdk(
     ['diff', names.assetsStack, names.stack, '--app', outFolder, '--method', 'template'],
     tools,
@@ -86,19 +72,12 @@ const diff = (names: Names, outFolder: string, tools: Tools): Promise<void> =>
   );
 
 async function stackIsThere(account: Account, { stack }: Names): Promise<boolean> {
-  try {
-    const xml = await query(account.query, 'cloudformation', { Action: 'DescribeStacks', StackName: stack });
-    const status = textIn(xml, 'StackStatus') ?? '';
-    // In review is a stack of which nothing is made yet: a deploy ended before that.
-    if (status === 'REVIEW_IN_PROGRESS' || status === 'ROLLBACK_COMPLETE') return false;
-    if (status.endsWith('_IN_PROGRESS'))
-      throw new Failure(`stack ${stack} is ${status}`, 'somebody else deploys it now: wait for the end of that');
-    return true;
-  } catch (error) {
-    // So says CloudFormation of one that is not there.
-    if (error instanceof QueryError && error.code === 'ValidationError') return false;
-    throw error;
-  }
+  const { status } = (await describeStack(account.query, stack)) ?? { status: null };
+  // In review is a stack of which nothing is made yet: a deploy ended before that.
+  if (status === null || status === 'REVIEW_IN_PROGRESS' || status === 'ROLLBACK_COMPLETE') return false;
+  if (status.endsWith('_IN_PROGRESS'))
+    throw new Failure(`stack ${stack} is ${status}`, 'somebody else deploys it now: wait for the end of that');
+  return true;
 }
 
 /** What the functions have reserved now, which an update may use again. */
@@ -118,7 +97,7 @@ async function reserved({ lambda }: Account, { apiFunction, eventsFunction }: Na
 
 const DEPLOY_HINT = 'what is named above has to be mended; then the same command goes on where it ended';
 
-async function deployStacks(names: Names, outFolder: string, tools: Tools): Promise<Outputs> {
+async function deployStacks(names: Names, { outFolder }: Folders, tools: Tools): Promise<Outputs> {
   const outputsFile = join(outFolder, 'outputs.json');
   // Table, bucket and log groups of an earlier deployment of this name are taken up again.
   const common = ['--app', outFolder, '--require-approval', 'never', '--progress', 'events', '--import-existing-resources'];
@@ -157,24 +136,8 @@ async function bootstrapForBoxes(
   );
 }
 
-/** What a bake has to know (docs/IMAGE.md). */
-function writeImageFile(names: Names, config: TargetConfig, outputs: Outputs, outFolder: string): string {
-  const file = join(outFolder, 'image.json');
-  const { region, deployment, imageParameters } = names;
-  const images = Object.fromEntries(config.architectures.map((arch) => [arch, imageParameters[arch]]));
-  const subnets = outputs.subnets.split(',');
-  const content = {
-    deployedImages: 1,
-    region,
-    deployment,
-    images,
-    subnets,
-    securityGroups: [outputs.securityGroup],
-    instanceProfileArn: outputs.instanceProfile,
-  };
-  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
-  return file;
-}
+const writeImageFile = ({ imageFile }: Folders, deployed: Parameters<typeof imageFileOf>[0]): void =>
+  writeFileSync(imageFile, `${JSON.stringify(imageFileOf(deployed), null, 2)}\n`);
 
 async function context(names: Names, { url }: Outputs, { profile }: Words, { root, env, say }: Surroundings): Promise<void> {
   const words = ['context', 'add', names.deployment, url, '--aws', '--region', names.region];
@@ -192,11 +155,11 @@ interface ImageProps {
   config: TargetConfig;
   words: Words;
   surroundings: Surroundings;
-  file: string;
+  folders: Folders;
 }
 
 /** Publishing is the bake's: the stack has no image in it, and a new one needs no deploy. */
-async function image({ ssm }: Account, { names, config, words, surroundings, file }: ImageProps): Promise<void> {
+async function image({ ssm }: Account, { names, config, words, surroundings, folders }: ImageProps): Promise<void> {
   const { root, env, say } = surroundings;
   for (const arch of config.architectures) {
     const Name = names.imageParameters[arch];
@@ -210,9 +173,10 @@ async function image({ ssm }: Account, { names, config, words, surroundings, fil
     if (published !== undefined) say(`boxes of ${arch} boot ${published} (${Name})`);
     else if (words.bake) {
       const bakeEnv = { ...env, AWS_REGION: names.region, ...(words.profile !== undefined && { AWS_PROFILE: words.profile }) };
-      const bake = [join(root, '.ci/ts.mjs'), 'packer/main.ts', 'bake', '--config', file, '--arch', arch];
+      const bake = [join(root, '.ci/ts.mjs'), 'packer/main.ts', 'bake', '--config', folders.imageFile, '--arch', arch];
       await run(process.execPath, bake, { root, env: bakeEnv }, 'docs/IMAGE.md says what a bake needs');
-    } else say(`no image for ${arch} is published, and no box can start: npm run image -- bake --arch ${arch} --config ${file}`);
+    } else
+      say(`no image for ${arch} is published, and no box can start: ${bakeLine(typed(folders, folders.imageFile), arch, words.profile)}`);
   }
 }
 

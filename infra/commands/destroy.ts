@@ -1,14 +1,15 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
-import { defineDeployment } from '../app.ts';
 import { readTargetConfig, type TargetConfig } from '../config.ts';
 import { type Names, namesOf } from '../names.ts';
 import { type Account, openAccount } from './account.ts';
+import { foldersOf, synthesize } from './assembly.ts';
 import { cdk, type Tools } from './cdk.ts';
 import { Failure } from './failure.ts';
-import { QueryError, query, textIn, textsIn } from './query.ts';
+import { QueryError, query, textsIn } from './query.ts';
 import { remains } from './remains.ts';
+import { describeStack } from './stacks.ts';
 import { confirm, type Surroundings } from './terminal.ts';
 import type { Words } from './words.ts';
 
@@ -26,15 +27,13 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
     const names = namesOf(config.deployment, { account: account.id, region: account.region });
     if (words.dryRun) {
       say(`would go: the stacks ${names.stack} and ${names.cdkToolkitStack}`);
+      for (const obstacle of await obstacles(account, names, words, await boxesOf(account, names)))
+        say(`would be refused: ${obstacle.message}\n  ${obstacle.hint}`);
       return await tellRemains(account, names, say);
     }
     const boxes = await boxesOf(account, names);
-    if (boxes.length > 0 && !words.endBoxes)
-      throw new Failure(
-        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
-        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
-      );
-    await checkRolesOfDeploys(account, names);
+    const [obstacle] = await obstacles(account, names, words, boxes);
+    if (obstacle !== undefined) throw obstacle;
     await confirm(`Take the deployment ${names.deployment} out of account ${account.id}?`, words.yes, surroundings);
     await endBoxes(account, boxes, say);
     const tools: Tools = { root, env, profile: words.profile, region: config.region };
@@ -45,6 +44,27 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
   } finally {
     account.close();
   }
+}
+
+/** What is in the way of taking it out, the next step with each. */
+async function obstacles(account: Account, names: Names, { endBoxes: ends }: Words, boxes: string[]): Promise<Failure[]> {
+  const roles = await rolesOfDeploys(account, names);
+  const found: Failure[] = [];
+  if (boxes.length > 0 && !ends)
+    found.push(
+      new Failure(
+        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
+        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
+      ),
+    );
+  if (roles.length > 0)
+    found.push(
+      new Failure(
+        `deploys from boxes have made roles with the boundary ${names.boundary}: ${roles.slice(0, 5).join(', ')}`,
+        'delete the stacks that they are of first (`target.stacks` in the file)',
+      ),
+    );
+  return found;
 }
 
 /** Machines of the deployment that are there, stopped ones too: they hold the security group and the role of the stack. */
@@ -64,22 +84,17 @@ async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<string[
 }
 
 /** Roles that deploys from boxes have made keep the boundary from going, and are somebody's. */
-async function checkRolesOfDeploys(account: Account, names: Names): Promise<void> {
+async function rolesOfDeploys(account: Account, names: Names): Promise<string[]> {
   const arn = `arn:aws:iam::${account.id}:policy/${names.boundary}`;
   let xml: string;
   try {
     xml = await query(account.query, 'iam', { Action: 'ListEntitiesForPolicy', PolicyArn: arn, PolicyUsageFilter: 'PermissionsBoundary' });
   } catch (error) {
-    if (error instanceof QueryError && error.code === 'NoSuchEntity') return;
+    if (error instanceof QueryError && error.code === 'NoSuchEntity') return [];
     throw error;
   }
   const own = new Set(Object.values(names.cdkRoles));
-  const roles = textsIn(xml, 'RoleName').filter((name) => !own.has(name));
-  if (roles.length === 0) return;
-  throw new Failure(
-    `deploys from boxes have made roles with the boundary ${names.boundary}: ${roles.slice(0, 5).join(', ')}`,
-    'delete the stacks that they are of first (`target.stacks` in the file)',
-  );
+  return textsIn(xml, 'RoleName').filter((name) => !own.has(name));
 }
 
 async function endBoxes({ ec2 }: Account, ids: string[], say: Surroundings['say']): Promise<void> {
@@ -99,17 +114,17 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 
 /** A stack that is not of this project's making; gone already is gone. */
 async function deleteStack(account: Account, stack: string, say: Surroundings['say']): Promise<void> {
-  const id = (await describe(account, stack)).id;
-  if (id === null) return;
+  const there = await describeStack(account.query, stack);
+  if (there === null) return;
   say(`deleting stack ${stack}`);
-  await query(account.query, 'cloudformation', { Action: 'DeleteStack', StackName: id });
+  await query(account.query, 'cloudformation', { Action: 'DeleteStack', StackName: there.id });
   for (let poll = 0; poll < POLLS_MAX; poll += 1) {
     // By its id a stack is found also when it has gone.
-    const { status, reason } = await describe(account, id);
-    if (status === null || status === 'DELETE_COMPLETE') return;
-    if (status === 'DELETE_FAILED')
+    const now = await describeStack(account.query, there.id);
+    if (now === null || now.status === 'DELETE_COMPLETE') return;
+    if (now.status === 'DELETE_FAILED')
       throw new Failure(
-        `stack ${stack} cannot be deleted: ${reason}`,
+        `stack ${stack} cannot be deleted: ${now.reason}`,
         'images in its ECR repository have to be deleted by hand; then try it again',
       );
     await pause();
@@ -120,21 +135,6 @@ async function deleteStack(account: Account, stack: string, say: Surroundings['s
   );
 }
 
-async function describe(account: Account, stack: string): Promise<{ id: string | null; status: string | null; reason: string }> {
-  try {
-    const xml = await query(account.query, 'cloudformation', { Action: 'DescribeStacks', StackName: stack });
-    return {
-      id: textIn(xml, 'StackId') ?? null,
-      status: textIn(xml, 'StackStatus') ?? null,
-      reason: textIn(xml, 'StackStatusReason') ?? '',
-    };
-  } catch (error) {
-    // So says CloudFormation of one that is not there.
-    if (error instanceof QueryError && error.code === 'ValidationError') return { id: null, status: null, reason: '' };
-    throw error;
-  }
-}
-
 interface DestroyProps {
   names: Names;
   config: TargetConfig;
@@ -142,24 +142,24 @@ interface DestroyProps {
 }
 
 async function destroyStack(account: Account, { names, config, tools }: DestroyProps): Promise<void> {
-  if ((await describe(account, names.stack)).id === null) return;
+  if ((await describeStack(account.query, names.stack)) === null) return;
   await query(account.query, 'cloudformation', {
     Action: 'UpdateTerminationProtection',
     StackName: names.stack,
     EnableTerminationProtection: 'false',
   });
-  const outFolder = join(tools.root, 'dist/deploy', config.deployment);
+  const folders = foldersOf(tools.root, config);
   const codeFolder = join(tools.root, 'dist/lambda');
-  rmSync(outFolder, { recursive: true, force: true });
-  mkdirSync(outFolder, { recursive: true });
   // Which code it was does not matter any more; a folder has to be there.
   if (!existsSync(codeFolder)) mkdirSync(codeFolder, { recursive: true });
-  defineDeployment({ config, account: account.id, codeFolder, outFolder }).app.synth();
+  synthesize({ config, account: account.id, codeFolder, folders });
   await cdk(
-    ['destroy', names.stack, '--app', outFolder, '--force', '--exclusively'],
+    ['destroy', names.stack, '--app', folders.outFolder, '--force', '--exclusively'],
     tools,
     'what is named above is in use by something that is not of the stack; when that has gone, the same command goes on',
   );
+  // Subnets and groups that it names have gone.
+  rmSync(folders.imageFile, { force: true });
 }
 
 async function tellRemains(account: Account, names: Names, say: Surroundings['say']): Promise<void> {

@@ -30,9 +30,9 @@ export async function remains(account: Account, names: Names): Promise<string[]>
   const imageDisks = await snapshotsOf(tagged('devctl:image-of'));
   return [
     `table ${names.table}, with backups of 35 days: some cents. Gone by: aws dynamodb update-table --table-name ${names.table} --no-deletion-protection-enabled, then delete-table`,
-    `${volumes.count} volumes of workspaces, ${volumes.gib} GiB: ${volumeUsd(volumes.gib)}. Gone by: aws ec2 delete-volume for each with the tag devctl:deployment=${deployment}`,
-    `${snapshots.count} snapshots of workspaces of ${snapshots.gib} GiB: ${snapshotUsd(snapshots.gib)} at most. Gone by: aws ec2 delete-snapshot for each with that tag`,
-    `${images.length} images, whose ${imageDisks.count} snapshots are of ${imageDisks.gib} GiB: ${snapshotUsd(imageDisks.gib)} at most. Gone by: aws ec2 deregister-image and delete-snapshot for each with the tag devctl:image-of=${deployment}`,
+    `${counted(volumes.count, 'volume')} of workspaces, ${volumes.gib} GiB: ${volumeUsd(volumes.gib)}. Gone by: aws ec2 delete-volume for each with the tag devctl:deployment=${deployment}`,
+    `${counted(snapshots.count, 'snapshot')} of workspaces of ${snapshots.gib} GiB: ${snapshotUsd(snapshots.gib)} at most. Gone by: aws ec2 delete-snapshot for each with that tag`,
+    `${counted(images.length, 'image')} with ${counted(imageDisks.count, 'snapshot')} of ${imageDisks.gib} GiB: ${snapshotUsd(imageDisks.gib)} at most. Gone by: aws ec2 deregister-image and delete-snapshot for each with the tag devctl:image-of=${deployment}`,
     `parameters ${Object.values(names.imageParameters).join(', ')}: nothing. Gone by: aws ssm delete-parameters --names …`,
     `bucket ${names.bucket}: empty by itself in 30 days. Gone by: aws s3 rb --force s3://${names.bucket}`,
     `stack ${names.assetsStack} and its bucket with the launcher's code: less than a cent. Gone by: aws cloudformation delete-stack --stack-name ${names.assetsStack}, then aws s3 rb --force s3://${names.assetsBucket}`,
@@ -41,6 +41,8 @@ export async function remains(account: Account, names: Names): Promise<string[]>
     `a new deployment of this name takes table, bucket and log groups up again, and finds volumes and snapshots by their tags`,
   ];
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 async function pile(page: (next: string | undefined) => Promise<{ sizes: number[]; next: string | undefined }>): Promise<Pile> {
   let count = 0;

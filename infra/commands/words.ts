@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
+import { nearest } from '../../launcher/contract/nearest.ts';
 
 export const CONFIG_FILE = 'devctl.target.json';
 
 export const USAGE = `usage: npm run deploy -- --profile NAME [--config FILE] [--yes] [--dry-run | --template-only] [--bake]
-       npm run destroy -- --profile NAME [--config FILE] [--yes] [--end-boxes]
+       npm run destroy -- --profile NAME [--config FILE] [--yes] [--dry-run] [--end-boxes]
 
   deploy   takes an account to \`devctl up\`: code, stack, roles for deploys from boxes, context of the command line. Again is an update
   destroy  takes the launcher away, and leaves what holds people's work: table, disks, snapshots, images. It says what that costs
@@ -11,14 +12,21 @@ export const USAGE = `usage: npm run deploy -- --profile NAME [--config FILE] [-
   --profile NAME    of the AWS configuration; without it, credentials are looked for as the AWS CLI does
   --config FILE     what is deployed (${CONFIG_FILE}): docs/target.example.json is one, docs/DEPLOY.md says what its fields are
   --yes             asks nothing
-  --dry-run         says what would change, and changes nothing
+  --dry-run         says what would change, or go and what is in the way of that, and changes nothing
   --template-only   writes the template to standard output: no account and no credentials are needed
   --bake            bakes an image when none is published (needs Packer: docs/IMAGE.md)
   --end-boxes       ends machines that still run; what they have not saved stays on their volumes
   --help            this`;
 
-/** Words that mean nothing: the exit code is 2, and the usage is shown. */
-export class UsageError extends Error {}
+/** Words that mean nothing: the exit code is 2. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+  readonly hint: string;
+  constructor(message: string, hint = 'see npm run deploy -- --help') {
+    super(message);
+    this.hint = hint;
+  }
+}
 
 export interface Words {
   verb: 'deploy' | 'destroy';
@@ -66,9 +74,18 @@ export function readWords(argv: string[]): Words {
 }
 
 function parse(argv: string[]) {
-  try {
-    return parseArgs({ args: argv, allowPositionals: true, options: OPTIONS });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+  const { tokens } = parseArgs({ args: argv, allowPositionals: true, options: OPTIONS, strict: false, tokens: true });
+  for (const token of tokens) if (token.kind === 'option') checkFlag(token);
+  return parseArgs({ args: argv, allowPositionals: true, options: OPTIONS });
+}
+
+/** In words of its own, before Node says it. @throws UsageError */
+function checkFlag({ name, rawName, value }: { name: string; rawName: string; value?: string | undefined }): void {
+  const type = Object.entries(OPTIONS).find(([known]) => known === name)?.[1].type;
+  if (type === undefined) {
+    const near = nearest(name, Object.keys(OPTIONS));
+    throw new UsageError(`no flag ${rawName}${near === null ? '' : `: did you mean --${near}?`}`);
   }
+  if (type === 'boolean' && value !== undefined) throw new UsageError(`${rawName} takes no value`);
+  if (type === 'string' && (value === undefined || value === '' || value.startsWith('-'))) throw new UsageError(`${rawName} needs a value`);
 }

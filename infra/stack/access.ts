@@ -21,7 +21,6 @@ export class Access extends Construct {
   readonly launcherRole: Role;
   readonly instanceProfileArn: string;
   readonly userPolicyArn: string;
-  readonly adminRoleArn: string;
   readonly cdkExecutionPolicyArn: string;
 
   constructor(scope: Construct, id: string, { names, config }: AccessProps) {
@@ -33,7 +32,7 @@ export class Access extends Construct {
     });
     give(this.launcherRole, launcherStatements(names));
     this.instanceProfileArn = this.#boxes(names, config);
-    this.adminRoleArn = this.#administrator(names);
+    this.#administrator(names);
     const policy = (policyId: string, name: string, description: string, statements: PolicyStatement[]): string =>
       new ManagedPolicy(this, policyId, { managedPolicyName: name, description, statements }).managedPolicyArn;
     this.userPolicyArn = policy('UserPolicy', names.userPolicy, `Use of ${names.deployment}`, userStatements(names));
@@ -57,7 +56,7 @@ export class Access extends Construct {
     return new CfnInstanceProfile(this, 'BoxProfile', { instanceProfileName: names.instanceProfile, roles: [role.roleName] }).attrArn;
   }
 
-  #administrator(names: Names): string {
+  #administrator(names: Names): void {
     const role = new Role(this, 'AdminRole', {
       roleName: names.adminRole,
       description: `Administrators of ${names.deployment}`,
@@ -66,7 +65,6 @@ export class Access extends Construct {
     });
     give(role, adminRoleStatements(names));
     role.assumeRolePolicy?.addStatements(...adminTrustDenials(names));
-    return role.roleArn;
   }
 }
 

@@ -19,7 +19,7 @@ import type { TargetConfig } from '../config.ts';
 import type { Names } from '../names.ts';
 import type { Subnet } from './network.ts';
 
-/** A stream of events lasts as long as a call of Lambda can. */
+/** As long as a call of Lambda can: waits and commands last. Streams of events end sooner, and are taken up where they ended. */
 const API_TIMEOUT = Duration.minutes(15);
 /** A look takes seconds; the next minute's goes on where one was cut. */
 const EVENTS_TIMEOUT = Duration.minutes(5);
@@ -47,7 +47,6 @@ export class Launcher extends Construct {
   readonly api: LambdaFunction;
   readonly events: LambdaFunction;
   readonly url: FunctionUrl;
-  readonly secretArn: string;
 
   constructor(scope: Construct, id: string, props: LauncherProps) {
     super(scope, id);
@@ -57,7 +56,6 @@ export class Launcher extends Construct {
       description: `What keys of boxes and cursors of ${names.deployment} are derived from`,
       generateSecretString: { passwordLength: SECRET_CHARS, excludePunctuation: true },
     });
-    this.secretArn = secret.ref;
     const settings = JSON.stringify(settingsOf(props, secret.ref));
     const code = Code.fromAsset(props.codeFolder);
     const limits = config.reservedConcurrency;

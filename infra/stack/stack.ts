@@ -19,12 +19,10 @@ interface DevctlStackProps {
   synthesizer?: IStackSynthesizer;
 }
 
-/** What the commands read back (infra/deploy.ts). */
+/** What the commands read back (infra/commands/deploy.ts). */
 export const OUTPUTS = {
   url: 'LauncherUrl',
   userPolicy: 'UserPolicyArn',
-  adminRole: 'AdminRoleArn',
-  boundary: 'BoundaryName',
   cdkExecutionPolicy: 'CdkExecutionPolicyArn',
   subnets: 'Subnets',
   securityGroup: 'SecurityGroup',
@@ -66,8 +64,6 @@ export class DevctlStack extends Stack {
     const tell = (name: string, value: string) => new CfnOutput(this, name, { value });
     tell(OUTPUTS.url, url.url);
     tell(OUTPUTS.userPolicy, access.userPolicyArn);
-    tell(OUTPUTS.adminRole, access.adminRoleArn);
-    tell(OUTPUTS.boundary, names.boundary);
     tell(OUTPUTS.cdkExecutionPolicy, access.cdkExecutionPolicyArn);
     tell(OUTPUTS.subnets, network.subnets.map(({ id: subnet }) => subnet).join(','));
     tell(OUTPUTS.securityGroup, securityGroupId);

@@ -11,12 +11,11 @@ const BUCKET_DAYS = 30;
  * stack of the same name takes them up again.
  */
 export class State extends Construct {
-  readonly table: CfnTable;
   readonly bucket: Bucket;
 
   constructor(scope: Construct, id: string, names: Names) {
     super(scope, id);
-    this.table = table(this, names.table);
+    table(this, names.table);
     this.bucket = new Bucket(this, 'Bucket', {
       bucketName: names.bucket,
       encryption: BucketEncryption.S3_MANAGED,
@@ -32,7 +31,7 @@ export class State extends Construct {
 }
 
 /** As launcher/stores/dynamo/table.ts has it: a test compares the two. */
-function table(scope: Construct, tableName: string): CfnTable {
+function table(scope: Construct, tableName: string): void {
   const made = new CfnTable(scope, 'Table', {
     tableName,
     billingMode: 'PAY_PER_REQUEST',
@@ -61,5 +60,4 @@ function table(scope: Construct, tableName: string): CfnTable {
     deletionProtectionEnabled: true,
   });
   made.applyRemovalPolicy(RemovalPolicy.RETAIN);
-  return made;
 }

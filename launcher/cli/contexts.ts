@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { nearest } from '../contract/nearest.ts';
 import { reasonOf } from '../contract/system-errors.ts';
 import type { AwsAuth } from './aws.ts';
 import { type Home, readJson, writeWhole } from './home.ts';
-import { nearest } from './nearest.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The embedded launcher of this machine: always there, never written down. */

@@ -1,5 +1,5 @@
+import { nearest } from '../contract/nearest.ts';
 import { COMMON_FLAGS, FLAGS, type FlagKey, type FlagSpec, type FlagValues, KNOWN_ENV } from './flags.ts';
-import { nearest } from './nearest.ts';
 import { UsageError } from './usage-error.ts';
 import type { ArgSpec, Call, Verb } from './verb.ts';
 
@@ -181,6 +181,9 @@ function checkArgs(verb: Verb, args: readonly string[]): void {
 const verbNamed = (verbs: readonly Verb[], name: string): Verb | undefined =>
   verbs.find((verb) => verb.name.split(' ').at(-1) === name || verb.alias?.includes(name));
 
+/** What makes a deployment, and is no part of what people who use one have. */
+const OF_THE_REPOSITORY = ['deploy', 'destroy', 'image'];
+
 /** Finds the verb, or the verb within a group, that words begin with. */
 export function findVerb(verbs: readonly Verb[], words: readonly string[]): { verb: Verb; words: readonly string[] } {
   const name = words[0] as string;
@@ -191,6 +194,8 @@ export function findVerb(verbs: readonly Verb[], words: readonly string[]): { ve
       verbs.filter((candidate) => !candidate.hidden).map((candidate) => candidate.name.split(' ').at(-1) as string),
     );
     const group = verbs[0]?.name.split(' ').slice(0, -1).join(' ');
+    if (!group && OF_THE_REPOSITORY.includes(name))
+      throw new UsageError(`${name} is not a verb of devctl`, `in its repository: npm run ${name} -- --help`);
     throw new UsageError(
       `there is no verb ${JSON.stringify(name)}${group ? ` in devctl ${group}` : ''}`,
       near ? `did you mean ${near}?` : `see devctl ${group ? `${group} --help` : 'help'}`,

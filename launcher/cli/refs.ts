@@ -1,8 +1,8 @@
 import type { Client, Session, Workspace } from '../client/client.ts';
 import { DevctlError, isDevctlError } from '../contract/errors.ts';
+import { nearest } from '../contract/nearest.ts';
 import type { Cli } from './cli.ts';
 import { workspaceAround } from './folders.ts';
-import { nearest } from './nearest.ts';
 import { UsageError } from './usage-error.ts';
 
 const SESSION_ID = /^ses_[0-9a-z]{16,32}$/;

@@ -147,7 +147,7 @@ If the target is a folder, the source goes into it; DIR/. means what is in DIR. 
     more: `${SESSION_HELP}
 PORT:LOCAL takes another port here, and 0 any that is free. It is for launchers whose boxes are reached directly: of the embedded one,
 a port of a box is a port of this machine anyway.`,
-    args: [session, { name: 'port', optional: true, many: true }],
+    args: [session, { name: 'port', many: true }],
     examples: [
       ['devctl forward 3000', 'the box of this folder'],
       ['devctl forward shop 3000:8080 5432', 'its port 3000 as 8080, and 5432'],
@@ -400,7 +400,7 @@ idle, and boxes that run day and night. With the template of a deployment it nam
       ['devctl cost', 'this month so far, by workspace'],
       ['devctl cost --month 2026-10 -o json', 'an earlier one, with every session'],
       ['devctl cost --plan --developers 5 --hours 120 --size large', 'before you begin'],
-      ['devctl cost --plan --template cdk.out/devctl.template.json', 'what is deployed, line by line'],
+      ['devctl cost --plan --template dist/deploy/devctl/devctl.template.json', 'what is deployed, line by line'],
     ],
     load: async () => (await import('./verbs/cost.ts')).run,
   },

@@ -40,7 +40,10 @@ export function readTemplate(text: string): Template {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new TemplateError('it is not JSON', 'give the template that CDK makes: cdk.out/STACK.template.json');
+    throw new TemplateError(
+      'it is not JSON',
+      'give the template that CDK makes: npm run deploy leaves dist/deploy/NAME/NAME.template.json',
+    );
   }
   const parsed = templateSchema.safeParse(value);
   if (!parsed.success) throw new TemplateError('it is no CloudFormation template: it has no Resources with a Type each');

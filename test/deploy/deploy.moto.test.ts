@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { query, textIn, textsIn } from '../../infra/commands/query.ts';
 import { namesOf } from '../../infra/names.ts';
 import { tableDefinition } from '../../launcher/stores/dynamo/table.ts';
+import { readImageSettings } from '../../packer/settings.ts';
 import { type MotoGaps, startMotoGaps } from './moto-gaps.ts';
 
 const REGION = 'eu-central-1';
@@ -55,12 +56,6 @@ describe('the commands that deploy, with the CDK, on moto', () => {
     ssm = new SSMClient(connection);
     dynamo = new DynamoDBClient(connection);
     lambda = new LambdaClient(connection);
-    // What the build makes; without one in it moto takes any file for the code.
-    const code = join(root, 'dist/lambda');
-    if (!existsSync(code)) {
-      mkdirSync(code, { recursive: true });
-      writeFileSync(join(code, 'index.mjs'), 'export const api = () => {}; export const events = api;\n');
-    }
   });
   afterAll(async () => {
     for (const client of [ec2, ssm, dynamo, lambda]) client?.destroy();
@@ -112,7 +107,15 @@ describe('the commands that deploy, with the CDK, on moto', () => {
     expect(wrong).toMatchObject({ code: 1, stdout: '' });
     expect(wrong.stderr).toMatch(/wrong\.json: budgetUsd 400 must be at most 50\n {2}docs\/target\.example\.json/);
     const missing = await command(['deploy', '--config', join(home, 'none.json')]);
-    expect(missing.stderr).toContain('none.json cannot be read: no such file or folder');
+    expect(missing.stderr).toMatch(
+      /none\.json cannot be read: no such file or folder\n {2}cp docs\/target\.example\.json \/\S+none\.json, and mend it/,
+    );
+    const typo = await command(['deploy', '--profil', 'x']);
+    expect(typo).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'error: no flag --profil: did you mean --profile?\n  see npm run deploy -- --help\n',
+    });
     const other = await command(['deploy', '--config', file('other.json', { account: '999999999999' }), '--yes']);
     expect(other.code).toBe(1);
     expect(other.stderr).toContain(`these credentials are of account ${ACCOUNT}`);
@@ -138,17 +141,50 @@ describe('the commands that deploy, with the CDK, on moto', () => {
     expect(said.stdout).not.toContain(ACCOUNT);
   });
 
+  it('what would be made can be seen before', { timeout: DEPLOY_MS }, async () => {
+    const { code, stderr } = await command(['deploy', '--config', config, '--dry-run']);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/\[\+\] AWS::Lambda::Url /);
+    expect(stderr).toContain(`Stack ${names.assetsStack}`);
+    await expect(dynamo.send(new DescribeTableCommand({ TableName: names.table }))).rejects.toThrow(/not found/i);
+  });
+
   it('deploys from nothing, and says what it made, what it costs and what is next', { timeout: DEPLOY_MS }, async () => {
     const { code, stderr, stdout } = await command(['deploy', '--config', config, '--yes']);
     expect(code, stderr).toBe(0);
     expect(stdout).toBe('');
-    expect(stderr).toContain('costs $0.40 a month for its secret');
+    expect(stderr).toMatch(
+      /costs \$\d\.\d\d a month while nobody uses it \(secrets \$0\.40, snapshots of images \$0\.40, the rest \$0\.1\d\)/,
+    );
+    expect(stderr).toContain(`devctl cost --plan --template dist/deploy/${names.deployment}/${names.deployment}.template.json`);
     expect(stderr).toContain('deployed: https://moto.lambda-url.eu-central-1.on.aws/');
-    expect(stderr).toContain('no image for x86_64 is published, and no box can start: npm run image -- bake');
+    const imageFile = `dist/deploy/${names.deployment}/image.json`;
+    expect(stderr).toContain(
+      `no image for x86_64 is published, and no box can start: npm run image -- bake --arch x86_64 --config ${imageFile}\n`,
+    );
+    expect(readImageSettings(join(root, imageFile))).toMatchObject({
+      deployment: names.deployment,
+      images: { x86_64: names.imageParameters.x86_64 },
+    });
+    expect(stderr).not.toContain('was not written');
+    expect(JSON.parse(readFileSync(join(home, 'devctl/contexts.json'), 'utf8'))).toMatchObject({
+      contexts: { [names.deployment]: { url: 'https://moto.lambda-url.eu-central-1.on.aws' } },
+    });
     expect(stderr).toContain(`next: devctl context use ${names.deployment}, then devctl up`);
     console.info(`moto lacks, and nothing is claimed of: ${[...gaps.lacking].join(', ')}`);
     const docs = readFileSync(join(root, 'docs/DEPLOY.md'), 'utf8');
     for (const lacking of gaps.lacking) expect(docs).toContain(lacking);
+  });
+
+  it('what a bake reads stays there when somebody only looks', { timeout: DEPLOY_MS }, async () => {
+    const { code, stderr } = await command(['deploy', '--config', config, '--dry-run']);
+    expect(code, stderr).toBe(0);
+    expect(existsSync(join(root, 'dist/deploy', names.deployment, 'image.json'))).toBe(true);
+    const gone = await command(['destroy', '--config', config, '--dry-run']);
+    expect(gone.code, gone.stderr).toBe(0);
+    expect(gone.stderr).toContain(`would go: the stacks ${names.stack} and ${names.cdkToolkitStack}`);
+    expect(gone.stderr).toContain(`table ${names.table}`);
+    expect(gone.stderr).not.toContain('would be refused');
   });
 
   it('what moto made is what the launcher expects', async () => {
@@ -203,6 +239,18 @@ describe('the commands that deploy, with the CDK, on moto', () => {
       const xml = await iam({ Action: 'GetRole', RoleName: role });
       expect(textIn(xml, 'PermissionsBoundaryArn'), role).toBe(`arn:aws:iam::${ACCOUNT}:policy/${names.boundary}`);
     }
+  });
+
+  it('is taken out again, the toolkit of boxes first, as far as moto deletes', { timeout: DEPLOY_MS }, async () => {
+    const { code, stderr } = await command(['destroy', '--config', config, '--yes']);
+    expect(stderr).toContain(`deleting stack ${names.cdkToolkitStack}\n`);
+    // The end of it is tried below, with a stack that has no network.
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/vpc-\w+ has dependencies and cannot be deleted/) });
+    for (const role of Object.values(names.cdkRoles))
+      await expect(iam({ Action: 'GetRole', RoleName: role })).rejects.toMatchObject({ code: 'NoSuchEntity' });
+    expect(gaps.answered.at(-1)?.get('EnableTerminationProtection')).toBe('false');
+    const { Table: table } = await dynamo.send(new DescribeTableCommand({ TableName: names.table }));
+    expect(table?.DeletionProtectionEnabled).toBe(true);
   });
 
   // moto can make no second change set, so this one has no bootstrap, whose own would be one.
@@ -291,6 +339,9 @@ describe('the command that destroys, on moto', () => {
     await ec2.send(
       new CreateVolumeCommand({ AvailabilityZone: `${REGION}a`, Size: 64, TagSpecifications: [{ ResourceType: 'volume', Tags }] }),
     );
+    const looked = await destroy('--dry-run');
+    expect(looked.code, looked.stderr).toBe(0);
+    expect(looked.stderr).toContain(`would be refused: 1 machine is there: ${box?.InstanceId}\n  devctl down`);
     const refused = await destroy('--yes');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain(`1 machine is there: ${box?.InstanceId}`);
@@ -307,7 +358,7 @@ describe('the command that destroys, on moto', () => {
       code: 'ValidationError',
     });
     expect(gaps.answered.map((form) => form.get('EnableTerminationProtection'))).toEqual(['false']);
-    expect(stderr).toContain('1 volumes of workspaces, 64 GiB: $5.12');
+    expect(stderr).toContain('1 volume of workspaces, 64 GiB: $5.12');
     expect(stderr).toContain(`table ${gone.table}`);
   });
 
@@ -324,5 +375,7 @@ describe('the command that destroys, on moto', () => {
     const [asked] = gaps.answered;
     expect(asked?.get('PolicyUsageFilter')).toBe('PermissionsBoundary');
     expect(asked?.get('PolicyArn')).toBe(`arn:aws:iam::${ACCOUNT}:policy/${gone.boundary}`);
+    const docs = readFileSync(join(root, 'docs/DEPLOY.md'), 'utf8');
+    for (const lacking of gaps.lacking) expect(docs).toContain(lacking);
   });
 });

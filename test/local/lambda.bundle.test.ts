@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { namesOf } from '../../infra/names.ts';
 import { eventOf, iamBlock } from '../support/function-url.ts';
 
 const BUNDLE = fileURLToPath(new URL('../../dist/lambda/index.mjs', import.meta.url));
@@ -114,6 +115,7 @@ it('the built functions answer, with the log as lines of JSON; their secret is a
     { handler: 'events', event: { source: 'aws.x' } },
   ]);
   expect(stderr).toBe('');
+  const { metrics } = namesOf('team-a', { account: '123456789012', region: 'eu-central-1' });
   const answers = lines.filter(({ answer }) => answer !== undefined);
   expect(answers[0]).toMatchObject({ answer: 200, body: { reach: 'direct', scopes: ['read', 'write'] } });
   expect(answers[1]).toMatchObject({ answer: 401, body: { code: 'unauthorized' } });
@@ -121,7 +123,8 @@ it('the built functions answer, with the log as lines of JSON; their secret is a
   expect(lines).toContainEqual({
     _aws: {
       Timestamp: expect.any(Number),
-      CloudWatchMetrics: [{ Namespace: 'devctl/team-a', Dimensions: [[]], Metrics: [{ Name: 'UnknownEvents', Unit: 'Count' }] }],
+      // Where the stack's alarms look for them.
+      CloudWatchMetrics: [{ Namespace: metrics, Dimensions: [[]], Metrics: [{ Name: 'UnknownEvents', Unit: 'Count' }] }],
     },
     UnknownEvents: 1,
   });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { FLAGS, KNOWN_ENV, settings } from '../../../launcher/cli/flags.ts';
-import { nearest } from '../../../launcher/cli/nearest.ts';
 import { checkEnvNames, findVerb, parseCall } from '../../../launcher/cli/parse.ts';
 import { UsageError } from '../../../launcher/cli/usage-error.ts';
 import type { Verb } from '../../../launcher/cli/verb.ts';
 import { VERBS } from '../../../launcher/cli/verbs.ts';
 import { wishOf } from '../../../launcher/cli/wish.ts';
 import { SIZES } from '../../../launcher/contract/fields.ts';
+import { nearest } from '../../../launcher/contract/nearest.ts';
 
 const call = (line: string, env: Record<string, string> = {}) => {
   const { verb, words } = findVerb(VERBS, line.split(' '));
@@ -55,6 +55,8 @@ describe('words of a command line', () => {
   it.each([
     ['upp', 'there is no verb "upp" | did you mean up?'],
     ['workspace lss', 'there is no verb "lss" in devctl workspace | did you mean ls?'],
+    ['deploy', 'deploy is not a verb of devctl | in its repository: npm run deploy -- --help'],
+    ['workspace deploy', 'there is no verb "deploy" in devctl workspace | see devctl workspace --help'],
     ['qqqqqq', 'there is no verb "qqqqqq" | see devctl help'],
     ['up --sise large', 'devctl up has no flag --sise | did you mean --size?'],
     ['up --no-netwrok', 'devctl up has no flag --no-netwrok | did you mean --no-network?'],

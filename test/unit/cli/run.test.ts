@@ -106,6 +106,7 @@ describe('a command line that is wrong', () => {
     ['workspace foo', 2, 'error: there is no verb "foo" in devctl workspace\n  see devctl workspace --help\n'],
     ['exec cat a', 3, 'for a command in the box of this folder write devctl exec -- cat a\n'],
     ['restore', 2, 'error: devctl restore needs SNAPSHOT\n'],
+    ['forward', 2, 'error: devctl forward needs PORT\n'],
     ['serve --port 99999', 2, 'error: --port "99999" is not a number from 0 to 65535\n'],
     ['serve --stop --status', 2, 'cannot be given together'],
     ['token create --scope root', 2, 'error: --scope "root" is not known\n  write read, write, admin'],
