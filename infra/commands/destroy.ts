@@ -7,6 +7,7 @@ import { type Names, namesOf } from '../names.ts';
 import { type Account, openAccount } from './account.ts';
 import { cdk, type Tools } from './cdk.ts';
 import { Failure } from './failure.ts';
+import { halt } from './halt.ts';
 import { QueryError, query, textIn, textsIn } from './query.ts';
 import { remains } from './remains.ts';
 import { confirm, type Surroundings } from './terminal.ts';
@@ -15,6 +16,7 @@ import type { Words } from './words.ts';
 const POLL_MS = 3000;
 /** Ten minutes: a stack with some ten empty roles and a bucket. */
 const POLLS_MAX = 200;
+const END_ROUNDS_MAX = 5;
 
 /** Takes the launcher of an account away, and leaves what holds people's work. @throws Failure, ConfigError */
 export async function destroy(words: Words, surroundings: Surroundings): Promise<void> {
@@ -28,18 +30,20 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
       say(`would go: the stacks ${names.stack} and ${names.cdkToolkitStack}`);
       return await tellRemains(account, names, say);
     }
-    const boxes = await boxesOf(account, names);
-    if (boxes.length > 0 && !words.endBoxes)
-      throw new Failure(
-        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
-        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
-      );
+    refuseWork(await boxesOf(account, names), words);
     await checkRolesOfDeploys(account, names);
     await confirm(`Take the deployment ${names.deployment} out of account ${account.id}?`, words.yes, surroundings);
-    await endBoxes(account, boxes, say);
     const tools: Tools = { root, env, profile: words.profile, region: config.region };
-    // Its roles have policies of the other stack.
-    await deleteStack(account, names.cdkToolkitStack, say);
+    // A launcher that works would start machines while these end, and what it starts then nobody ends.
+    const { putBack } = await halt(account, names, config, say);
+    try {
+      await endAll(account, names, words, say);
+      // Its roles have policies of the other stack.
+      await deleteStack(account, names.cdkToolkitStack, say);
+    } catch (error) {
+      await putBack();
+      throw error;
+    }
     await destroyStack(account, { names, config, tools });
     await tellRemains(account, names, say);
   } finally {
@@ -47,20 +51,54 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
   }
 }
 
+interface Box {
+  id: string;
+  /** Of the pool, and no session has taken it: nobody's work is on it. */
+  isReserve: boolean;
+}
+
 /** Machines of the deployment that are there, stopped ones too: they hold the security group and the role of the stack. */
-async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<string[]> {
+async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<Box[]> {
   const Filters = [
     { Name: 'tag:devctl:deployment', Values: [deployment] },
     { Name: 'instance-state-name', Values: ['pending', 'running', 'stopping', 'stopped'] },
   ];
-  const ids: string[] = [];
+  const boxes: Box[] = [];
   let NextToken: string | undefined;
   do {
     const page = await ec2.send(new DescribeInstancesCommand({ Filters, NextToken, MaxResults: 1000 }));
-    ids.push(...(page.Reservations ?? []).flatMap(({ Instances: list = [] }) => list.flatMap(({ InstanceId: id }) => id ?? [])));
+    for (const { InstanceId: id, Tags: tags = [] } of (page.Reservations ?? []).flatMap(({ Instances: list = [] }) => list)) {
+      const has = (key: string) => tags.some(({ Key }) => Key === key);
+      if (id !== undefined) boxes.push({ id, isReserve: has('devctl:pool') && !has('devctl:session') });
+    }
     NextToken = page.NextToken || undefined;
   } while (NextToken !== undefined);
-  return ids;
+  return boxes;
+}
+
+/** @throws Failure when machines may have work on them, and nobody said to end them */
+function refuseWork(boxes: Box[], { endBoxes }: Words): void {
+  const ids = boxes.filter(({ isReserve }) => !isReserve).map(({ id }) => id);
+  if (ids.length === 0 || endBoxes) return;
+  throw new Failure(
+    `${ids.length} ${ids.length === 1 ? 'machine is' : 'machines are'} there: ${ids.slice(0, 5).join(', ')}`,
+    'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
+  );
+}
+
+/** Again until none is there: a call of the launcher that ran when it was stopped may start one more. */
+async function endAll(account: Account, names: Names, words: Words, say: Surroundings['say']): Promise<void> {
+  for (let round = 0; round < END_ROUNDS_MAX; round += 1) {
+    const boxes = await boxesOf(account, names);
+    if (boxes.length === 0) return;
+    refuseWork(boxes, words);
+    await endBoxes(
+      account,
+      boxes.map(({ id }) => id),
+      say,
+    );
+  }
+  throw new Failure('new machines come while these end', 'something but the launcher starts machines with its tags: stop that first');
 }
 
 /** Roles that deploys from boxes have made keep the boundary from going, and are somebody's. */
@@ -83,7 +121,6 @@ async function checkRolesOfDeploys(account: Account, names: Names): Promise<void
 }
 
 async function endBoxes({ ec2 }: Account, ids: string[], say: Surroundings['say']): Promise<void> {
-  if (ids.length === 0) return;
   say(`ending ${ids.join(', ')}`);
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: ids }));
   for (let poll = 0; poll < POLLS_MAX; poll += 1) {

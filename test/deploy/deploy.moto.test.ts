@@ -291,6 +291,14 @@ describe('the command that destroys, on moto', () => {
     await ec2.send(
       new CreateVolumeCommand({ AvailabilityZone: `${REGION}a`, Size: 64, TagSpecifications: [{ ResourceType: 'volume', Tags }] }),
     );
+    const { Instances: [reserve] = [] } = await ec2.send(
+      new RunInstancesCommand({
+        ImageId: image?.ImageId,
+        MinCount: 1,
+        MaxCount: 1,
+        TagSpecifications: [{ ResourceType: 'instance', Tags: [...Tags, { Key: 'devctl:pool', Value: 'pb_1' }] }],
+      }),
+    );
     const refused = await destroy('--yes');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain(`1 machine is there: ${box?.InstanceId}`);
@@ -303,6 +311,7 @@ describe('the command that destroys, on moto', () => {
       new DescribeInstancesCommand({ InstanceIds: [box?.InstanceId ?? ''] }),
     );
     expect(ended?.State?.Name).toBe('terminated');
+    expect(stderr).toContain(`${reserve?.InstanceId}`);
     await expect(query(options(), 'cloudformation', { Action: 'DescribeStacks', StackName: gone.stack })).rejects.toMatchObject({
       code: 'ValidationError',
     });
