@@ -11,6 +11,7 @@ import { tagsOf } from '../stack/tags.ts';
 import { type Account, checkConcurrency, openAccount } from './account.ts';
 import { bootstrapWords } from './bootstrap.ts';
 import { cdk, run, type Tools } from './cdk.ts';
+import { isFailedCreation, liftFailedCreation } from './failed-creation.ts';
 import { Failure } from './failure.ts';
 import { costLines } from './money.ts';
 import { QueryError, query, textIn } from './query.ts';
@@ -39,6 +40,7 @@ export async function deploy(words: Words, surroundings: Surroundings): Promise<
     await checkConcurrency(account, config, isThere ? await reserved(account, names) : 0);
     for (const line of costLines(config)) say(line);
     await confirm(`${isThere ? 'Update' : 'Make'} the deployment ${names.deployment} in account ${account.id}?`, words.yes, surroundings);
+    await liftFailedCreation(account, names, say);
     const outputs = await deployStacks(names, outFolder, tools);
     await useNewestTemplates(account, names, config);
     await bootstrapForBoxes(names, config, outputs, { tools, say });
@@ -90,7 +92,7 @@ async function stackIsThere(account: Account, { stack }: Names): Promise<boolean
     const xml = await query(account.query, 'cloudformation', { Action: 'DescribeStacks', StackName: stack });
     const status = textIn(xml, 'StackStatus') ?? '';
     // In review is a stack of which nothing is made yet: a deploy ended before that.
-    if (status === 'REVIEW_IN_PROGRESS' || status === 'ROLLBACK_COMPLETE') return false;
+    if (status === 'REVIEW_IN_PROGRESS' || isFailedCreation(status)) return false;
     if (status.endsWith('_IN_PROGRESS'))
       throw new Failure(`stack ${stack} is ${status}`, 'somebody else deploys it now: wait for the end of that');
     return true;
