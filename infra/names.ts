@@ -76,6 +76,7 @@ export function namesOf(deployment: string, place: Place) {
       calls: `${deployment}-calls-dead-letters`,
     },
     alarmsTopic: `${deployment}-alarms`,
+    /** How the name of the budget begins: whom it tells is in the rest (infra/stack/guardrails.ts). */
     budget: deployment,
     dashboard: deployment,
     /** Namespace of the metrics that the launcher writes. */

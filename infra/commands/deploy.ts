@@ -11,6 +11,7 @@ import { type Account, checkConcurrency, openAccount } from './account.ts';
 import { type Folders, foldersOf, synthesize, typed } from './assembly.ts';
 import { bootstrapWords } from './bootstrap.ts';
 import { cdk, run, type Tools } from './cdk.ts';
+import { isFailedCreation, liftFailedCreation } from './failed-creation.ts';
 import { Failure } from './failure.ts';
 import { bakeLine, imageFileOf } from './image-file.ts';
 import { costLines } from './money.ts';
@@ -37,6 +38,7 @@ export async function deploy(words: Words, surroundings: Surroundings): Promise<
     await checkConcurrency(account, config, isThere ? await reserved(account, names) : 0);
     for (const line of costLines(config, template, typed(folders, folders.templateFile))) say(line);
     await confirm(`${isThere ? 'Update' : 'Make'} the deployment ${names.deployment} in account ${account.id}?`, words.yes, surroundings);
+    await liftFailedCreation(account, names, say);
     const outputs = await deployStacks(names, folders, tools);
     await useNewestTemplates(account, names, config);
     await bootstrapForBoxes(names, config, outputs, { tools, say });
@@ -74,7 +76,7 @@ const diff = (names: Names, { outFolder }: Folders, tools: Tools): Promise<void>
 async function stackIsThere(account: Account, { stack }: Names): Promise<boolean> {
   const { status } = (await describeStack(account.query, stack)) ?? { status: null };
   // In review is a stack of which nothing is made yet: a deploy ended before that.
-  if (status === null || status === 'REVIEW_IN_PROGRESS' || status === 'ROLLBACK_COMPLETE') return false;
+  if (status === null || status === 'REVIEW_IN_PROGRESS' || isFailedCreation(status)) return false;
   if (status.endsWith('_IN_PROGRESS'))
     throw new Failure(`stack ${stack} is ${status}`, 'somebody else deploys it now: wait for the end of that');
   return true;

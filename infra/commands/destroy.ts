@@ -7,6 +7,7 @@ import { type Account, openAccount } from './account.ts';
 import { foldersOf, synthesize } from './assembly.ts';
 import { cdk, type Tools } from './cdk.ts';
 import { Failure } from './failure.ts';
+import { halt } from './halt.ts';
 import { QueryError, query, textsIn } from './query.ts';
 import { remains } from './remains.ts';
 import { describeStack } from './stacks.ts';
@@ -16,6 +17,7 @@ import type { Words } from './words.ts';
 const POLL_MS = 3000;
 /** Ten minutes: a stack with some ten empty roles and a bucket. */
 const POLLS_MAX = 200;
+const END_ROUNDS_MAX = 5;
 
 /** Takes the launcher of an account away, and leaves what holds people's work. @throws Failure, ConfigError */
 export async function destroy(words: Words, surroundings: Surroundings): Promise<void> {
@@ -31,14 +33,20 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
         say(`would be refused: ${obstacle.message}\n  ${obstacle.hint}`);
       return await tellRemains(account, names, say);
     }
-    const boxes = await boxesOf(account, names);
-    const [obstacle] = await obstacles(account, names, words, boxes);
+    const [obstacle] = await obstacles(account, names, words, await boxesOf(account, names));
     if (obstacle !== undefined) throw obstacle;
     await confirm(`Take the deployment ${names.deployment} out of account ${account.id}?`, words.yes, surroundings);
-    await endBoxes(account, boxes, say);
     const tools: Tools = { root, env, profile: words.profile, region: config.region };
-    // Its roles have policies of the other stack.
-    await deleteStack(account, names.cdkToolkitStack, say);
+    // A launcher that works would start machines while these end, and what it starts then nobody ends.
+    const { putBack } = await halt(account, names, config, say);
+    try {
+      await endAll(account, names, words, say);
+      // Its roles have policies of the other stack.
+      await deleteStack(account, names.cdkToolkitStack, say);
+    } catch (error) {
+      await putBack();
+      throw error;
+    }
     await destroyStack(account, { names, config, tools });
     await tellRemains(account, names, say);
   } finally {
@@ -46,17 +54,36 @@ export async function destroy(words: Words, surroundings: Surroundings): Promise
   }
 }
 
+interface Box {
+  id: string;
+  /** Of the pool, and no session has taken it: nobody's work is on it. */
+  isReserve: boolean;
+}
+
+/** Machines of the deployment that are there, stopped ones too: they hold the security group and the role of the stack. */
+async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<Box[]> {
+  const Filters = [
+    { Name: 'tag:devctl:deployment', Values: [deployment] },
+    { Name: 'instance-state-name', Values: ['pending', 'running', 'stopping', 'stopped'] },
+  ];
+  const boxes: Box[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await ec2.send(new DescribeInstancesCommand({ Filters, NextToken, MaxResults: 1000 }));
+    for (const { InstanceId: id, Tags: tags = [] } of (page.Reservations ?? []).flatMap(({ Instances: list = [] }) => list)) {
+      const has = (key: string) => tags.some(({ Key }) => Key === key);
+      if (id !== undefined) boxes.push({ id, isReserve: has('devctl:pool') && !has('devctl:session') });
+    }
+    NextToken = page.NextToken || undefined;
+  } while (NextToken !== undefined);
+  return boxes;
+}
+
 /** What is in the way of taking it out, the next step with each. */
-async function obstacles(account: Account, names: Names, { endBoxes: ends }: Words, boxes: string[]): Promise<Failure[]> {
+async function obstacles(account: Account, names: Names, words: Words, boxes: Box[]): Promise<Failure[]> {
   const roles = await rolesOfDeploys(account, names);
-  const found: Failure[] = [];
-  if (boxes.length > 0 && !ends)
-    found.push(
-      new Failure(
-        `${boxes.length} ${boxes.length === 1 ? 'machine is' : 'machines are'} there: ${boxes.slice(0, 5).join(', ')}`,
-        'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
-      ),
-    );
+  const work = workInTheWay(boxes, words);
+  const found = work === null ? [] : [work];
   if (roles.length > 0)
     found.push(
       new Failure(
@@ -67,20 +94,30 @@ async function obstacles(account: Account, names: Names, { endBoxes: ends }: Wor
   return found;
 }
 
-/** Machines of the deployment that are there, stopped ones too: they hold the security group and the role of the stack. */
-async function boxesOf({ ec2 }: Account, { deployment }: Names): Promise<string[]> {
-  const Filters = [
-    { Name: 'tag:devctl:deployment', Values: [deployment] },
-    { Name: 'instance-state-name', Values: ['pending', 'running', 'stopping', 'stopped'] },
-  ];
-  const ids: string[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await ec2.send(new DescribeInstancesCommand({ Filters, NextToken, MaxResults: 1000 }));
-    ids.push(...(page.Reservations ?? []).flatMap(({ Instances: list = [] }) => list.flatMap(({ InstanceId: id }) => id ?? [])));
-    NextToken = page.NextToken || undefined;
-  } while (NextToken !== undefined);
-  return ids;
+/** Of machines that may have work on them, which nobody said to end. */
+function workInTheWay(boxes: Box[], { endBoxes }: Words): Failure | null {
+  const ids = boxes.filter(({ isReserve }) => !isReserve).map(({ id }) => id);
+  if (ids.length === 0 || endBoxes) return null;
+  return new Failure(
+    `${ids.length} ${ids.length === 1 ? 'machine is' : 'machines are'} there: ${ids.slice(0, 5).join(', ')}`,
+    'devctl down for each of them saves its work (devctl ls --all shows them); --end-boxes ends them as they are, and leaves their volumes',
+  );
+}
+
+/** Again until none is there: a call of the launcher that ran when it was stopped may start one more. */
+async function endAll(account: Account, names: Names, words: Words, say: Surroundings['say']): Promise<void> {
+  for (let round = 0; round < END_ROUNDS_MAX; round += 1) {
+    const boxes = await boxesOf(account, names);
+    if (boxes.length === 0) return;
+    const refusal = workInTheWay(boxes, words);
+    if (refusal !== null) throw refusal;
+    await endBoxes(
+      account,
+      boxes.map(({ id }) => id),
+      say,
+    );
+  }
+  throw new Failure('new machines come while these end', 'something but the launcher starts machines with its tags: stop that first');
 }
 
 /** Roles that deploys from boxes have made keep the boundary from going, and are somebody's. */
@@ -98,7 +135,6 @@ async function rolesOfDeploys(account: Account, names: Names): Promise<string[]>
 }
 
 async function endBoxes({ ec2 }: Account, ids: string[], say: Surroundings['say']): Promise<void> {
-  if (ids.length === 0) return;
   say(`ending ${ids.join(', ')}`);
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: ids }));
   for (let poll = 0; poll < POLLS_MAX; poll += 1) {

@@ -41,25 +41,54 @@ export async function query(
   const signedRegion = service === 'iam' ? 'us-east-1' : region;
   const url = new URL(endpoint ?? (service === 'iam' ? 'https://iam.amazonaws.com' : `https://${service}.${region}.amazonaws.com`));
   const body = new URLSearchParams({ ...form, Version: VERSIONS[service] }).toString();
-  const signer = new SignatureV4({ credentials, region: signedRegion, service, sha256: Sha256 });
-  const { headers } = await signer.sign({
+  const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
+  const answer = await post({ credentials, region: signedRegion, service, url, headers, body });
+  const xml = await answer.text();
+  if (answer.ok) return xml;
+  throw new QueryError(textIn(xml, 'Code') ?? String(answer.status), textIn(xml, 'Message') ?? `${service} answered ${answer.status}`);
+}
+
+/** Two calls of EventBridge, which speaks AWS JSON 1.1. @throws QueryError when AWS refuses; Failure when it cannot be reached */
+export async function switchRule(
+  { credentials, region, endpoint }: QueryOptions,
+  action: 'DisableRule' | 'EnableRule',
+  Name: string,
+): Promise<void> {
+  const url = new URL(endpoint ?? `https://events.${region}.amazonaws.com`);
+  const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `AWSEvents.${action}` };
+  const answer = await post({ credentials, region, service: 'events', url, headers, body: JSON.stringify({ Name }) });
+  const text = await answer.text();
+  if (answer.ok) return;
+  // `namespace#Code` in some services.
+  const code = /"__type"\s*:\s*"(?:[^"#]*#)?([^"]+)"/.exec(text)?.[1] ?? String(answer.status);
+  throw new QueryError(code, `EventBridge answered ${answer.status} to ${action} of ${Name}: ${code}`);
+}
+
+interface Post {
+  credentials: QueryOptions['credentials'];
+  region: string;
+  service: string;
+  url: URL;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Signed, to the root of a service. @throws Failure when it cannot be reached */
+async function post({ credentials, region, service, url, headers: plain, body }: Post): Promise<Response> {
+  const { headers } = await new SignatureV4({ credentials, region, service, sha256: Sha256 }).sign({
     method: 'POST',
     protocol: url.protocol,
     hostname: url.hostname,
     ...(url.port !== '' && { port: Number(url.port) }),
     path: '/',
-    headers: { host: url.host, 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
+    headers: { host: url.host, ...plain },
     body,
   });
-  let answer: Response;
   try {
-    answer = await fetch(new URL('/', url), { method: 'POST', headers, body, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await fetch(new URL('/', url), { method: 'POST', headers, body, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new Failure(`${url.host} cannot be reached`, 'is there a network, and is the region right?', { cause: error });
   }
-  const xml = await answer.text();
-  if (answer.ok) return xml;
-  throw new QueryError(textIn(xml, 'Code') ?? String(answer.status), textIn(xml, 'Message') ?? `${service} answered ${answer.status}`);
 }
 
 /** Text of the first element of this name; undefined without one. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Duration } from 'aws-cdk-lib';
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets';
 import {
@@ -24,6 +25,7 @@ import type { DeadLetters } from './triggers.ts';
 /** Of the month's budget, in percent. A fifth notification is the most that a budget takes. */
 const SPENT_PERCENT = [50, 80, 100];
 const FORECAST_PERCENT = 100;
+const HASH_CHARS = 8;
 const MINUTE = Duration.minutes(1);
 const FIVE_MINUTES = Duration.minutes(5);
 const QUARTER = Duration.minutes(15);
@@ -76,14 +78,15 @@ export class Guardrails extends Construct {
       notification: { notificationType, comparisonOperator: 'GREATER_THAN', thresholdType: 'PERCENTAGE', threshold },
       subscribers,
     });
+    const notices = [...SPENT_PERCENT.map((percent) => notice('ACTUAL', percent)), notice('FORECASTED', FORECAST_PERCENT)];
     new CfnBudget(this, 'Budget', {
       budget: {
-        budgetName: names.budget,
+        budgetName: `${names.budget}-${hashOf(notices)}`,
         budgetType: 'COST',
         timeUnit: 'MONTHLY',
         budgetLimit: { amount: config.budgetUsd, unit: 'USD' },
       },
-      notificationsWithSubscribers: [...SPENT_PERCENT.map((percent) => notice('ACTUAL', percent)), notice('FORECASTED', FORECAST_PERCENT)],
+      notificationsWithSubscribers: notices,
       resourceTags: tagsOf(config),
     });
   }
@@ -125,6 +128,12 @@ export class Guardrails extends Construct {
     });
   }
 }
+
+/**
+ * A budget whose mails change is replaced (AWS::Budgets::Budget: NotificationsWithSubscribers is create-only). The new one is made before
+ * the old one goes, and two cannot have one name.
+ */
+const hashOf = (notices: object[]): string => createHash('sha256').update(JSON.stringify(notices)).digest('hex').slice(0, HASH_CHARS);
 
 /** What the launcher writes with its log (embedded metric format), without dimensions. */
 const own = ({ metrics }: Names, metricName: string, period: Duration): Metric =>

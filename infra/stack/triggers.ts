@@ -52,6 +52,12 @@ const EVENTS: Readonly<Record<string, { description: string; pattern: EventPatte
   },
 };
 
+const ruleNameOf = ({ deployment }: Pick<Names, 'deployment'>, rule: string): string => `${deployment}-${rule}`;
+
+/** Of every rule that wakes the launcher. */
+export const ruleNames = (names: Pick<Names, 'deployment'>): string[] =>
+  ['minute', ...Object.keys(EVENTS)].map((rule) => ruleNameOf(names, rule));
+
 interface TriggersProps {
   names: Names;
   events: LambdaFunction;
@@ -65,14 +71,14 @@ export class Triggers extends Construct {
     const target = (maxEventAge: Duration, retryAttempts: number) =>
       new LambdaTarget(events, { deadLetterQueue: deadLetters, maxEventAge, retryAttempts });
     new Rule(this, 'minute', {
-      ruleName: `${names.deployment}-minute`,
+      ruleName: ruleNameOf(names, 'minute'),
       description: 'What is due: sessions, saves, what nobody owns',
       schedule: Schedule.rate(Duration.minutes(1)),
       targets: [target(CRON_AGE_MAX, 1)],
     });
     for (const [name, { description, pattern }] of Object.entries(EVENTS))
       new Rule(this, name, {
-        ruleName: `${names.deployment}-${name}`,
+        ruleName: ruleNameOf(names, name),
         description,
         eventPattern: pattern,
         targets: [target(EVENT_AGE_MAX, RETRIES)],

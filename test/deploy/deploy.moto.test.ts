@@ -339,6 +339,14 @@ describe('the command that destroys, on moto', () => {
     await ec2.send(
       new CreateVolumeCommand({ AvailabilityZone: `${REGION}a`, Size: 64, TagSpecifications: [{ ResourceType: 'volume', Tags }] }),
     );
+    const { Instances: [reserve] = [] } = await ec2.send(
+      new RunInstancesCommand({
+        ImageId: image?.ImageId,
+        MinCount: 1,
+        MaxCount: 1,
+        TagSpecifications: [{ ResourceType: 'instance', Tags: [...Tags, { Key: 'devctl:pool', Value: 'pb_1' }] }],
+      }),
+    );
     const looked = await destroy('--dry-run');
     expect(looked.code, looked.stderr).toBe(0);
     expect(looked.stderr).toContain(`would be refused: 1 machine is there: ${box?.InstanceId}\n  devctl down`);
@@ -354,6 +362,7 @@ describe('the command that destroys, on moto', () => {
       new DescribeInstancesCommand({ InstanceIds: [box?.InstanceId ?? ''] }),
     );
     expect(ended?.State?.Name).toBe('terminated');
+    expect(stderr).toContain(`${reserve?.InstanceId}`);
     await expect(query(options(), 'cloudformation', { Action: 'DescribeStacks', StackName: gone.stack })).rejects.toMatchObject({
       code: 'ValidationError',
     });

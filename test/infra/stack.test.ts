@@ -299,6 +299,19 @@ describe('guardrails', () => {
     for (const { Subscribers } of notices) expect(Subscribers).toEqual([{ SubscriptionType: 'EMAIL', Address: 'team@example.com' }]);
   });
 
+  it('another address makes a budget of another name, since the old one goes after it; the amount changes it in place', () => {
+    const nameOf = (change: object): string => {
+      const made = synthesized(change);
+      const { Budget } = only(made.template, 'AWS::Budgets::Budget').Properties as { Budget: { BudgetName: string } };
+      made.remove();
+      return Budget.BudgetName;
+    };
+    const before = nameOf({});
+    expect(before).toMatch(/^devctl-[0-9a-f]{8}$/);
+    expect(nameOf({ budgetUsd: 20 })).toBe(before);
+    expect(nameOf({ alertEmails: ['other@example.com'] })).not.toBe(before);
+  });
+
   it('alarms tell of silence, orphans, dead letters, failures and throttles, and are the ten that cost nothing', () => {
     const alarms = ofType(template, 'AWS::CloudWatch::Alarm');
     const told = alarms.map(({ Properties }) => `${Properties['Namespace']} ${Properties['MetricName']} ${Properties['TreatMissingData']}`);
