@@ -7,6 +7,10 @@ export interface Place {
   region: string;
 }
 
+/** Folder of the bucket with sources of builds, and what of a build whoever starts it says. */
+export const BUILD_SOURCES = 'build/';
+export const BUILD_VARIABLES = ['SOURCE_KEY', 'COMMAND'] as const;
+
 /** The CDK takes a qualifier of at most 10 letters and figures. */
 const QUALIFIER_LETTERS = 4;
 const QUALIFIER_HASH_CHARS = 6;
