@@ -10,6 +10,8 @@ export const BUDGET_USD_MAX = 50;
 /** AWS Budgets tells at most ten addresses. */
 const EMAILS_MAX = 10;
 const LIST_MAX = 50;
+/** Of the partition `aws`: ARNs of documents, quotas and roles are written for it. China, GovCloud and the isolated ones have others. */
+const REGION = /^(?!cn-|us-gov-|us-iso|eu-isoe|eusc-)[a-z]{2}(-[a-z]+)+-\d$/;
 /** All settings of a function have 4 KB. */
 const SUBNETS_MAX = 12;
 const GOT_CHARS = 80;
@@ -30,7 +32,7 @@ const networkSchema = z
     vpcId: text(/^vpc-[0-9a-f]{8,17}$/, 'vpc-0123456789abcdef0').optional(),
     /** Public subnets of the existing one. */
     subnets: z.array(subnetSchema).min(2).max(SUBNETS_MAX).optional(),
-    /** Availability zones of a new one: more zones have more spot machines to choose from. */
+    /** Availability zones of a new one, 2 unless given: every region has as many. More zones have more spot machines to choose from. */
     zones: z.int().min(2).max(6).optional(),
   })
   .superRefine(({ vpcId, subnets, zones }, ctx) => {
@@ -73,7 +75,7 @@ const concurrency = z.int().min(1).max(1000);
 const targetConfigSchema = z.strictObject({
   /** Name of everything that is made. Short, since the names of buckets are made of it. */
   deployment: text(/^[a-z][a-z0-9-]{1,18}[a-z0-9]$/, 'team-a: 3 to 20 small letters, figures and dashes').default('devctl'),
-  region: text(/^[a-z]{2}(-[a-z]+)+-\d$/, 'eu-central-1'),
+  region: text(REGION, 'eu-central-1: one of the regions of AWS that is not in China, GovCloud or by itself'),
   /** When given, credentials of another account are refused. */
   account: text(/^\d{12}$/, '123456789012').optional(),
   network: networkSchema.prefault({}),
@@ -81,7 +83,11 @@ const targetConfigSchema = z.strictObject({
   budgetUsd: z.number().min(1).max(BUDGET_USD_MAX).default(BUDGET_USD_MAX),
   /** A month of one owner, in dollars; null: as much as the deployment. */
   ownerBudgetUsd: z.number().min(1).max(BUDGET_USD_MAX).nullable().default(null),
-  alertEmails: z.array(z.email('must look like team@example.com')).min(1).max(EMAILS_MAX),
+  alertEmails: z
+    .array(z.email('must look like team@example.com'))
+    .min(1)
+    .max(EMAILS_MAX)
+    .refine((list) => new Set(list.map((each) => each.toLowerCase())).size === list.length, 'names one twice'),
   target: targetSchema.prefault({}),
   architectures: z
     .array(architectureSchema)
@@ -103,8 +109,8 @@ const targetConfigSchema = z.strictObject({
     .optional(),
   /** MiB a second at which disks from snapshots are read in, for which AWS charges. */
   volumeInitializationRate: z.int().min(100).max(300).optional(),
-  /** How many of each function run at once; null: as many as the account lets, for an account with too few to reserve any. */
-  reservedConcurrency: z.strictObject({ api: concurrency, events: concurrency }).nullable().default({ api: 20, events: 5 }),
+  /** How many of each function run at once: events enough that an interruption does not wait behind looks; null: as many as the account lets, for an account with too few to reserve any. */
+  reservedConcurrency: z.strictObject({ api: concurrency, events: concurrency }).nullable().default({ api: 50, events: 20 }),
   fallback: z.strictObject({ codeBuild: z.boolean().default(false) }).prefault({}),
 });
 

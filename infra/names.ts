@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Architecture } from '../launcher/contract/fields.ts';
 
 /** Where a deployment is. Parts of a template that CloudFormation fills in (`${AWS::AccountId}`) are as good as figures. */
@@ -6,12 +7,22 @@ export interface Place {
   region: string;
 }
 
-/** The CDK takes a qualifier of at most 10 letters and figures. */
-const QUALIFIER_CHARS = 10;
-const alphanumeric = (deployment: string): string => deployment.replaceAll('-', '');
+/** Folder of the bucket with sources of builds, and what of a build whoever starts it says. */
+export const BUILD_SOURCES = 'build/';
+export const BUILD_VARIABLES = ['SOURCE_KEY', 'COMMAND'] as const;
 
-/** Qualifier of the deploys that an agent makes from a box, and of the roles for them. */
-export const agentQualifierOf = (deployment: string): string => alphanumeric(deployment).slice(0, QUALIFIER_CHARS);
+/** The CDK takes a qualifier of at most 10 letters and figures. */
+const QUALIFIER_LETTERS = 4;
+const QUALIFIER_HASH_CHARS = 6;
+
+/**
+ * Qualifier of the deploys that an agent makes from a box, and of the roles for them: `devctl` has `devca3e051`. The hash is of the whole name, so that names
+ * which begin alike or differ in a dash have two; and it ends in a hex figure, as the CDK's usual one (`hnb659fds`, whose roles deploy the whole account) does not.
+ */
+export function agentQualifierOf(deployment: string): string {
+  const hash = createHash('sha256').update(deployment).digest('hex').slice(0, QUALIFIER_HASH_CHARS);
+  return `${deployment.replaceAll('-', '').slice(0, QUALIFIER_LETTERS)}${hash}`;
+}
 
 const cdkRolesOf = (qualifier: string, { account, region }: Place) => {
   const role = (of: string): string => `cdk-${qualifier}-${of}-role-${account}-${region}`;

@@ -1,7 +1,7 @@
 import { Aws, type aws_iam as iam } from 'aws-cdk-lib';
 import type { TargetConfig } from '../config.ts';
-import type { Names } from '../names.ts';
-import { allow, arnsOf, deny, denyElsewhere, invokeApi, secretArn } from './statements.ts';
+import { BUILD_SOURCES, BUILD_VARIABLES, type Names } from '../names.ts';
+import { allow, arnsOf, deny, denyElsewhere, invokeApi, secretArn, variable } from './statements.ts';
 
 /** The roles of the CDK that a deploy from a box goes by. That of CloudFormation itself is nobody's to assume. */
 export const deployRolesOf = ({ cdkRoles }: Names): string[] => [
@@ -23,6 +23,7 @@ export const boxStatements = (names: Names, config: TargetConfig): iam.PolicySta
   ...images(names, config),
   ...tasks(names, config),
   ...deploys(names, config),
+  ...builds(names, config),
   ...denials(names),
 ];
 
@@ -49,10 +50,10 @@ const systemsManager = (): iam.PolicyStatement[] =>
     ['*'],
   );
 
-function logs(names: Names, { deployment, target }: TargetConfig): iam.PolicyStatement[] {
+function logs(names: Names, { deployment, target, fallback }: TargetConfig): iam.PolicyStatement[] {
   const { logGroup, logStreams } = arnsOf(names);
   const own = [names.logGroups.boxes, names.logGroups.sessions];
-  const readable = target.logGroups.map(logGroup);
+  const readable = [...target.logGroups, ...(fallback.codeBuild ? [names.logGroups.build] : [])].map(logGroup);
   return [
     ...allow('WriteOwnLogs', ['logs:CreateLogStream', 'logs:PutLogEvents'], own.map(logStreams)),
     ...allow(
@@ -128,13 +129,41 @@ function tasks(names: Names, { target }: TargetConfig): iam.PolicyStatement[] {
   ];
 }
 
-/** Through the roles of the agent's own qualifier, whose boundary is that of the deployment; CodeBuild where there is no Docker for an image. */
-function deploys(names: Names, { target, fallback }: TargetConfig): iam.PolicyStatement[] {
-  const { arn, role } = arnsOf(names);
+/** Through the roles of the agent's own qualifier, whose boundary is that of the deployment. */
+const deploys = (names: Names, { target }: TargetConfig): iam.PolicyStatement[] =>
+  allow('DeployByOwnRoles', ['sts:AssumeRole'], target.stacks.length === 0 ? [] : deployRolesOf(names).map(arnsOf(names).role));
+
+/**
+ * What StartBuild could have otherwise than the project: its role, its machine, what it runs and where it writes. A key is there when the request
+ * has the field (CodeBuild guide, "Condition keys"). Of how long it may take there is no key: the project's own commands end by themselves.
+ */
+const OF_THE_PROJECT = [
+  ...['artifacts', 'autoRetryLimit', 'cache', 'encryptionKey', 'logsConfig', 'secondaryArtifacts', 'secondarySources', 'serviceRole'],
+  ...['source', 'source.auth.resource', 'source.auth.type', 'source.buildspec', 'source.insecureSsl', 'source.location'],
+  ...[
+    'certificate',
+    'computeType',
+    'fleet.fleetArn',
+    'image',
+    'imagePullCredentialsType',
+    'privilegedMode',
+    'registryCredential',
+    'type',
+  ].map((of) => `environment.${of}`),
+].map((key) => `codebuild:${key}`);
+
+/** A build of a zip that the box has put in its own folder of the bucket, exactly as the project is (infra/stack/fallback.ts). */
+function builds(names: Names, { fallback }: TargetConfig): iam.PolicyStatement[] {
+  const { arn, bucket } = arnsOf(names);
   const project = fallback.codeBuild ? [arn('codebuild', `project/${names.buildProject}`)] : [];
+  const folder = fallback.codeBuild ? [`${bucket(names.bucket)}/${BUILD_SOURCES}${variable('aws:userid')}/*`] : [];
   return [
-    ...allow('DeployByOwnRoles', ['sts:AssumeRole'], target.stacks.length === 0 ? [] : deployRolesOf(names).map(role)),
-    ...allow('BuildElsewhere', ['codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds'], project),
+    ...allow('BuildAsTheProjectSays', ['codebuild:StartBuild'], project, {
+      Null: Object.fromEntries(OF_THE_PROJECT.map((key) => [key, 'true'])),
+      'ForAllValues:StringEquals': { 'codebuild:environment.environmentVariables.name': BUILD_VARIABLES },
+    }),
+    ...allow('FollowBuilds', ['codebuild:StopBuild', 'codebuild:BatchGetBuilds'], project),
+    ...allow('PutSourcesOfBuilds', ['s3:PutObject'], folder),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { Aws, type aws_iam as iam } from 'aws-cdk-lib';
 import type { TargetConfig } from '../config.ts';
 import type { Names } from '../names.ts';
-import { allow, arnsOf, deny, TAGGED } from './statements.ts';
+import { allow, arnsOf, deny } from './statements.ts';
 import { assertApart, ownResources, targetRoles, targetStatements } from './target.ts';
 
 /** Services that a role of the target may be for. */
@@ -19,15 +19,14 @@ const BOUND_VERBS = [
 ];
 const FREE_VERBS = ['iam:DeleteRole', 'iam:Get*', 'iam:List*', 'iam:TagRole', 'iam:UntagRole', 'iam:UpdateRole'];
 
-/** How security groups are made and changed: those of the target's own tasks. */
-const GROUP_VERBS = [
-  'ec2:AuthorizeSecurityGroupEgress',
-  'ec2:AuthorizeSecurityGroupIngress',
-  'ec2:CreateTags',
-  'ec2:DeleteSecurityGroup',
-  'ec2:RevokeSecurityGroupEgress',
-  'ec2:RevokeSecurityGroupIngress',
-];
+/** How the rules of security groups are changed, in the fewest letters: there are few to spare. */
+const GROUP_VERBS = ['ec2:*SecurityGroup*gress', 'ec2:DeleteSecurityGroup'];
+
+/** CloudFormation says so itself of what a stack has made, and nobody else can: tags that begin with `aws:` are only for AWS. */
+const ofStacks = (stacks: readonly string[]) => ({ StringEquals: { 'aws:ResourceTag/aws:cloudformation:stack-name': stacks } });
+
+/** With its tags at once; a group that is there becomes nobody's by a tag. */
+const asMade = { StringEquals: { 'ec2:CreateAction': 'CreateSecurityGroup' } };
 
 const boundTo = (names: Names, operator: 'StringEquals' | 'StringNotEquals') => ({
   [operator]: { 'iam:PermissionsBoundary': arnsOf(names).policy(names.boundary) },
@@ -36,8 +35,12 @@ const boundTo = (names: Names, operator: 'StringEquals' | 'StringNotEquals') => 
 /** Characters that a managed policy may have, white space not counted (IAM quotas). */
 const MANAGED_POLICY_CHARS = 6144;
 
-/** @throws Error for a policy that AWS would not take, while nothing is deployed yet */
+/**
+ * Statements without their names, which count as well: they stay here, for whoever reads this.
+ * @throws Error for a policy that AWS would not take, while nothing is deployed yet
+ */
 function fitting(what: string, statements: iam.PolicyStatement[]): iam.PolicyStatement[] {
+  for (const each of statements) each.sid = undefined;
   const Statement = statements.map((each) => each.toStatementJson());
   const text = JSON.stringify({ Version: '2012-10-17', Statement }).replaceAll(/\$\{Token\[AWS\.Partition\.\d+\]\}/g, 'aws');
   if (text.length <= MANAGED_POLICY_CHARS) return statements;
@@ -49,8 +52,9 @@ function fitting(what: string, statements: iam.PolicyStatement[]): iam.PolicySta
 /** What CloudFormation does for a deploy from a box: managed policy of the role `cfn-exec` of the agent's qualifier. */
 export function cdkExecutionStatements(names: Names, config: TargetConfig): iam.PolicyStatement[] {
   const { ec2, role } = arnsOf(names);
-  const { taskRoles, executionRoles } = config.target;
+  const { stacks, taskRoles, executionRoles } = config.target;
   const roles = targetRoles(names, config);
+  const groups = stacks.length === 0 ? [] : [ec2('security-group')];
   assertApart(names, config);
   return fitting('the policy of deploys from boxes', [
     ...targetStatements(names, config),
@@ -60,8 +64,9 @@ export function cdkExecutionStatements(names: Names, config: TargetConfig): iam.
     ...allow('PassRolesOfTasks', ['iam:PassRole'], [...taskRoles, ...executionRoles].map(role), {
       StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' },
     }),
-    ...allow('MakeGroups', ['ec2:CreateSecurityGroup'], [ec2('security-group'), ec2('vpc')]),
-    ...allow('ChangeGroups', GROUP_VERBS, [ec2('security-group')], { Null: { [`aws:ResourceTag/${TAGGED.deployment}`]: 'true' } }),
+    ...allow('MakeGroups', ['ec2:CreateSecurityGroup'], stacks.length === 0 ? [] : [ec2('security-group'), ec2('vpc')]),
+    ...allow('TagNewGroups', ['ec2:CreateTags'], groups, asMade),
+    ...allow('ChangeGroups', GROUP_VERBS, groups, ofStacks(stacks)),
     ...deny('KeepBoundaries', ['iam:DeleteRolePermissionsBoundary'], ['*']),
     ...deny('NothingOfTheDeployment', ['*'], [...ownResources(names), role('cdk-*')]),
   ]);
@@ -76,6 +81,7 @@ export function boundaryStatements(names: Names, config: TargetConfig): iam.Poli
   const { cdkRoles } = names;
   const only = (of: string) => ({ ArnEquals: { 'aws:PrincipalArn': role(of) } });
   const { stacks, taskRoles, executionRoles } = config.target;
+  const groups = stacks.length === 0 ? [] : [ec2('security-group')];
   assertApart(names, config);
   return fitting('the permissions boundary', [
     ...targetStatements(names, config),
@@ -88,7 +94,14 @@ export function boundaryStatements(names: Names, config: TargetConfig): iam.Poli
     }),
     ...allow('LookUp', ['ssm:GetParameter*'], [`arn:${Aws.PARTITION}:ssm:${names.region}::parameter/aws/service/*`]),
     ...allow('Roles', ['iam:*'], [...targetRoles(names, config), ...[...taskRoles, ...executionRoles].map(role)], only(cdkRoles.cfnExec)),
-    ...allow('Groups', ['ec2:CreateSecurityGroup', ...GROUP_VERBS], [ec2('security-group'), ec2('vpc')], only(cdkRoles.cfnExec)),
+    ...allow(
+      'MakeGroups',
+      ['ec2:CreateSecurityGroup'],
+      stacks.length === 0 ? [] : [ec2('security-group'), ec2('vpc')],
+      only(cdkRoles.cfnExec),
+    ),
+    ...allow('TagNewGroups', ['ec2:CreateTags'], groups, { ...only(cdkRoles.cfnExec), ...asMade }),
+    ...allow('ChangeGroups', GROUP_VERBS, groups, { ...only(cdkRoles.cfnExec), ...ofStacks(stacks) }),
     ...deny('BoundRolesOnly', BOUND_VERBS, ['*'], boundTo(names, 'StringNotEquals')),
     ...deny('KeepBoundaries', ['iam:DeleteRolePermissionsBoundary'], ['*']),
   ]);

@@ -103,6 +103,8 @@ function tags(names: Names): iam.PolicyStatement[] {
     });
   return [
     ...made('TagNewMachines', [ec2('instance')], ['RunInstances', 'CreateFleet']),
+    // By the tags that the template has for it (infra/stack/boxes.ts).
+    ...made('TagNewNetworkLinks', [ec2('network-interface')], ['RunInstances', 'CreateFleet']),
     ...made('TagNewVolumes', [ec2('volume')], ['RunInstances', 'CreateFleet', 'CreateVolume', 'CopyVolumes']),
     ...made('TagNewSnapshots', [ec2Shared('snapshot')], ['CreateSnapshot']),
     ...allow('TagOwnMachinesAgain', ['ec2:CreateTags'], [ec2('instance')], {

@@ -1,9 +1,12 @@
 import type { aws_iam as iam } from 'aws-cdk-lib';
 import type { Names } from '../names.ts';
-import { allow, arnsOf, invokeApi, TAGGED, variable } from './statements.ts';
+import { allow, arnsOf, deny, invokeApi, TAGGED, variable } from './statements.ts';
 
 /** A terminal, copies and forwarded ports all go over a forwarded port of the agent. */
 const FORWARDING = 'AWS-StartPortForwardingSession';
+
+/** What the id of a session may begin with. */
+const OWN_NAMES = [variable('aws:userid'), variable('aws:username')];
 
 /**
  * Without this condition a session that names no document is let through whatever documents are allowed (Systems Manager guide, "Start a session with a
@@ -63,14 +66,21 @@ function sessions(names: Names, whose: Readonly<Record<string, string>> = {}): i
   return [
     ...allow('OpenSessions', ['ssm:StartSession'], [ec2('instance')], { ...machines, ...checked }),
     ...allow('OpenSessionsByDocument', ['ssm:StartSession'], [document(names.sessionDocument), awsDocument(FORWARDING)], checked),
-    // AWS tags a session with who opened it. What its ARN begins with is only the name, which two roles can give to two people.
+    // AWS tags a session with the `aws:userid` of whoever opened it (Systems Manager guide, "Allow users to end only sessions they started"). What its
+    // ARN begins with is only the name, which two roles can give to two people, and with which a longer name may begin.
     ...allow('EndAndResumeOwnSessions', ['ssm:ResumeSession', 'ssm:TerminateSession'], [arn('ssm', 'session/*')], {
-      StringLike: { 'ssm:resourceTag/aws:ssmmessages:session-id': [variable('aws:userid'), `${variable('aws:userid')}-*`] },
+      StringEquals: { 'ssm:resourceTag/aws:ssmmessages:session-id': variable('aws:userid') },
     }),
     ...allow(
       'DataOfOwnSessions',
       ['ssmmessages:OpenDataChannel'],
-      [arn('ssm', `session/${variable('aws:userid')}-*`), arn('ssm', `session/${variable('aws:username')}-*`)],
+      OWN_NAMES.map((name) => arn('ssm', `session/${name}-*`)),
+    ),
+    // There is no tag to ask for here. The id of a session ends in one dash and letters without any: with a second dash it is that of a longer name.
+    ...deny(
+      'DataOfNoLongerName',
+      ['ssmmessages:OpenDataChannel'],
+      OWN_NAMES.map((name) => arn('ssm', `session/${name}-*-*`)),
     ),
   ];
 }

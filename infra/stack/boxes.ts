@@ -34,7 +34,8 @@ export class Boxes extends Construct {
   /** As launcher/providers/ec2/template.ts has it, without an image: a test compares the two. */
   #template(arch: 'x86_64' | 'arm64', { names, config, instanceProfileArn, securityGroupId, url }: BoxesProps): void {
     const userData: BoxUserData = { devctl: 1, deployment: names.deployment, launcherUrl: url };
-    const tags = tagsOf(config);
+    // Without the deployment's tag the launcher may neither use a template nor tag what it starts (infra/access/launcher.ts).
+    const tags = [...tagsOf(config), { key: 'devctl:deployment', value: names.deployment }];
     new CfnLaunchTemplate(this, `Template_${arch}`, {
       launchTemplateName: names.launchTemplates[arch],
       versionDescription: `Boxes of ${names.deployment}, ${arch}`,
@@ -49,8 +50,7 @@ export class Boxes extends Construct {
         // Instances and volumes are tagged by the launcher, with whose they are.
         tagSpecifications: [{ resourceType: 'network-interface', tags }],
       },
-      // The launcher may start machines from templates with the deployment's tag alone (infra/access/launcher.ts).
-      tagSpecifications: [{ resourceType: 'launch-template', tags: [...tags, { key: 'devctl:deployment', value: names.deployment }] }],
+      tagSpecifications: [{ resourceType: 'launch-template', tags }],
     });
   }
 

@@ -5,16 +5,14 @@ import { Alias } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import type { Names } from '../names.ts';
+import { BUILD_SOURCES, BUILD_VARIABLES, type Names } from '../names.ts';
 
-/** Sources for builds, and nothing else of the bucket. */
-const SOURCES = 'build/';
 const TIMEOUT = Duration.minutes(60);
 const QUEUED_MAX = Duration.minutes(30);
 
 /** Whoever starts a build says what it runs, and where in the bucket its source is; both are looked at before anything is done. */
 const COMMANDS = [
-  `case "$SOURCE_KEY" in ${SOURCES}*.zip) ;; *) echo "SOURCE_KEY must be ${SOURCES}….zip" >&2; exit 2;; esac`,
+  `case "$SOURCE_KEY" in ${BUILD_SOURCES}*.zip) ;; *) echo "SOURCE_KEY must be ${BUILD_SOURCES}….zip" >&2; exit 2;; esac`,
   '[ -n "$COMMAND" ] || { echo "COMMAND is empty" >&2; exit 2; }',
   'aws s3 cp --only-show-errors "s3://$BUCKET/$SOURCE_KEY" /tmp/source.zip',
   'mkdir /tmp/source && unzip -q /tmp/source.zip -d /tmp/source',
@@ -47,7 +45,10 @@ export class Fallback extends Construct {
       }),
       description: `Commands of ${names.deployment} for which there was no machine`,
       environment: { buildImage: LinuxBuildImage.STANDARD_7_0, computeType: ComputeType.SMALL, privileged: false },
-      environmentVariables: { BUCKET: { value: bucket.bucketName }, SOURCE_KEY: { value: '' }, COMMAND: { value: '' } },
+      environmentVariables: {
+        BUCKET: { value: bucket.bucketName },
+        ...Object.fromEntries(BUILD_VARIABLES.map((name) => [name, { value: '' }])),
+      },
       buildSpec: BuildSpec.fromObject({ version: '0.2', phases: { build: { commands: COMMANDS } } }),
       timeout: TIMEOUT,
       queuedTimeout: QUEUED_MAX,
@@ -56,6 +57,6 @@ export class Fallback extends Construct {
       encryptionKey: Alias.fromAliasName(this, 'KeyOfS3', 'alias/aws/s3'),
       logging: { cloudWatch: { logGroup } },
     });
-    bucket.grantRead(project, `${SOURCES}*`);
+    bucket.grantRead(project, `${BUILD_SOURCES}*`);
   }
 }

@@ -1,6 +1,8 @@
+import { Effect } from 'aws-cdk-lib/aws-iam';
 import { describe, expect, it } from 'vitest';
 import { boundaryStatements, cdkExecutionStatements } from '../../infra/access/deploys.ts';
-import { secretArn, TAGGED } from '../../infra/access/statements.ts';
+import { userStatements } from '../../infra/access/people.ts';
+import { arnsOf, secretArn, TAGGED } from '../../infra/access/statements.ts';
 import { parseTargetConfig, type TargetConfigInput } from '../../infra/config.ts';
 import { namesOf } from '../../infra/names.ts';
 import { TAGS } from '../../launcher/providers/ec2/tags.ts';
@@ -12,7 +14,38 @@ const configOf = (target: TargetConfigInput['target']) =>
   parseTargetConfig({ region: 'eu-central-1', alertEmails: ['team@example.com'], target }, 'test');
 const namesFor = (deployment: string) => namesOf(deployment, { account: ACCOUNT, region: 'eu-central-1' });
 
+/** Whether the policy lets somebody open the data of a session, whose resource the simulator does not know. */
+function opensData(who: Record<string, string>, session: string): boolean {
+  const names = namesFor('devctl');
+  const arn = arnsOf(names).arn('ssm', `session/${session}`);
+  const matches = (pattern: string) => {
+    const filled = pattern.replaceAll(/\$\{(aws:[a-z]+)\}/g, (whole, key: string) => who[key] ?? whole);
+    return new RegExp(
+      `^${filled
+        .split('*')
+        .map((part) => part.replaceAll(/[$.+^{}()|[\]\\?]/g, String.raw`\$&`))
+        .join('.*')}$`,
+    ).test(arn);
+  };
+  const effects = userStatements(names)
+    .filter(({ actions, resources }) => actions.includes('ssmmessages:OpenDataChannel') && resources.some(matches))
+    .map(({ effect }) => effect);
+  return effects.includes(Effect.ALLOW) && !effects.includes(Effect.DENY);
+}
+
 describe('policies', () => {
+  it.each([
+    ['AROA:bob', 'AROA:bob-0123456789abcdef0', true],
+    ['AROA:bob', 'AROA:bob-smith-0123456789abcdef0', false],
+    ['AROA:bob-smith', 'AROA:bob-smith-0123456789abcdef0', true],
+    ['AROA:bob-smith', 'AROA:bob-0123456789abcdef0', false],
+  ])('let %s open the data of session %s: %s', (userId, session, expected) => {
+    expect(opensData({ 'aws:userid': userId }, session)).toBe(expected);
+    // A user of IAM has a name as well.
+    const name = (of: string) => of.replace('AROA:', '');
+    expect(opensData({ 'aws:userid': 'AIDAX', 'aws:username': name(userId) }, name(session))).toBe(expected);
+  });
+
   it('go by the tags that the launcher and the bake give', () => {
     expect(TAGGED).toEqual({ deployment: TAGS.deployment, owner: TAGS.owner, imageOf: IMAGE_OF });
   });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -132,10 +132,24 @@ describe('names', () => {
     expect(names.bucket.length).toBeLessThanOrEqual(63);
     for (const role of [names.launcherRole, names.boxRole, names.adminRole, names.buildRole, ...Object.values(names.cdkRoles)])
       expect(role.length, role).toBeLessThanOrEqual(64);
-    expect(names.cdkQualifier).toBe('averylongn');
+    expect(names.cdkQualifier).toHaveLength(10);
   });
 
-  it('the qualifier is one of the CDK', () => {
-    for (const deployment of ['devctl', 'team-a', 'a-b-c-d-e-f-g-h-i-j']) expect(agentQualifierOf(deployment)).toMatch(/^[a-z0-9]{1,10}$/);
+  it('the qualifier is one of the CDK, begins with a letter, and is never that of its usual bootstrap', () => {
+    for (const deployment of ['devctl', 'team-a', 'abc', 'a-b', 'a-b-c-d-e-f-g-h-i-j', 'hnb659fds', 'hnb-659fds'])
+      expect(agentQualifierOf(deployment)).toMatch(/^(?!hnb659fds$)[a-z][a-z0-9]{0,9}$/);
+  });
+
+  it('two deployments have two qualifiers, whatever they have in common', () => {
+    const alike = ['platform-team-a', 'platform-team-b', 'platform-team', 'team-a', 'teama', 'te-ama', 'hnb659fds', 'hnb-659fds'];
+    expect(new Set(alike.map(agentQualifierOf)).size).toBe(alike.length);
+  });
+
+  it('the qualifier of a deployment stays what documents and projects of boxes say', () => {
+    expect(agentQualifierOf('devctl')).toBe('devca3e051');
+    const said = [...readFileSync('docs/ACCESS.md', 'utf8').matchAll(/(?:bootstrapQualifier": "|`cdk-)([a-z0-9]+)/g)].map(
+      ([, qualifier]) => qualifier,
+    );
+    expect(said).toEqual(['devca3e051', 'devca3e051']);
   });
 });

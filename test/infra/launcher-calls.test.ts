@@ -1,3 +1,4 @@
+import type { TagSpecification } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Ec2Api, SsmApi } from '../../launcher/providers/ec2/api.ts';
 import { ec2Checks } from '../../launcher/providers/ec2/doctor.ts';
@@ -101,13 +102,26 @@ class Asked {
   }
 }
 
+/** Tags that launch templates of the stack give to what is launched from them. */
+function templateTags({ template, config, names }: AccountUnderTest): TagSpecification[] {
+  const [first] = Object.values(template.Resources).filter(
+    ({ Type, Properties }) =>
+      Type === 'AWS::EC2::LaunchTemplate' &&
+      Properties?.['LaunchTemplateName'] === names.launchTemplates[config.architectures[0] ?? 'x86_64'],
+  );
+  const data = first?.Properties?.['LaunchTemplateData'] as { TagSpecifications?: TagSpecification[] };
+  if (data.TagSpecifications === undefined) throw new Error('the template gives no tags');
+  return data.TagSpecifications;
+}
+
 /** A world whose launcher has the templates of a stack, and whose every call of AWS is looked at before it is made. */
-async function watchedWorld(database: Database, asked: Asked, names: AccountUnderTest['names']): Promise<Ec2World> {
+async function watchedWorld(database: Database, asked: Asked, account: AccountUnderTest): Promise<Ec2World> {
+  const { names } = account;
   const world = await Ec2World.open(database, { hasStack: true });
   const { cloud, ec2, ssm } = world.aws;
   // As a bake tags them (packer/images.ts).
   for (const [id, image] of cloud.catalog.images) cloud.catalog.images.set(id, { ...image, tags: { 'devctl:image-of': names.deployment } });
-  const authorizations = new Authorizations(cloud, names);
+  const authorizations = new Authorizations(cloud, names, templateTags(account));
   for (const api of [ec2, ssm] as unknown as Record<string, (input: unknown) => unknown>[])
     for (const [op, call] of Object.entries(api))
       api[op] = (input) => {
@@ -196,8 +210,8 @@ describe('what a launcher calls', () => {
         },
       { step: 'initialize' },
     );
-    for (const life of [wholeLife, poolLife, forkLife, commandLife]) await life(await watchedWorld(database, asked, names));
-    const last = await watchedWorld(database, asked, names);
+    for (const life of [wholeLife, poolLife, forkLife, commandLife]) await life(await watchedWorld(database, asked, account));
+    const last = await watchedWorld(database, asked, account);
     await doctorLife(last, database, asked, names);
     apis = { ec2: last.aws.ec2, ssm: last.aws.ssm, account: last.aws.accountApi };
   }, LIVES_MS);

@@ -3,7 +3,7 @@ import { AccountUnderTest, exampleInput } from './account.ts';
 import type { NamedPolicy, PolicyDocument } from './iam/access.ts';
 import { evaluate, type Principal } from './iam/evaluate.ts';
 import { exampleTable } from './policies.table.ts';
-import type { Row, Who } from './table/rows.ts';
+import { BOX, type Row, type Who } from './table/rows.ts';
 import { ACCOUNT } from './who.ts';
 
 /** The CDK is asked for a stack and for its bootstrap. */
@@ -26,7 +26,7 @@ function principalsOf(account: AccountUnderTest): Readonly<Record<Who, Principal
   const service = (arn: string): Principal => ({ arn, policies: [], context: {} });
   return {
     launcher: account.session(names.launcherRole, names.apiFunction),
-    box: account.session(names.boxRole, 'i-0fedcba9876543210'),
+    box: account.session(names.boxRole, BOX),
     user: account.user('alice', [user]),
     'federated user': account.foreignSession('people', 'carol@example.com', [user]),
     stranger: account.user('stranger', []),

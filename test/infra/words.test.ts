@@ -62,7 +62,7 @@ it('deploys from boxes are bootstrapped under a qualifier of their own, with pol
   const names = namesOf('team-a', { account: '123456789012', region: 'eu-central-1' });
   const words = bootstrapWords(names, 'arn:aws:iam::123456789012:policy/team-a-cdk-execution', [{ key: 'env', value: 'dev' }]).join(' ');
   expect(words).toBe(
-    'bootstrap aws://123456789012/eu-central-1 --toolkit-stack-name team-a-agent-toolkit --qualifier teama ' +
+    'bootstrap aws://123456789012/eu-central-1 --toolkit-stack-name team-a-agent-toolkit --qualifier team96c288 ' +
       '--cloudformation-execution-policies arn:aws:iam::123456789012:policy/team-a-cdk-execution ' +
       '--custom-permissions-boundary team-a-boundary --apply-permissions-boundary-to-all-roles --tags env=dev',
   );

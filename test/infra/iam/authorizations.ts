@@ -37,10 +37,13 @@ const LOOKS = /^(describe|getEbs)/;
 export class Authorizations {
   readonly #cloud: Cloud;
   readonly #names: Names;
+  readonly #templateTags: TagSpecification[];
 
-  constructor(cloud: Cloud, names: Names) {
+  /** @param templateTags that the stack's launch templates give to what is launched, besides those of the call */
+  constructor(cloud: Cloud, names: Names, templateTags: TagSpecification[]) {
     this.#cloud = cloud;
     this.#names = names;
+    this.#templateTags = templateTags;
   }
 
   /** @throws Error for a call that nobody said this of */
@@ -94,7 +97,9 @@ export class Authorizations {
 
   /** CreateFleet itself, and for each of its pools RunInstances, since an instant fleet launches at once and as the caller. */
   #fleet(input: CreateFleetRequest): Authorization[] {
-    const context = (type: string) => asked(tagsFor(input.TagSpecifications, type));
+    const specifications = [...this.#templateTags, ...(input.TagSpecifications ?? [])];
+    const context = (type: string) => asked(tagsFor(specifications, type));
+    const tagged = [...new Set(specifications.flatMap(({ ResourceType }) => ResourceType ?? []))];
     const isSpot = input.TargetCapacitySpecification?.DefaultTargetCapacityType === 'spot';
     const [config] = input.LaunchTemplateConfigs ?? [];
     const { LaunchTemplateId: id, LaunchTemplateName: name } = config?.LaunchTemplateSpecification ?? {};
@@ -124,14 +129,12 @@ export class Authorizations {
       fleet(this.#arn('launch-template', template?.id), own),
       run(this.#arn('instance', 'new'), context('instance')),
       run(this.#arn('volume', 'new'), context('volume')),
-      run(this.#arn('network-interface', 'new')),
+      run(this.#arn('network-interface', 'new'), context('network-interface')),
       run(this.#arn('security-group', 'sg-00000000000000002'), { 'ec2:IsLaunchTemplateResource': 'true' }),
       run(this.#arn('launch-template', template?.id), own),
       ...(isSpot ? [{ action: 'ec2:RunInstances', resource: this.#arn('spot-instances-request', 'new'), context: {} }] : []),
       ...pools,
-      ...['CreateFleet', 'RunInstances'].flatMap((by) =>
-        ['instance', 'volume'].map((type) => this.#tagged(type, by, tagsFor(input.TagSpecifications, type))),
-      ),
+      ...['CreateFleet', 'RunInstances'].flatMap((by) => tagged.map((type) => this.#tagged(type, by, tagsFor(specifications, type)))),
       {
         action: 'iam:PassRole',
         resource: `arn:aws:iam::${this.#names.account}:role/${this.#names.boxRole}`,

@@ -1,10 +1,32 @@
 import type { Names } from '../../../infra/names.ts';
-import { ACCOUNT } from '../who.ts';
-import { madeOurs, ours, type Row, rowsOf, type Things } from './rows.ts';
+import { ACCOUNT, roleIdOf } from '../who.ts';
+import { BOX, madeOurs, ours, type Row, rowsOf, type Things } from './rows.ts';
+
+/** What whoever may start a build may have otherwise, unless the policy says that it is the project's. */
+const OVERRIDDEN: Readonly<Record<string, Row['context']>> = {
+  'a buildspec': { 'codebuild:source.buildspec': 'true' },
+  'a source': { 'codebuild:source': 'true', 'codebuild:source.location': 'https://example.com/x.git' },
+  'a second source': { 'codebuild:secondarySources': 'true' },
+  'an image': { 'codebuild:environment.image': 'example.com/x' },
+  'a type of machine': { 'codebuild:environment.type': 'LINUX_GPU_CONTAINER' },
+  'a size of machine': { 'codebuild:environment.computeType': 'BUILD_GENERAL1_2XLARGE' },
+  'a fleet': { 'codebuild:environment.fleet.fleetArn': `arn:aws:codebuild:eu-central-1:${ACCOUNT}:fleet/x:1` },
+  privileges: { 'codebuild:environment.privilegedMode': 'true' },
+  'credentials for images': { 'codebuild:environment.registryCredential': 'true' },
+  'a role': { 'codebuild:serviceRole': `arn:aws:iam::${ACCOUNT}:role/Admin` },
+  'a key': { 'codebuild:encryptionKey': 'alias/x' },
+  artifacts: { 'codebuild:artifacts': 'true' },
+  'a log': { 'codebuild:logsConfig': 'true' },
+  'a cache': { 'codebuild:cache': 'true' },
+};
 
 export function boxRows(names: Names, of: Things, region: string): Row[] {
   const { may, mayNot } = rowsOf('box');
   const byUrl = { 'lambda:InvokedViaFunctionUrl': 'true' };
+  const project = of.at('codebuild', `project/${names.buildProject}`);
+  const build = { 'codebuild:environment.environmentVariables.name': ['SOURCE_KEY', 'COMMAND'] };
+  const sources = `arn:aws:s3:::${names.bucket}/build/`;
+  const BOX_ID = `${roleIdOf(names.boxRole)}:${BOX}`;
   const inCluster = { 'ecs:cluster': of.cluster };
   const bySecrets = { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com` };
   return [
@@ -77,8 +99,22 @@ export function boxRows(names: Names, of: Things, region: string): Row[] {
     mayNot('makes a user', 'iam:CreateUser', `arn:aws:iam::${ACCOUNT}:user/eve`),
     mayNot('makes an access key', 'iam:CreateAccessKey', `arn:aws:iam::${ACCOUNT}:user/alice`),
     mayNot('updates the launcher’s stack', 'cloudformation:UpdateStack', of.at('cloudformation', `stack/${names.stack}/1`)),
-    may('builds an image elsewhere', 'codebuild:StartBuild', of.at('codebuild', `project/${names.buildProject}`)),
-    mayNot('starts another build', 'codebuild:StartBuild', of.at('codebuild', 'project/release')),
+    may('builds elsewhere', 'codebuild:StartBuild', project, build),
+    mayNot('starts another build', 'codebuild:StartBuild', of.at('codebuild', 'project/release'), build),
+    mayNot('builds with a bucket of its own', 'codebuild:StartBuild', project, {
+      'codebuild:environment.environmentVariables.name': ['BUCKET', 'SOURCE_KEY', 'COMMAND'],
+    }),
+    ...Object.entries(OVERRIDDEN).map(([name, context]) =>
+      mayNot(`builds with ${name} of its own`, 'codebuild:StartBuild', project, { ...build, ...context }),
+    ),
+    mayNot('builds many at once', 'codebuild:StartBuildBatch', project),
+    mayNot('changes what builds run', 'codebuild:UpdateProject', project),
+    may('puts the source of its build', 's3:PutObject', `${sources}${BOX_ID}/source.zip`),
+    mayNot('puts the source of another box’s build', 's3:PutObject', `${sources}${BOX_ID.replace('i-0f', 'i-0a')}/source.zip`),
+    mayNot('puts the source of a build that nobody owns', 's3:PutObject', `${sources}source.zip`),
+    mayNot('puts something elsewhere in the bucket', 's3:PutObject', `arn:aws:s3:::${names.bucket}/logs/${BOX_ID}/source.zip`),
+    mayNot('reads the source of another build', 's3:GetObject', `${sources}${BOX_ID.replace('i-0f', 'i-0a')}/source.zip`),
+    may('reads what its build said', 'logs:FilterLogEvents', of.at('logs', `log-group:${names.logGroups.build}`)),
     may('deploys by the agent’s own role', 'sts:AssumeRole', of.role(names.cdkRoles.deploy)),
     may('publishes assets by the agent’s own role', 'sts:AssumeRole', of.role(names.cdkRoles.filePublishing)),
     mayNot('deploys by the CDK’s usual bootstrap', 'sts:AssumeRole', of.role(`cdk-hnb659fds-deploy-role-${ACCOUNT}-${region}`)),

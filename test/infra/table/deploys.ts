@@ -11,6 +11,7 @@ export function deployRows(names: Names, of: Things): Row[] {
   const stack = (name: string) => of.at('cloudformation', `stack/${name}/1`);
   const bound = { 'iam:PermissionsBoundary': of.policy(names.boundary) };
   const [helper, admins] = [of.role('GeneratorDev-Helper'), of.policy('somebody-else')];
+  const groupOf = (name: string) => ({ 'aws:ResourceTag/aws:cloudformation:stack-name': name });
   const toLambda = { 'iam:PassedToService': 'lambda.amazonaws.com' };
   const assets = `arn:aws:s3:::cdk-${names.cdkQualifier}-assets-${ACCOUNT}-${names.region}`;
   return [
@@ -65,8 +66,17 @@ export function deployRows(names: Names, of: Things): Row[] {
     mayNot('deletes the records', 'dynamodb:DeleteTable', of.table),
     mayNot('reads the master secret', 'secretsmanager:GetSecretValue', of.master),
     mayNot('publishes an image for others to boot', 'ssm:PutParameter', of.at('ssm', `parameter${names.imageParameters.x86_64}`)),
-    mayNot('opens the security group of boxes', 'ec2:AuthorizeSecurityGroupIngress', of.group, ours(names)),
-    may('opens a security group of the target', 'ec2:AuthorizeSecurityGroupIngress', of.group),
+    mayNot('opens the security group of boxes', 'ec2:AuthorizeSecurityGroupIngress', of.group, { ...ours(names), ...groupOf(names.stack) }),
+    mayNot('opens a security group that nobody tagged', 'ec2:AuthorizeSecurityGroupIngress', of.group),
+    mayNot('opens a security group of another stack', 'ec2:AuthorizeSecurityGroupIngress', of.group, groupOf('Payroll')),
+    mayNot('opens the way out of a security group of another stack', 'ec2:AuthorizeSecurityGroupEgress', of.group, groupOf('Payroll')),
+    mayNot('closes a security group of another stack', 'ec2:RevokeSecurityGroupIngress', of.group, groupOf('Payroll')),
+    mayNot('deletes a security group of another stack', 'ec2:DeleteSecurityGroup', of.group, groupOf('Payroll')),
+    may('opens a security group of the target', 'ec2:AuthorizeSecurityGroupIngress', of.group, groupOf('GeneratorDev')),
+    may('deletes a security group of the target', 'ec2:DeleteSecurityGroup', of.group, groupOf('GeneratorDev')),
+    may('makes a security group', 'ec2:CreateSecurityGroup', of.group),
+    may('tags a security group as it is made', 'ec2:CreateTags', of.group, { 'ec2:CreateAction': 'CreateSecurityGroup' }),
+    mayNot('tags a security group that is there', 'ec2:CreateTags', of.group, { 'aws:TagKeys': ['devctl:deployment'] }),
     mayNot('launches a machine', 'ec2:RunInstances', of.instance),
     mayNot('tags a machine', 'ec2:CreateTags', of.instance),
     may('registers a task of the target', 'ecs:RegisterTaskDefinition', of.at('ecs', 'task-definition/generator:8')),
@@ -79,6 +89,7 @@ export function deployRows(names: Names, of: Things): Row[] {
     made.mayNot('becomes the administrator', 'sts:AssumeRole', of.role(names.adminRole), { 'sts:RoleSessionName': 'x' }),
     made.mayNot('deploys past the agent', 'cloudformation:UpdateStack', stack('GeneratorDev')),
     made.mayNot('commands a box', 'ssm:SendCommand', of.instance),
+    made.mayNot('opens a security group', 'ec2:AuthorizeSecurityGroupIngress', of.group, groupOf('GeneratorDev')),
     made.mayNot('launches a machine', 'ec2:RunInstances', of.instance),
     made.mayNot('calls the launcher as whom it likes', 'lambda:InvokeFunction', of.api),
   ];

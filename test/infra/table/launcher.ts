@@ -54,6 +54,12 @@ export function launcherRows(names: Names, of: Things): Row[] {
     mayNot('gives a running machine another role', 'ec2:AssociateIamInstanceProfile', of.instance, own),
     mayNot('changes the user data of a machine', 'ec2:ModifyInstanceAttribute', of.instance, own),
     may('tags a machine as it is made', 'ec2:CreateTags', of.instance, { ...made, 'ec2:CreateAction': 'CreateFleet' }),
+    may('tags a network link as it is made, by its template', 'ec2:CreateTags', of.link, { ...made, 'ec2:CreateAction': 'RunInstances' }),
+    mayNot('tags a network link that is there', 'ec2:CreateTags', of.link, { ...made, 'aws:TagKeys': ['devctl:deployment'] }),
+    mayNot('tags a network link as another deployment’s', 'ec2:CreateTags', of.link, {
+      'aws:RequestTag/devctl:deployment': 'another',
+      'ec2:CreateAction': 'RunInstances',
+    }),
     mayNot('tags a machine of somebody else', 'ec2:CreateTags', of.instance, { ...made, ...others, 'aws:TagKeys': ['devctl:deployment'] }),
     mayNot('tags a machine that is nobody’s as its own', 'ec2:CreateTags', of.instance, { ...made, 'aws:TagKeys': ['devctl:deployment'] }),
     mayNot('tags a volume that is there', 'ec2:CreateTags', of.volume, { ...made, 'aws:TagKeys': ['devctl:deployment'] }),

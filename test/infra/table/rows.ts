@@ -32,6 +32,8 @@ export interface Row {
 
 export type Context = Row['context'];
 
+/** The machine that asks. */
+export const BOX = 'i-0fedcba9876543210';
 export const ALICE = userIdOf('alice');
 export const BOB = userIdOf('bob');
 export const FEDERATED = `${roleIdOf('people')}:carol@example.com`;
