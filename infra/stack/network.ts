@@ -19,7 +19,7 @@ export interface Subnet {
   az: string;
 }
 
-const ZONES = 3;
+const ZONES = 2;
 const CIDR = '10.73.0.0/16';
 /** Of the third figure, for blocks of /20: 4,091 boxes a zone. */
 const SUBNET_STEP = 16;

@@ -23,6 +23,8 @@ const refused = (given: unknown): string => {
 describe('what is wrong is told by field, with what was got and what is allowed', () => {
   it.each<[Record<string, unknown>, string]>([
     [{ region: undefined }, 'region is missing, and must be of type string'],
+    [{ region: 'cn-north-1' }, 'region "cn-north-1" must look like eu-central-1: one of the regions of AWS that is not in China'],
+    [{ alertEmails: ['a@b.co', 'A@b.co'] }, 'alertEmails ["a@b.co","A@b.co"] names one twice'],
     [{ region: 'frankfurt' }, 'region "frankfurt" must look like eu-central-1'],
     [{ deployment: 'My Team' }, 'deployment "My Team" must look like team-a: 3 to 20 small letters, figures and dashes'],
     [{ deployment: 'team-' }, 'deployment "team-" must look like'],
@@ -106,7 +108,7 @@ describe('a file', () => {
       network: {},
       target: { stacks: [], secrets: [] },
       fallback: { codeBuild: false },
-      reservedConcurrency: { api: 20, events: 5 },
+      reservedConcurrency: { api: 50, events: 20 },
     });
     expect(parseTargetConfig({ ...GOOD, reservedConcurrency: null }, 'file').reservedConcurrency).toBeNull();
   });

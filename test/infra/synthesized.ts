@@ -22,6 +22,7 @@ export const ACCOUNT = '123456789012';
 
 export const CONFIG: TargetConfigInput = {
   region: 'eu-central-1',
+  network: { zones: 3 },
   alertEmails: ['team@example.com'],
   target: { cluster: 'generators', stacks: ['GeneratorDev'], repositories: ['generator'] },
   architectures: ['x86_64', 'arm64'],
