@@ -83,7 +83,11 @@ describe('Docker of the workload, when the power of its machine is cut', { timeo
       interval: 2_000,
     });
     expect(await project.sh('echo works')).toBe('works\n');
-    await project.asRoot(`rm ${broken} && systemctl reset-failed devctl-docker.service && systemctl start devctl-docker.service`);
+    // A try that has read the broken one may be under way.
+    await project.asRoot(
+      `systemctl stop devctl-docker.service; rm ${broken}; systemctl reset-failed devctl-docker.service; systemctl start devctl-docker.service`,
+    );
+    await project.dockerUp();
     expect(await project.sh('docker image ls --quiet tiny')).not.toBe('');
   });
 });
